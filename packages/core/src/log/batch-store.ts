@@ -1,0 +1,98 @@
+/**
+ * The port through which devices and servers keep batches. Every adapter passes the contract suite of
+ * `@driftlog/testkit`. A store never looks inside a batch: it goes by the plain header alone.
+ *
+ * Invariants, for every space and device:
+ * - STORE1 the held seqs are contiguous from 1; a gap is refused and changes nothing;
+ * - STORE2 one boundary (device, toSeq) has one tag for ever; another tag at a known seq is a fork and changes nothing;
+ * - STORE3 a batch that is held already is a duplicate: no change, no new position;
+ * - STORE4 an append is one durable transaction over its batches and its records: all of them or none;
+ * - STORE5 positions of a space rise by at least 1 in the order in which batches were taken in, and are never reused.
+ */
+import type { DeviceId } from '../clock/dot.ts'
+import type { VersionVector } from '../clock/version-vector.ts'
+import type { Batch } from './batch.ts'
+
+/** A place in one store's arrival order of one space, with the tag of the batch there: it notices another history. */
+export interface Cursor {
+  readonly position: number
+  /** `tagAfter` of the batch at `position`, 16 bytes; empty at position 0, the start. */
+  readonly tag: Uint8Array
+}
+
+export const startCursor: Cursor = { position: 0, tag: new Uint8Array(0) }
+
+/** Where a device's history ends in a store. */
+export interface Tip {
+  readonly seq: number
+  /** Keyed chain tag after `seq`, 16 bytes. */
+  readonly tag: Uint8Array
+  /** The certificate bytes that came with the device's first batch. */
+  readonly certificate: Uint8Array
+}
+
+export type AppendOutcome =
+  | { readonly kind: 'appended'; readonly position: number }
+  | { readonly kind: 'duplicate' }
+  /** The batch starts above `have + 1`. */
+  | { readonly kind: 'gap'; readonly have: number }
+  /** The store knows another history at a seq of this batch. `have` is the device's last held seq. */
+  | { readonly kind: 'fork'; readonly have: number }
+
+/** A small private value beside the batches: keys, clock, cursors, journal. `value` undefined deletes. */
+export interface RecordChange {
+  readonly key: string
+  readonly value: Uint8Array | undefined
+}
+
+export interface StoredBatch {
+  readonly batch: Batch
+  readonly position: number
+}
+
+export interface BatchPage {
+  /** In arrival order. */
+  readonly batches: readonly StoredBatch[]
+  /** Names the last batch of the page; where the page is empty, the end of the store. */
+  readonly cursor: Cursor
+  /** Whether more batches match than fit the page. */
+  readonly more: boolean
+}
+
+/** A page ends before the batch that would exceed either bound, but always holds at least one batch if one matches. */
+export interface PageLimit {
+  readonly batches: number
+  readonly bytes: number
+}
+
+/** Rejects with STORAGE_FULL or STORAGE_FAILED where the medium does; then nothing of the call is stored. */
+export interface BatchStore {
+  /**
+   * STORE4. Batches are judged one after the other, each against what is held including the batches before it.
+   * `gap` and `fork` skip that batch alone; where `allOrNothing` is set they undo the whole call, records included.
+   */
+  append(
+    space: string,
+    batches: readonly Batch[],
+    options?: { readonly records?: readonly RecordChange[]; readonly allOrNothing?: boolean },
+  ): Promise<readonly AppendOutcome[]>
+  /** Batches that hold a seq above `vector`, in arrival order. */
+  readAbove(space: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage>
+  /** Batches that arrived after `cursor`. Rejects with BASE_MISMATCH where the cursor's batch is not at its position. */
+  readAfter(space: string, cursor: Cursor, limit: PageLimit): Promise<BatchPage>
+  /** What is held. */
+  vector(space: string): Promise<VersionVector>
+  tip(space: string, device: DeviceId): Promise<Tip | undefined>
+  /** The end of the arrival order. */
+  end(space: string): Promise<Cursor>
+  /** Records whose key starts with `prefix`, ordered by key. */
+  records(space: string, prefix: string): Promise<readonly { key: string; value: Uint8Array }[]>
+  /** Calls `listener` after every append that took in batches, in this process or another one that shares the store. */
+  watch(space: string, listener: () => void): () => void
+  /**
+   * An exclusive writing slot of this store for as long as this process (or tab) lives: the lowest free number from 0.
+   * Freed by `release`, by `close` and by the end of the process.
+   */
+  claimSlot(space: string): Promise<{ readonly slot: number; release(): Promise<void> }>
+  close(): Promise<void>
+}

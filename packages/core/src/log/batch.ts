@@ -1,0 +1,118 @@
+/**
+ * A batch: the envelope in which runs of one device's ops are stored and sent (SPEC ENV). Its plain header is
+ * authenticated in full; its body is opaque to whoever only stores and forwards it.
+ *
+ *     batch   = length-prefixed header, then body, then signature (64 bytes)
+ *     header  = "DLB" | format | space | device | fromSeq | toSeq | coarse maxHlc | key epoch | flags
+ *               | tag before | tag after | certificate (only where fromSeq = 1)
+ *     body    = runs, each length-prefixed; compressed if flag 1; encrypted if key epoch > 0 (nonce first)
+ *
+ * The signature is the device's, over a domain, the header and the body.
+ */
+import { DEVICE_ID_BYTES, type DeviceId, deviceIdFromBytes, deviceIdToBytes } from '../clock/dot.ts'
+import { ByteReader, ByteWriter, malformed } from '../codec/bytes.ts'
+import { DriftlogError } from '../errors.ts'
+
+export const BATCH_FORMAT = 1
+export const TAG_BYTES = 16
+export const SIGNATURE_BYTES = 64
+/** The largest batch that is made, stored or accepted. */
+export const MAX_BATCH_BYTES = 1_000_000
+export const MAX_BATCH_OPS = 1_000
+export const MAX_SPACE_LENGTH = 64
+
+export const FLAG_DEFLATE = 1
+
+export interface BatchHeader {
+  readonly format: number
+  readonly space: string
+  readonly device: DeviceId
+  readonly fromSeq: number
+  readonly toSeq: number
+  /** See `toCoarse` in clock/hlc. */
+  readonly coarseMaxHlc: number
+  /** 0: not encrypted. */
+  readonly keyEpoch: number
+  readonly flags: number
+  /** Keyed chain tags before `fromSeq` and after `toSeq`, 16 bytes each. */
+  readonly tagBefore: Uint8Array
+  readonly tagAfter: Uint8Array
+  /** Present exactly where `fromSeq` is 1. See crypto/identity. */
+  readonly certificate: Uint8Array | undefined
+}
+
+/** A decoded envelope. `bytes` is the whole of it, as stored and sent; the rest are views into it. */
+export interface Batch {
+  readonly header: BatchHeader
+  readonly bytes: Uint8Array
+  /** The header's bytes, as signed. */
+  readonly headerBytes: Uint8Array
+  readonly body: Uint8Array
+  readonly signature: Uint8Array
+}
+
+const MAGIC = [0x44, 0x4c, 0x42]
+
+export const isSpaceId = (space: string): boolean => /^[\w-]{1,64}$/.test(space)
+
+export const encodeHeader = (header: BatchHeader): Uint8Array => {
+  const writer = new ByteWriter(160)
+  for (const byte of MAGIC) writer.byte(byte)
+  writer.varint(header.format).string(header.space).raw(deviceIdToBytes(header.device))
+  writer.varint(header.fromSeq).varint(header.toSeq).varint(header.coarseMaxHlc).varint(header.keyEpoch)
+  writer.varint(header.flags).raw(header.tagBefore).raw(header.tagAfter)
+  if (header.certificate !== undefined) writer.bytes(header.certificate)
+  return writer.finish()
+}
+
+export const assembleBatch = (headerBytes: Uint8Array, body: Uint8Array, signature: Uint8Array): Batch =>
+  decodeBatch(
+    new ByteWriter(headerBytes.length + body.length + 72).bytes(headerBytes).raw(body).raw(signature).finish(),
+  )
+
+/** Reads the plain part. Checks the shape only: no signature, no body. Throws MALFORMED, TOO_LARGE or FORMAT_UNKNOWN. */
+export const decodeBatch = (bytes: Uint8Array): Batch => {
+  if (bytes.length > MAX_BATCH_BYTES) {
+    throw new DriftlogError('TOO_LARGE', 'batch', { bytes: bytes.length, limit: MAX_BATCH_BYTES })
+  }
+  const outer = new ByteReader(bytes)
+  const headerBytes = outer.bytes()
+  if (outer.remaining < SIGNATURE_BYTES) throw malformed('batch without signature')
+  const body = outer.raw(outer.remaining - SIGNATURE_BYTES)
+  const signature = outer.raw(SIGNATURE_BYTES)
+  const reader = new ByteReader(headerBytes)
+  for (const byte of MAGIC) if (reader.byte() !== byte) throw malformed('not a batch')
+  const format = reader.varint()
+  if (format !== BATCH_FORMAT) throw new DriftlogError('FORMAT_UNKNOWN', 'batch', { format })
+  const space = reader.string()
+  if (!isSpaceId(space)) throw malformed('space id')
+  const device = deviceIdFromBytes(reader.raw(DEVICE_ID_BYTES))
+  const fromSeq = reader.varint()
+  const toSeq = reader.varint()
+  if (fromSeq < 1 || toSeq < fromSeq) throw malformed('seq range')
+  if (toSeq - fromSeq >= MAX_BATCH_OPS) {
+    throw new DriftlogError('TOO_LARGE', 'ops in a batch', { ops: toSeq - fromSeq + 1, limit: MAX_BATCH_OPS })
+  }
+  const coarseMaxHlc = reader.varint()
+  const keyEpoch = reader.varint()
+  const flags = reader.varint()
+  if (flags > FLAG_DEFLATE) throw new DriftlogError('FORMAT_UNKNOWN', 'batch flags', { flags })
+  const tagBefore = reader.raw(TAG_BYTES)
+  const tagAfter = reader.raw(TAG_BYTES)
+  const certificate = fromSeq === 1 ? reader.bytes() : undefined
+  reader.expectEnd()
+  const header = {
+    format,
+    space,
+    device,
+    fromSeq,
+    toSeq,
+    coarseMaxHlc,
+    keyEpoch,
+    flags,
+    tagBefore,
+    tagAfter,
+    certificate,
+  }
+  return { header, bytes, headerBytes, body, signature }
+}

@@ -1,0 +1,28 @@
+import { readCertificate } from '../crypto/identity.ts'
+import { hash, type SigningKeys, sign, verify } from '../crypto/sodium.ts'
+import { ByteWriter } from '../codec/bytes.ts'
+import { DriftlogError } from '../errors.ts'
+import type { Batch } from './batch.ts'
+
+const domain = new TextEncoder().encode('driftlog/batch/1')
+
+// Ed25519 reads its message twice, so it signs a BLAKE2b-512 of header and body rather than a megabyte.
+const digestOf = (headerBytes: Uint8Array, body: Uint8Array): Uint8Array =>
+  hash(new ByteWriter(headerBytes.length + body.length + 64).bytes(domain).bytes(headerBytes).raw(body).finish(), 64)
+
+export const signBatch = (headerBytes: Uint8Array, body: Uint8Array, keys: SigningKeys): Uint8Array =>
+  sign(digestOf(headerBytes, body), keys)
+
+/**
+ * ENV authorship: checks that the device in the header signed the batch. `knownCertificate` is the one of the device's
+ * first batch; a first batch brings its own. Throws CERTIFICATE_INVALID or SIGNATURE_INVALID.
+ */
+export const verifyBatch = (batch: Batch, knownCertificate: Uint8Array | undefined): void => {
+  const { header } = batch
+  const bytes = header.certificate ?? knownCertificate
+  if (bytes === undefined) throw new DriftlogError('CERTIFICATE_INVALID', 'none is known', { device: header.device })
+  const { publicKey } = readCertificate(bytes, header.space, header.device)
+  if (!verify(batch.signature, digestOf(batch.headerBytes, batch.body), publicKey)) {
+    throw new DriftlogError('SIGNATURE_INVALID', '', { device: header.device, fromSeq: header.fromSeq })
+  }
+}

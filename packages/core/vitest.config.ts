@@ -1,0 +1,7 @@
+import { defineProject } from 'vitest/config'
+
+export default defineProject({
+  resolve: { conditions: ['driftlog-source'] },
+  ssr: { resolve: { conditions: ['driftlog-source'] } },
+  test: { name: 'core', include: ['src/**/*.test.ts'] },
+})
