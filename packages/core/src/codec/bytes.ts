@@ -75,6 +75,13 @@ export class ByteWriter {
     return this.varint(bytes.length).raw(bytes)
   }
 
+  /** ASCII characters as bytes, without a length. */
+  ascii(text: string): this {
+    this.#reserve(text.length)
+    for (let index = 0; index < text.length; index++) this.#buffer[this.length++] = text.charCodeAt(index)
+    return this
+  }
+
   string(text: string): this {
     // Short ASCII strings are the common case, and their length is known beforehand.
     const length = text.length
@@ -171,6 +178,17 @@ export class ByteReader {
 
   bytes(): Uint8Array {
     return this.raw(this.varint())
+  }
+
+  ascii(length: number): string {
+    if (length > this.remaining) throw malformed('unexpected end')
+    let text = ''
+    for (const end = this.position + length; this.position < end; this.position++) {
+      const code = this.#buffer[this.position]
+      if (code > 127) throw malformed('text is not ASCII')
+      text += String.fromCharCode(code)
+    }
+    return text
   }
 
   string(): string {
