@@ -1,7 +1,4 @@
 import { defineProject } from 'vitest/config'
+import { fromSource } from '../../vitest.shared.ts'
 
-export default defineProject({
-  resolve: { conditions: ['driftlog-source'] },
-  ssr: { resolve: { conditions: ['driftlog-source'] } },
-  test: { name: 'testkit', include: ['src/**/*.test.ts'] },
-})
+export default defineProject({ ...fromSource, test: { name: 'testkit', include: ['src/**/*.test.{ts,tsx}'] } })
