@@ -1,0 +1,142 @@
+/**
+ * The messages of the sync protocol and their bounds. One vocabulary for every transport: a WebSocket carries one
+ * message a frame, HTTP carries a list of frames each way (see frame-codec), the simulator carries them as they are.
+ *
+ *     device → server                                   server → device
+ *     hello { space, digest, cursor }            →      welcome { inSync, cursorValid, end, vector }
+ *     pull  { id, after | above }                →      page   { id, from, batches, cursor, more }
+ *     push  { id, batches }                      →      pushed { id, outcomes }
+ *     ping                                       →      pong
+ *                                                       page   without an id: what others pushed since (live)
+ *                                                       refused { id?, code }: instead of an answer; without id, the session ends
+ */
+import type { ErrorCode } from '../errors.ts'
+import { MAX_BATCH_BYTES } from '../log/batch.ts'
+import type { Cursor, PageLimit } from '../log/batch-store.ts'
+
+/** PRO1: both sides speak exactly this version or refuse with PROTOCOL_VERSION. Any change of a message raises it. */
+export const PROTOCOL_VERSION = 1
+
+/** The largest frame in bytes. One batch of the largest size always fits, with room for what is around it. */
+export const MAX_FRAME_BYTES = 1_048_576
+/** The largest body of an HTTP round trip in bytes, either way: a full window of pushes, a hello and a pull. */
+export const MAX_EXCHANGE_BYTES = 8 * MAX_FRAME_BYTES
+export const MAX_EXCHANGE_FRAMES = 64
+export const MAX_TOKEN_LENGTH = 8_192
+/** An encoded version vector, in bytes: about 27,000 devices. */
+export const MAX_VECTOR_BYTES = 524_288
+export const MAX_PUSH_BATCHES = 64
+export const MAX_PAGE_BATCHES = 256
+export const MAX_MESSAGE_LENGTH = 1_000
+export const VECTOR_DIGEST_BYTES = 16
+
+/** What one push carries at most: below the frame limit, or a single batch of the largest size. */
+export const PUSH_LIMIT: PageLimit = { batches: MAX_PUSH_BATCHES, bytes: MAX_BATCH_BYTES / 2 }
+/** What one page carries at most. */
+export const PULL_LIMIT: PageLimit = { batches: MAX_PAGE_BATCHES, bytes: MAX_BATCH_BYTES / 2 }
+
+export type Role = 'reader' | 'writer' | 'admin'
+
+/** Evidence beside a refusal: a flat record of at most 8 scalars, such as `{ have }` or `{ serverTimeMs }`. */
+export type RefusalDetails = Readonly<Record<string, string | number | boolean>>
+
+/** The first message of a session. */
+export interface Hello {
+  readonly type: 'hello'
+  readonly protocol: number
+  readonly space: string
+  /** WebSocket only, filled in by the transport: a token never stands in a URL. HTTP has its Authorization header. */
+  readonly token?: string
+  /** Where the device stopped reading this server, if it ever did. */
+  readonly cursor?: Cursor
+  /** `vectorDigest` of the held vector. Without it no welcome is sent: the session only pushes and pulls. */
+  readonly digest?: Uint8Array
+}
+
+export interface Push {
+  readonly type: 'push'
+  /** Chosen by the device, repeated in the answer. */
+  readonly id: number
+  /** Encoded batches, 1 to MAX_PUSH_BATCHES; per device in order of seq. */
+  readonly batches: readonly Uint8Array[]
+}
+
+/** Asks for one page: of what arrived after a cursor, or of what stands above a vector. Exactly one of the two. */
+export interface Pull {
+  readonly type: 'pull'
+  readonly id: number
+  readonly after?: Cursor
+  /** `encodeVector` of what the device holds. */
+  readonly above?: Uint8Array
+}
+
+export interface Ping {
+  readonly type: 'ping'
+}
+
+export type ClientMessage = Hello | Push | Pull | Ping
+
+export interface Welcome {
+  readonly type: 'welcome'
+  readonly protocol: number
+  /** Wall clock of the server, milliseconds since the Unix epoch. */
+  readonly serverTimeMs: number
+  readonly role: Role
+  /** The digest was that of the server's vector: nothing to push, nothing to pull, and the session is live from `end`. */
+  readonly inSync: boolean
+  /** Whether the hello's cursor names the batch at its position; false where it had none. */
+  readonly cursorValid: boolean
+  /** The end of the server's arrival order. All up to it is in `vector`. */
+  readonly end: Cursor
+  /** `encodeVector` of what the server holds; absent where in sync. */
+  readonly vector?: Uint8Array
+}
+
+export type PushOutcome =
+  | { readonly kind: 'appended' }
+  | { readonly kind: 'duplicate' }
+  | { readonly kind: 'refused'; readonly code: ErrorCode; readonly details: RefusalDetails }
+
+export interface Pushed {
+  readonly type: 'pushed'
+  readonly id: number
+  /** One for each batch of the push, in its order. What is `appended` or `duplicate` is durable at the server. */
+  readonly outcomes: readonly PushOutcome[]
+}
+
+/** Batches in arrival order. */
+export interface Page {
+  readonly type: 'page'
+  /** Of the pull that this answers; absent where the server sends by itself (live). */
+  readonly id?: number
+  /**
+   * The page covers the arrival order in `(from, cursor.position]`: who has everything up to `from` has, with it,
+   * everything up to `cursor`. An answer to `pull { above }` covers from 0, for who held that vector.
+   */
+  readonly from: number
+  /** Encoded batches; what this session itself pushed is left out. */
+  readonly batches: readonly Uint8Array[]
+  readonly cursor: Cursor
+  readonly more: boolean
+}
+
+export interface Refused {
+  readonly type: 'refused'
+  /** Of the push or pull that is refused; absent where the whole session is. */
+  readonly id?: number
+  readonly code: ErrorCode
+  readonly message: string
+  readonly details: RefusalDetails
+}
+
+export interface Pong {
+  readonly type: 'pong'
+}
+
+export type ServerMessage = Welcome | Pushed | Page | Refused | Pong
+
+/**
+ * The hello that a round-trip transport puts before a request whose messages do not start with one (PRO9): it opens the
+ * session of that one request and is not answered.
+ */
+export const bareHello = (space: string): Hello => ({ type: 'hello', protocol: PROTOCOL_VERSION, space })
