@@ -5,7 +5,7 @@
  * Invariants, for every space and device:
  * - STORE1 the held seqs are contiguous from 1; a gap is refused and changes nothing;
  * - STORE2 one boundary (device, toSeq) has one tag for ever; another tag at a known seq is a fork and changes nothing;
- * - STORE3 a batch that is held already is a duplicate: no change, no new position;
+ * - STORE3 a batch that ends at a held boundary with its tag is held already, a duplicate: no change, no new position;
  * - STORE4 an append is one durable transaction over its batches and its records: all of them or none;
  * - STORE5 positions of a space rise by at least 1 in the order in which batches were taken in, and are never reused.
  */
@@ -36,11 +36,17 @@ export type AppendOutcome =
   | { readonly kind: 'duplicate' }
   /** The batch starts above `have + 1`. */
   | { readonly kind: 'gap'; readonly have: number }
-  /** The store knows another history at a seq of this batch. `have` is the device's last held seq. */
+  /**
+   * The store cannot join this batch to what it holds: another tag stands at a boundary of the batch, or the batch
+   * ends or begins inside one that is held (a partial overlap). `have` is the device's last held seq.
+   */
   | { readonly kind: 'fork'; readonly have: number }
+  /** Neither gap nor fork, yet not stored: another batch of an `allOrNothing` call was. */
+  | { readonly kind: 'undone' }
 
 /** A small private value beside the batches: keys, clock, cursors, journal. `value` undefined deletes. */
 export interface RecordChange {
+  /** Well-formed Unicode without U+0000. Keys are ordered by UTF-16 code units. */
   readonly key: string
   readonly value: Uint8Array | undefined
 }
@@ -65,11 +71,18 @@ export interface PageLimit {
   readonly bytes: number
 }
 
-/** Rejects with STORAGE_FULL or STORAGE_FAILED where the medium does; then nothing of the call is stored. */
+/**
+ * Rejects with STORAGE_FULL or STORAGE_FAILED where the medium does; then nothing of the call is stored. Rejects with
+ * STORAGE_DAMAGED { space, device, toSeq } where a stored batch that is to be read does not check out, and with CLOSED
+ * after `close`.
+ */
 export interface BatchStore {
   /**
-   * STORE4. Batches are judged one after the other, each against what is held including the batches before it.
-   * `gap` and `fork` skip that batch alone; where `allOrNothing` is set they undo the whole call, records included.
+   * STORE4. Batches are judged one after the other, each against what is held including the batches before it; one
+   * outcome each, in their order. `gap` and `fork` skip that batch alone (records are stored all the same); where
+   * `allOrNothing` is set they undo the whole call, records included, and their `have` is what is held after that.
+   * Do not write to the bytes before the call settles. Rejects with OPTION_INVALID on a space id or record key that
+   * cannot be used, and on a batch of another space.
    */
   append(
     space: string,
@@ -87,12 +100,16 @@ export interface BatchStore {
   end(space: string): Promise<Cursor>
   /** Records whose key starts with `prefix`, ordered by key. */
   records(space: string, prefix: string): Promise<readonly { key: string; value: Uint8Array }[]>
-  /** Calls `listener` after every append that took in batches, in this process or another one that shares the store. */
+  /**
+   * Calls `listener` after every append that took in batches, in this process or another one that shares the store;
+   * several appends may share a call. The returned function ends it.
+   */
   watch(space: string, listener: () => void): () => void
   /**
    * An exclusive writing slot of this store for as long as this process (or tab) lives: the lowest free number from 0.
-   * Freed by `release`, by `close` and by the end of the process.
+   * Freed by `release`, by `close` and by the end of the process, however it ends.
    */
   claimSlot(space: string): Promise<{ readonly slot: number; release(): Promise<void> }>
+  /** Waits for appends that were asked for before. Closing twice is harmless. */
   close(): Promise<void>
 }
