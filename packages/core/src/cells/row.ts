@@ -1,0 +1,76 @@
+import { type Life } from '../laws/life.ts'
+import type { CounterTotal } from '../laws/counter.ts'
+import type { Value } from '../op/value.ts'
+import type { DotRef } from './ops.ts'
+
+/** One of several concurrent writes of a register. */
+export interface Write {
+  readonly ref: DotRef
+  readonly value: Value
+}
+
+/** A field of a table under one law: what a cell of each row is filed under. */
+export interface Column {
+  readonly law: number
+  /** The field, or a path of keys in its JSON. */
+  readonly path: readonly string[]
+}
+
+/**
+ * A row and its cells. The cells lie in two arrays by column index: a register with one write has it in `values` and
+ * `refs`; one with several has `SIBLINGS` in `refs` and its writes, sorted by total order, in `values`;
+ * a counter has its total in `values` and `COUNTED` in `refs`.
+ */
+export interface Row extends Life {
+  readonly table: TableCells
+  readonly id: string
+  /** Stable in this replica, from 1: the row's key in SQL. */
+  readonly number: number
+  readonly values: (Value | CounterTotal | Write[] | undefined)[]
+  readonly refs: DotRef[]
+  /** The first and the last change to the row in total order; 0 where there is none. */
+  created: DotRef
+  updated: DotRef
+  /** Who introduced the row first, as far as this replica projected: how a later op names it. -1: nobody yet. */
+  introducer: number
+  ordinal: number
+  /** Changed since the tables were last brought up to date. */
+  dirty: boolean
+  /** Not counted in the digest's sum at the moment. */
+  undigested: boolean
+}
+
+export const SIBLINGS = -1
+export const COUNTED = -2
+export const ABSENT = 0
+
+export interface TableCells {
+  readonly name: string
+  readonly columns: Column[]
+  /** `columnKey` → index into `columns`. */
+  readonly columnIndexes: Map<string, number>
+  readonly rows: Map<string, Row>
+  dirty: Row[]
+}
+
+/** A field's key is its name; a longer path, or another law than the register's, is told apart by what no name contains. */
+export const columnKey = (law: number, path: readonly string[]): string =>
+  path.length === 1 ? `${law}\u0000${path[0]}` : `${law}\u0000${JSON.stringify(path)}\u0000`
+
+export const createTable = (name: string): TableCells => ({
+  name,
+  columns: [],
+  columnIndexes: new Map(),
+  rows: new Map(),
+  dirty: [],
+})
+
+export const columnIndex = (table: TableCells, law: number, path: readonly string[]): number => {
+  const key = columnKey(law, path)
+  let index = table.columnIndexes.get(key)
+  if (index === undefined) {
+    index = table.columns.push({ law, path }) - 1
+    table.columnIndexes.set(key, index)
+  }
+  return index
+}

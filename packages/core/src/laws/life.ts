@@ -1,0 +1,52 @@
+/**
+ * The life of a row (SPEC CELL5), kept so that every view of it can be read off:
+ * - `touches`: the changes to the row (of any law but delete) that neither a delete nor a later change has seen;
+ * - `deletes`: the deletes that neither an insert nor a later delete has seen.
+ *
+ * update-wins: the row lives while a change has not been seen by a delete. A change replaces the changes that it saw,
+ * because a delete that saw the later one saw the earlier one too.
+ * delete-wins: the row is dead while a delete has not been seen by an insert.
+ */
+import type { DotRef } from '../cells/ops.ts'
+
+export type DeleteLaw = 'update-wins' | 'delete-wins'
+
+export interface Life {
+  touches: DotRef[]
+  deletes: DotRef[]
+}
+
+type Sees = (ref: DotRef) => boolean
+
+const without = (refs: DotRef[], sees: Sees): DotRef[] => {
+  for (const ref of refs) if (sees(ref)) return refs.filter((other) => !sees(other))
+  return refs
+}
+
+const replaceSeen = (refs: DotRef[], ref: DotRef, sees: Sees): DotRef[] => {
+  if (refs.length === 0 || (refs.length === 1 && sees(refs[0]))) return [ref]
+  const rest = without(refs, sees)
+  return [...rest, ref]
+}
+
+/** `sees`: whether the op of this change had seen another, or is it. */
+export const touch = (life: Life, ref: DotRef, sees: Sees): void => {
+  if (life.touches.length === 1 && sees(life.touches[0])) life.touches[0] = ref
+  else life.touches = replaceSeen(life.touches, ref, sees)
+}
+
+export const insert = (life: Life, ref: DotRef, sees: Sees): void => {
+  touch(life, ref, sees)
+  if (life.deletes.length > 0) life.deletes = without(life.deletes, sees)
+}
+
+export const remove = (life: Life, ref: DotRef, sees: Sees): void => {
+  life.touches = without(life.touches, sees)
+  life.deletes = replaceSeen(life.deletes, ref, sees)
+}
+
+export const isLive = (life: Life, law: DeleteLaw): boolean =>
+  life.touches.length > 0 && (law === 'update-wins' || life.deletes.length === 0)
+
+/** Dead whichever law rules: a tombstone (CELL7). */
+export const isTombstone = (life: Life): boolean => life.touches.length === 0

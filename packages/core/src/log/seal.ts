@@ -1,0 +1,105 @@
+/**
+ * Sealing runs into a batch and opening one again (SPEC ENV1). Nothing here touches a store or a clock.
+ */
+import { deflateSync, inflateSync } from 'fflate'
+import type { DeviceId } from '../clock/dot.ts'
+import { toCoarse } from '../clock/hlc.ts'
+import { ByteReader, ByteWriter, malformed } from '../codec/bytes.ts'
+import type { SigningKeys } from '../crypto/sodium.ts'
+import { DriftlogError } from '../errors.ts'
+import type { Run } from '../op/run.ts'
+import { decodeRun } from '../op/run-codec.ts'
+import { assembleBatch, BATCH_FORMAT, type Batch, encodeHeader, FLAG_DEFLATE } from './batch.ts'
+import { signBatch } from './signature.ts'
+
+/** Bodies below this do not gain by compression. */
+const COMPRESS_FROM_BYTES = 160
+/** A body never inflates to more: the bound of a decompression bomb. */
+export const MAX_BODY_BYTES = 8 * 1024 * 1024
+
+export interface SealedPart {
+  readonly space: string
+  readonly device: DeviceId
+  readonly fromSeq: number
+  readonly toSeq: number
+  readonly maxHlc: number
+  readonly tagBefore: Uint8Array
+  readonly tagAfter: Uint8Array
+  /** Of the device; put into the header of its first batch. */
+  readonly certificate: Uint8Array
+}
+
+/** `runs`: canonical bytes of consecutive runs. */
+export const sealBatch = (part: SealedPart, runs: readonly Uint8Array[], keys: SigningKeys): Batch => {
+  const writer = new ByteWriter(runs.reduce((sum, run) => sum + run.length + 4, 8))
+  writer.varint(runs.length)
+  for (const run of runs) writer.bytes(run)
+  const plain = writer.finish()
+  const packed = plain.length < COMPRESS_FROM_BYTES ? plain : compress(plain)
+  const headerBytes = encodeHeader({
+    format: BATCH_FORMAT,
+    space: part.space,
+    device: part.device,
+    fromSeq: part.fromSeq,
+    toSeq: part.toSeq,
+    coarseMaxHlc: toCoarse(part.maxHlc),
+    keyEpoch: 0,
+    flags: packed === plain ? 0 : FLAG_DEFLATE,
+    tagBefore: part.tagBefore,
+    tagAfter: part.tagAfter,
+    certificate: part.fromSeq === 1 ? part.certificate : undefined,
+  })
+  return assembleBatch(headerBytes, packed, signBatch(headerBytes, packed, keys))
+}
+
+const compress = (plain: Uint8Array): Uint8Array => {
+  const deflated = deflateSync(plain, { level: 4 })
+  if (deflated.length + 4 >= plain.length) return plain
+  return new ByteWriter(deflated.length + 8).varint(plain.length).raw(deflated).finish()
+}
+
+const inflate = (packed: Uint8Array): Uint8Array => {
+  const reader = new ByteReader(packed)
+  const length = reader.varint()
+  if (length > MAX_BODY_BYTES) throw new DriftlogError('TOO_LARGE', 'body', { bytes: length, limit: MAX_BODY_BYTES })
+  try {
+    // One byte more than announced: a stream that inflates further is noticed without being followed.
+    const inflated = inflateSync(reader.raw(reader.remaining), { out: new Uint8Array(length + 1) })
+    if (inflated.length !== length) throw malformed('body length')
+    return inflated
+  } catch (cause) {
+    if (cause instanceof DriftlogError) throw cause
+    throw new DriftlogError('MALFORMED', 'body does not inflate', {}, { cause })
+  }
+}
+
+/** A run and the canonical bytes that its chain hash covers. */
+export interface OpenedRun {
+  readonly run: Run
+  readonly bytes: Uint8Array
+}
+
+/**
+ * The runs of an unencrypted batch, structurally checked against the header. Throws MALFORMED or TOO_LARGE, and
+ * FORMAT_UNKNOWN where a newer release wrote it.
+ */
+export const openBatch = (batch: Batch): OpenedRun[] => {
+  const { header } = batch
+  if (header.keyEpoch !== 0) throw new DriftlogError('FORMAT_UNKNOWN', 'encrypted batch', { keyEpoch: header.keyEpoch })
+  const reader = new ByteReader((header.flags & FLAG_DEFLATE) !== 0 ? inflate(batch.body) : batch.body)
+  const opened: OpenedRun[] = []
+  let nextSeq = header.fromSeq
+  let maxHlc = 0
+  for (let left = reader.count(); left > 0; left--) {
+    const bytes = reader.bytes()
+    const run = decodeRun(bytes, header.device, header.toSeq - nextSeq + 1)
+    if (run.fromSeq !== nextSeq || run.keyEpoch !== header.keyEpoch) throw malformed('run does not fit its batch')
+    nextSeq += run.hlc.length
+    maxHlc = Math.max(maxHlc, run.hlc[run.hlc.length - 1])
+    opened.push({ run, bytes })
+  }
+  reader.expectEnd()
+  if (nextSeq !== header.toSeq + 1) throw malformed('runs do not fill their batch')
+  if (toCoarse(maxHlc) > header.coarseMaxHlc) throw malformed('a stamp above the header’s')
+  return opened
+}

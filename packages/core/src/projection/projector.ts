@@ -1,0 +1,222 @@
+/**
+ * Drives the cells: applies ops in a causal order, each once, and judges which are void (SPEC OP5, OP6, OP7).
+ *
+ * Invariants:
+ * - `projected` is causally closed (SEEN2): the caller hands in an op only when all that it saw is projected;
+ * - a void op keeps its seq, has no effect, and counts as having seen only its predecessor, stamped just above it;
+ * - whether an op is void follows from its bytes and its causal past alone, so all replicas agree.
+ */
+import { CellState, type Applied } from '../cells/cell-state.ts'
+import { type DotRef, OpIndex, sees } from '../cells/ops.ts'
+import { columnIndex, type Row } from '../cells/row.ts'
+import type { DeviceId, Dot } from '../clock/dot.ts'
+import { advanceFrontier, type Frontier } from '../clock/frontier.ts'
+import type { Hlc } from '../clock/hlc.ts'
+import type { SeenVector } from '../clock/seen.ts'
+import { Law } from '../op/law.ts'
+import { firstChange, firstHead, HANDLE, NEW_ROW, opCount, type Run, SAME_ROW, type Shape } from '../op/run.ts'
+import { MAX_OP_BYTES } from '../op/run-codec.ts'
+
+/** Rows that a device introduced, in order, and the seq of the op that did. */
+interface Introduced {
+  readonly rows: Row[]
+  readonly seqs: number[]
+}
+
+interface Judged {
+  readonly run: Run
+  readonly op: number
+  readonly isVoid: boolean
+  readonly stamp: Hlc
+  readonly seen: SeenVector
+  readonly heads: readonly Dot[]
+  /** The row of each change. Empty where void. */
+  readonly rows: readonly Row[]
+}
+
+const NO_HEADS: readonly Dot[] = []
+
+export class Projector {
+  readonly ops = new OpIndex()
+  readonly cells = new CellState(this.ops)
+  readonly projected = new Map<DeviceId, number>()
+  readonly frontier: Frontier = new Map()
+  readonly #introduced: Introduced[] = []
+  readonly #columns = new WeakMap<Shape, number>()
+  /** The highest effective stamp projected. */
+  highest: Hlc = 0
+  voidCount = 0
+
+  /** Projects consecutive runs of one device whole. A group that goes on from one run into the next comes in one call. */
+  project(runs: readonly Run[]): void {
+    let group: Judged[] = []
+    for (const run of runs) {
+      for (let op = 0; op < opCount(run); op++) {
+        const left = run.groupLeft[op]
+        if (left === 0 && group.length === 0) {
+          this.#commit(this.#judge(run, op, undefined))
+          continue
+        }
+        const continues = group.length > 0 && left === groupLeftOf(group[group.length - 1]) - 1
+        if (group.length > 0 && !continues) {
+          // The group before ends too early.
+          this.#commitGroup(group, true)
+          group = []
+          op--
+          continue
+        }
+        group.push(this.#judge(run, op, group[0]))
+        if (left <= 1) {
+          this.#commitGroup(group, group[0].run.groupLeft[group[0].op] < 2)
+          group = []
+        }
+      }
+    }
+    if (group.length > 0) this.#commitGroup(group, true)
+  }
+
+  /** Projects one op that this replica just wrote. */
+  projectOwn(run: Run, op: number): void {
+    this.#commit(this.#judge(run, op, undefined))
+  }
+
+  /** Projects a group that this replica just wrote: ops `[from, to)` of a run. */
+  projectOwnGroup(run: Run, from: number, to: number): void {
+    const group: Judged[] = []
+    for (let op = from; op < to; op++) group.push(this.#judge(run, op, group[0]))
+    this.#commitGroup(group, false)
+  }
+
+  #commitGroup(group: readonly Judged[], isBroken: boolean): void {
+    const isVoid = isBroken || group.some((judged) => judged.isVoid)
+    for (const judged of group) this.#commit(isVoid ? { ...judged, isVoid } : judged, group[0])
+  }
+
+  /** `first`: the first op of the group that this op is a later part of. */
+  #judge(run: Run, op: number, first: Judged | undefined): Judged {
+    const device = this.ops.deviceIndex(run.device)
+    const seq = run.fromSeq + op
+    const stamp = run.hlc[op]
+    let isVoid = run.voids.has(op) || run.opBytes[op] > MAX_OP_BYTES
+    let seen = first === undefined ? this.ops.lastSeen(device) : first.seen
+    let heads = NO_HEADS
+
+    const headFrom = firstHead(run, op)
+    const headTo = run.headEnd[op]
+    if (headTo > headFrom) {
+      const named: Dot[] = []
+      for (let head = headFrom; head < headTo; head++) {
+        const dot = { device: run.devices[run.headDevice[head]], seq: run.headSeq[head] }
+        const other = this.ops.deviceIndex(dot.device)
+        if (other === device || first !== undefined) {
+          isVoid = true
+          continue
+        }
+        if (stamp <= this.ops.stamp(this.ops.refOf(dot))) isVoid = true
+        seen = this.ops.joinHead(seen, other, dot.seq)
+        named.push(dot)
+      }
+      heads = named
+    }
+    if (first === undefined ? stamp <= this.ops.lastStamp(device) : stamp !== first.stamp) isVoid = true
+
+    const rows = this.#resolveRows(run, op, device, seq, seen)
+    return { run, op, isVoid: isVoid || rows === undefined, stamp, seen, heads, rows: rows ?? [] }
+  }
+
+  /** The rows of an op's changes; undefined where one of its changes makes the op void. Introduces rows in any case. */
+  #resolveRows(run: Run, op: number, device: number, seq: number, seen: SeenVector): Row[] | undefined {
+    const rows: Row[] = []
+    let isVoid = false
+    let row: Row | undefined
+    for (let change = firstChange(run, op); change < run.changeEnd[op]; change++) {
+      const shape = run.shapes[run.shape[change]]
+      const kind = run.rowKind[change]
+      if (kind === NEW_ROW) row = this.#introduce(run, change, device, seq)
+      else if (kind !== SAME_ROW) {
+        const other = this.ops.deviceIndex(run.devices[kind - HANDLE])
+        const introduced = this.#introduced[other]
+        const ordinal = run.rowOrdinal[change]
+        const by = introduced?.seqs[ordinal]
+        row = by !== undefined && sees(seen, device, seq, this.ops.refOf({ device: run.devices[kind - HANDLE], seq: by }))
+          ? introduced.rows[ordinal]
+          : undefined
+      }
+      if (row === undefined || row.table.name !== shape.table) isVoid = true
+      else rows.push(row)
+      if (shape.law === Law.increment && !Number.isSafeInteger(run.value[change])) isVoid = true
+      const over = run.over.size === 0 ? undefined : run.over.get(change)
+      if (over?.some((dot) => dot.seq < 1 || !sees(seen, device, seq - 1, this.ops.refOf(dot)))) isVoid = true
+    }
+    return isVoid ? undefined : rows
+  }
+
+  #introduce(run: Run, change: number, device: number, seq: number): Row {
+    const { table } = run.shapes[run.shape[change]]
+    const row = this.cells.row(this.cells.table(table), run.rowId[change])
+    while (this.#introduced.length <= device) this.#introduced.push({ rows: [], seqs: [] })
+    const ordinal = this.#introduced[device].rows.push(row) - 1
+    this.#introduced[device].seqs.push(seq)
+    if (row.introducer < 0) {
+      row.introducer = device
+      row.ordinal = ordinal
+    }
+    return row
+  }
+
+  #commit(judged: Judged, first?: Judged): void {
+    const { run, op } = judged
+    const device = this.ops.deviceIndex(run.device)
+    const seq = run.fromSeq + op
+    if (this.ops.projectedSeq(device) !== seq - 1) throw new Error(`projected out of order: ${run.device} ${seq}`)
+    this.projected.set(run.device, seq)
+    if (judged.isVoid) {
+      this.voidCount++
+      this.ops.append(device, this.ops.lastStamp(device) + 1, this.ops.lastSeen(device))
+      advanceFrontier(this.frontier, run.device, seq, NO_HEADS)
+      return
+    }
+    const ref = this.ops.append(device, judged.stamp, judged.seen)
+    this.highest = Math.max(this.highest, judged.stamp)
+    advanceFrontier(this.frontier, run.device, seq, first === undefined ? judged.heads : NO_HEADS)
+    this.#applyChanges(judged, { ref, device, seq, seen: judged.seen })
+  }
+
+  #applyChanges({ run, op, rows }: Judged, applied: Applied): void {
+    const first = firstChange(run, op)
+    for (let change = first; change < run.changeEnd[op]; change++) {
+      const shape = run.shapes[run.shape[change]]
+      const row = rows[change - first]
+      const over = run.over.size === 0 ? undefined : run.over.get(change)
+      this.cells.apply(row, shape.law, this.#column(shape, row), run.value[change], applied, over)
+    }
+  }
+
+  /** The column of a shape in its table's rows, looked up by name once per run. */
+  #column(shape: Shape, row: Row): number {
+    let column = this.#columns.get(shape)
+    if (column === undefined) {
+      column = shape.path.length === 0 ? -1 : columnIndex(row.table, shape.law, shape.path)
+      this.#columns.set(shape, column)
+    }
+    return column
+  }
+
+  /** How a new op of `device` names a row: undefined where the row has not been introduced yet. */
+  handleOf(row: Row): { device: DeviceId; ordinal: number } | undefined {
+    return row.introducer < 0 ? undefined : { device: this.ops.deviceId(row.introducer), ordinal: row.ordinal }
+  }
+
+  /** The heads of an op that `device` would write now: the frontier beyond its own previous op. */
+  headsFor(device: DeviceId): Dot[] {
+    const heads: Dot[] = []
+    for (const [other, seq] of this.frontier) if (other !== device) heads.push({ device: other, seq })
+    return heads
+  }
+
+  stampOf(ref: DotRef): Hlc {
+    return this.ops.stamp(ref)
+  }
+}
+
+const groupLeftOf = (judged: Judged): number => judged.run.groupLeft[judged.op]
