@@ -2,9 +2,9 @@
  * The chain hashes that this replica has verified, by device: what references are filled in from (SPEC OP4) and what the
  * next run of a device must continue.
  */
-import type { DeviceId } from '../clock/dot.ts'
+import type { DeviceId, Dot } from '../clock/dot.ts'
 import { chainNext, chainStart, chainTag, tagKey, UNENCRYPTED_EPOCH_KEY } from '../crypto/chain.ts'
-import { firstChange, type Run } from '../op/run.ts'
+import { firstChange, firstHead, opCount, type Run } from '../op/run.ts'
 
 interface DeviceChain {
   readonly key: Uint8Array
@@ -67,10 +67,13 @@ export class ChainIndex {
     return chain.hashes[low]
   }
 
-  /** The hash after a run that comes next in its device's chain; undefined while something that it refers to is missing. */
-  hashAfter(run: Run, bytes: Uint8Array, before: Uint8Array): Uint8Array | undefined {
+  /**
+   * The hash after ops `[from, to)` of a run, encoded as `bytes`, that come next in their device's chain; undefined while
+   * something that they refer to is missing.
+   */
+  hashAfter(run: Run, bytes: Uint8Array, before: Uint8Array, from = 0, to = opCount(run)): Uint8Array | undefined {
     const references: Uint8Array[] = []
-    for (const dot of foreignReferences(run)) {
+    for (const dot of foreignReferences(run, from, to)) {
       const covering = this.covering(dot.device, dot.seq)
       if (covering === undefined) return undefined
       references.push(covering)
@@ -85,14 +88,14 @@ export class ChainIndex {
   }
 }
 
-/** The ops of other devices that a run refers to: heads in order, then `over` by change. */
-function* foreignReferences(run: Run): Generator<{ device: DeviceId; seq: number }> {
-  for (let head = 0; head < run.headSeq.length; head++) {
+/** The ops of other devices that ops `[from, to)` of a run refer to: heads in order, then `over` by change. */
+function* foreignReferences(run: Run, from: number, to: number): Generator<Dot> {
+  for (let head = firstHead(run, from); head < firstHead(run, to); head++) {
     const device = run.devices[run.headDevice[head]]
     if (device !== run.device) yield { device, seq: run.headSeq[head] }
   }
   if (run.over.size === 0) return
-  for (let change = 0; change < firstChange(run, run.hlc.length); change++) {
+  for (let change = firstChange(run, from); change < firstChange(run, to); change++) {
     for (const dot of run.over.get(change) ?? []) if (dot.device !== run.device) yield dot
   }
 }

@@ -1,0 +1,145 @@
+/**
+ * The author's side of the log: stamps mutations, projects them at once, and seals what is not sealed yet.
+ *
+ *     seq:   1 …… sealed …… | sealed + 1 …… open run …… | nextSeq
+ *            batches, chain    in memory (and journal)
+ *
+ * Invariants:
+ * - WR1 an op's stamp is above its predecessor's and above all that is projected here, so above all it saw (OP5);
+ * - WR2 what is sealed is never sealed again: run boundaries are fixed before anything of a run leaves (OP3);
+ * - WR3 the open run is what a crash could lose: whoever stores journals keeps `encodeOpen` in step with it.
+ */
+import type { DeviceId } from '../clock/dot.ts'
+import { type Hlc, receive, tick } from '../clock/hlc.ts'
+import type { SigningKeys } from '../crypto/sodium.ts'
+import { Author, type NewChange } from '../op/author.ts'
+import { opCount, type Run } from '../op/run.ts'
+import { encodeRun } from '../op/run-codec.ts'
+import type { Projector } from '../projection/projector.ts'
+import { type Batch, MAX_BATCH_OPS } from './batch.ts'
+import type { OpLog } from './op-log.ts'
+import { sealBatch } from './seal.ts'
+
+/** Sealing starts a new batch above this many bytes of ops (as OP7 counts them, before compression). */
+const SEAL_BYTES = 512 * 1024
+
+export interface WriterIdentity {
+  readonly space: string
+  readonly device: DeviceId
+  readonly keys: SigningKeys
+  readonly certificate: Uint8Array
+}
+
+/** Seqs of one mutation: `[fromSeq, toSeq]`. */
+export interface Written {
+  readonly fromSeq: number
+  readonly toSeq: number
+  readonly hlc: Hlc
+}
+
+export class Writer {
+  readonly identity: WriterIdentity
+  readonly #log: OpLog
+  readonly #projector: Projector
+  readonly #author: Author
+  /** The highest stamp that this device made or met, and persists. */
+  #highest: Hlc
+
+  /** The log must hold the device's sealed batches already. `highWater`: the persisted high-water mark, 0 for none. */
+  constructor(identity: WriterIdentity, log: OpLog, projector: Projector, highWater: Hlc) {
+    this.identity = identity
+    this.#log = log
+    this.#projector = projector
+    this.#highest = highWater
+    log.beginOwn(identity.device, identity.certificate)
+    this.#author = new Author(identity.device, log.heldSeq(identity.device) + 1)
+  }
+
+  get highest(): Hlc {
+    return receive(this.#highest, this.#projector.highest)
+  }
+
+  get openRun(): Run {
+    return this.#author.run
+  }
+
+  get openCount(): number {
+    return opCount(this.#author.run)
+  }
+
+  /** The stamp that a mutation made now would get. */
+  nextStamp(nowMs: number): Hlc {
+    return tick(this.highest, nowMs)
+  }
+
+  /** Writes and projects one mutation. Throws VALUE_INVALID or TOO_LARGE before anything happened. */
+  write(changes: readonly NewChange[], hlc: Hlc, schemaVersion: number): Written {
+    const { device } = this.identity
+    const run = this.#author.run
+    const from = opCount(run)
+    const fromSeq = this.#author.nextSeq
+    const count = this.#author.append(changes, { hlc, heads: this.#projector.headsFor(device), schemaVersion })
+    this.#highest = hlc
+    if (count === 1) this.#projector.projectOwn(run, from)
+    else this.#projector.projectOwnGroup(run, from, from + count)
+    this.#log.holdOwn(device, fromSeq + count - 1)
+    return { fromSeq, toSeq: fromSeq + count - 1, hlc }
+  }
+
+  /** Takes up the ops of a journal that was written before a crash. They are projected again. */
+  resume(journal: Run): void {
+    this.#author.adopt(journal)
+    this.#projector.project([journal])
+    this.#log.holdOwn(this.identity.device, this.#author.nextSeq - 1)
+  }
+
+  /** The open ops from the `from`-th on (0-based), as journal bytes. */
+  encodeOpen(from: number): Uint8Array {
+    return encodeRun(this.#author.run, from)
+  }
+
+  /** Seals everything open into batches and starts a new run. Store them before anything of them leaves (SYNC1). */
+  seal(): Batch[] {
+    const { run } = this.#author
+    const batches: Batch[] = []
+    for (let from = 0; from < opCount(run); ) {
+      const to = this.#cut(run, from)
+      batches.push(this.#sealPart(run, from, to))
+      from = to
+    }
+    this.#author.restart()
+    return batches
+  }
+
+  #cut(run: Run, from: number): number {
+    let bytes = 0
+    let to = from
+    do {
+      bytes += run.opBytes[to++]
+    } while (to < opCount(run) && to - from < MAX_BATCH_OPS && bytes + run.opBytes[to] <= SEAL_BYTES)
+    return to
+  }
+
+  #sealPart(run: Run, from: number, to: number): Batch {
+    const { device, space, keys, certificate } = this.identity
+    const bytes = encodeRun(run, from, to)
+    const { chain } = this.#log
+    const before = chain.last(device)
+    const after = chain.hashAfter(run, bytes, before, from, to)
+    if (after === undefined) throw new Error('an op refers to what is not verified here')
+    const toSeq = run.fromSeq + to - 1
+    const part = {
+      space,
+      device,
+      fromSeq: run.fromSeq + from,
+      toSeq,
+      maxHlc: run.hlc[to - 1],
+      tagBefore: chain.tag(device, before),
+      tagAfter: chain.tag(device, after),
+      certificate,
+    }
+    const batch = sealBatch(part, [bytes], keys)
+    chain.extend(device, toSeq, after)
+    return batch
+  }
+}
