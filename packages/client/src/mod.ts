@@ -1,1 +1,9 @@
-export {}
+export type { Receipt } from './mutate/receipts.ts'
+export type { TableWriter, Tx } from './mutate/transaction.ts'
+export { openReplica, type ReplicaOptions } from './open-replica.ts'
+export type { SqlJsOptions } from './query/sql-js.ts'
+export type { Candidate, Replica } from './replica.ts'
+export type { Status } from './status/status.ts'
+export { http, type HttpOptions } from './transport/http.ts'
+export type { Connection, TokenSource, Transport, TransportEvents } from './transport/transport.ts'
+export { webSocket, type WebSocketOptions } from './transport/web-socket.ts'

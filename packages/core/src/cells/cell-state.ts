@@ -165,16 +165,17 @@ export const writesOf = (row: Row, law: number, path: readonly string[]): readon
   return ref === SIBLINGS ? (row.values[column] as Write[]) : [{ ref, value: row.values[column] as Value }]
 }
 
-/** Last-writer-wins: the write that is last in total order. undefined where the register was never written. */
-export const latestValue = (row: Row, column: number): Value | undefined => {
+/** Last-writer-wins: the write that is last in total order; a counter's total. undefined where nothing was written. */
+export const latestValue = (row: Row, column: number): Value | CounterTotal | undefined => {
   const ref = row.refs[column]
   if (ref === undefined || ref === ABSENT) return undefined
   if (ref === SIBLINGS) {
     const writes = row.values[column] as Write[]
     return writes[writes.length - 1].value
   }
-  return row.values[column] as Value
+  return row.values[column] as Value | CounterTotal
 }
 
-export const counterTotal = (row: Row, column: number): CounterTotal =>
-  (row.values[column] as CounterTotal | undefined) ?? 0
+/** What a row's cell shows: see `latestValue`. */
+export const shownCell = (row: Row, law: number, path: readonly string[]): Value | CounterTotal | undefined =>
+  latestValue(row, columnIndex(row.table, law, path))

@@ -2,12 +2,12 @@
  * The author's side of the log: stamps mutations, projects them at once, and seals what is not sealed yet.
  *
  *     seq:   1 …… sealed …… | sealed + 1 …… open run …… | nextSeq
- *            batches, chain    in memory (and journal)
+ *            batches, chain    in memory
  *
  * Invariants:
  * - WR1 an op's stamp is above its predecessor's and above all that is projected here, so above all it saw (OP5);
  * - WR2 what is sealed is never sealed again: run boundaries are fixed before anything of a run leaves (OP3);
- * - WR3 the open run is what a crash could lose: whoever stores journals keeps `encodeOpen` in step with it.
+ * - WR3 the open run is all that a crash can lose: who writes seals and stores it as soon as the store is free.
  */
 import type { DeviceId } from '../clock/dot.ts'
 import { type Hlc, receive, tick } from '../clock/hlc.ts'
@@ -59,10 +59,6 @@ export class Writer {
     return receive(this.#highest, this.#projector.highest)
   }
 
-  get openRun(): Run {
-    return this.#author.run
-  }
-
   get openCount(): number {
     return opCount(this.#author.run)
   }
@@ -84,18 +80,6 @@ export class Writer {
     else this.#projector.projectOwnGroup(run, from, from + count)
     this.#log.holdOwn(device, fromSeq + count - 1)
     return { fromSeq, toSeq: fromSeq + count - 1, hlc }
-  }
-
-  /** Takes up the ops of a journal that was written before a crash. They are projected again. */
-  resume(journal: Run): void {
-    this.#author.adopt(journal)
-    this.#projector.project([journal])
-    this.#log.holdOwn(this.identity.device, this.#author.nextSeq - 1)
-  }
-
-  /** The open ops from the `from`-th on (0-based), as journal bytes. */
-  encodeOpen(from: number): Uint8Array {
-    return encodeRun(this.#author.run, from)
   }
 
   /** Seals everything open into batches and starts a new run. Store them before anything of them leaves (SYNC1). */

@@ -53,33 +53,6 @@ export class Author {
     return this.run.fromSeq + opCount(this.run)
   }
 
-  /** Goes on after the ops of a decoded run that follows what is written: those of a journal. */
-  adopt(journal: Run): void {
-    const { run } = this
-    if (journal.fromSeq !== this.nextSeq || journal.device !== run.device) throw new Error('the journal does not follow')
-    const changeOffset = run.shape.length
-    const headOffset = run.headSeq.length
-    const shapes = journal.shapes.map((shape) => this.#shape(shape))
-    const devices = journal.devices.map((device) => this.#device(device))
-    for (const device of journal.headDevice) run.headDevice.push(devices[device])
-    for (const kind of journal.rowKind) run.rowKind.push(kind < HANDLE ? kind : HANDLE + devices[kind - HANDLE])
-    for (const shape of journal.shape) run.shape.push(shapes[shape])
-    for (const end of journal.headEnd) run.headEnd.push(headOffset + end)
-    for (const end of journal.changeEnd) run.changeEnd.push(changeOffset + end)
-    for (const [change, dots] of journal.over) run.over.set(changeOffset + change, dots)
-    const opOffset = opCount(run)
-    for (const [op, event] of journal.events) run.events.set(opOffset + op, event)
-    run.headSeq.push(...journal.headSeq)
-    run.rowOrdinal.push(...journal.rowOrdinal)
-    run.rowId.push(...journal.rowId)
-    run.value.push(...journal.value)
-    run.hlc.push(...journal.hlc)
-    run.schemaVersion.push(...journal.schemaVersion)
-    run.membership.push(...journal.membership)
-    run.groupLeft.push(...journal.groupLeft)
-    run.opBytes.push(...journal.opBytes)
-  }
-
   /** Goes on with an empty run, once what was written is sealed. */
   restart(): void {
     this.run = createRun(this.run.device, this.nextSeq)

@@ -1,0 +1,58 @@
+/**
+ * What is known of a mutation, as promises made on demand: most are never asked for.
+ */
+export interface Receipt<T> {
+  /** What the mutation's function returned. */
+  readonly value: T
+  /** The last op of the mutation; undefined where nothing was written. */
+  readonly dot: { readonly device: string; readonly seq: number } | undefined
+  /** Resolves when the mutation is durable on this device. Rejects with CLOSED if the replica closes before. */
+  readonly stored: Promise<void>
+  /** Resolves when the mutation is durable at the server. Rejects with CLOSED if the replica closes before. */
+  readonly acknowledged: Promise<void>
+}
+
+/** Promises for "this seq was reached", settled in any order of asking. */
+export class Milestones {
+  #reached: number
+  #waiting: { readonly seq: number; readonly resolve: () => void; readonly reject: (error: Error) => void }[] = []
+
+  constructor(reached: number) {
+    this.#reached = reached
+  }
+
+  reach(seq: number): void {
+    this.#reached = seq
+    if (this.#waiting.length === 0) return
+    const due = this.#waiting.filter((wait) => wait.seq <= seq)
+    this.#waiting = this.#waiting.filter((wait) => wait.seq > seq)
+    for (const { resolve } of due) resolve()
+  }
+
+  when(seq: number): Promise<void> {
+    if (seq <= this.#reached) return Promise.resolve()
+    return new Promise((resolve, reject) => this.#waiting.push({ seq, resolve, reject }))
+  }
+
+  abandon(error: Error): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const { reject } of waiting) reject(error)
+  }
+}
+
+export const createReceipt = <T>(
+  value: T,
+  dot: Receipt<T>['dot'],
+  stored: Milestones,
+  acknowledged: Milestones,
+): Receipt<T> => ({
+  value,
+  dot,
+  get stored() {
+    return stored.when(dot?.seq ?? 0)
+  },
+  get acknowledged() {
+    return acknowledged.when(dot?.seq ?? 0)
+  },
+})

@@ -1,0 +1,76 @@
+import {
+  type BatchStore,
+  cryptoReady,
+  DriftlogError,
+  idSource,
+  isSpaceId,
+  OpLog,
+  type Ports,
+  Projector,
+  type Schema,
+  systemPorts,
+  Writer,
+} from '@driftlog/core'
+import { LiveTables } from './query/live-tables.ts'
+import { openSqlJs, type SqlJsOptions } from './query/sql-js.ts'
+import { Replica } from './replica.ts'
+import { loadBookmarks } from './storage/bookmarks.ts'
+import { loadIdentity } from './storage/identity.ts'
+import { Keeper } from './storage/keeper.ts'
+import { SyncEngine } from './sync/engine.ts'
+import type { Transport } from './transport/transport.ts'
+
+export interface ReplicaOptions<S extends Schema> {
+  readonly schema: S
+  /** The space: 1 to 64 letters, digits, `-` or `_`. */
+  readonly space: string
+  /** Where batches are kept on this device. It stays open when the replica closes: who made it closes it. */
+  readonly store: BatchStore
+  /** The way to the server. Without one the replica is local, and can be opened with one later. */
+  readonly transport?: Transport
+  /** false: stay offline until `setOnline(true)`. Default true. */
+  readonly online?: boolean
+  /** Clock, timers and randomness; the real ones by default. */
+  readonly ports?: Ports
+  /** Where SQLite's WebAssembly is found; only bundlers need it. */
+  readonly sqlJs?: SqlJsOptions
+}
+
+/**
+ * Opens a space on this device: everything stored is shown, and it syncs from then on. Several tabs or processes may open
+ * the same store; each writes under a device id of its own.
+ *
+ * Rejects with OPTION_INVALID, STORAGE_FAILED, STORAGE_FULL or STORAGE_DAMAGED.
+ */
+export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>): Promise<Replica<S>> => {
+  const { schema, space, store, transport, ports = systemPorts } = options
+  if (!isSpaceId(space)) throw new DriftlogError('OPTION_INVALID', `space id ${JSON.stringify(space)}`, { space })
+  await cryptoReady()
+  const { slot, release } = await store.claimSlot(space)
+  try {
+    const identity = await loadIdentity(store, space, slot, ports.random)
+    const { highWater, cursor, acknowledged } = await loadBookmarks(store, space)
+    const projector = new Projector()
+    const log = new OpLog(space, projector)
+    const keeper = new Keeper(store, space, log, ports.timers)
+    await keeper.load()
+    const writer = new Writer(identity, log, projector, highWater)
+    keeper.begin(writer)
+    const tables = new LiveTables({
+      schema,
+      cells: projector.cells,
+      ops: projector.ops,
+      openDatabase: () => openSqlJs(options.sqlJs),
+    })
+    const engine =
+      transport && new SyncEngine({ space, transport, keeper, ports, cursor, acknowledged })
+    const newId = idSource(ports.random)
+    const parts = { schema, space, ports, newId, log, projector, writer, keeper, tables, engine, acknowledged, release }
+    const replica = new Replica(parts)
+    if (options.online !== false) engine?.input({ kind: 'goOnline' })
+    return replica
+  } catch (error) {
+    await release()
+    throw error
+  }
+}

@@ -1,0 +1,248 @@
+/**
+ * One copy of a space: the surface that apps use, over the rooms that do the work.
+ *
+ *     mutate ─▶ writer ─▶ projector ─▶ tables ─▶ query, watch
+ *                  └▶ keeper ─▶ store          engine ◀─▶ transport
+ *
+ * Invariants:
+ * - `mutate` is synchronous and atomic: it projects whole or throws before anything happened;
+ * - a read sees every mutation before it;
+ * - after `close` nothing is written, sent or shown any more.
+ */
+import {
+  columnIndex,
+  decodeField,
+  type DeviceId,
+  deviceOfRef,
+  DriftlogError,
+  type Field,
+  hlcToMs,
+  lawOf,
+  type OpLog,
+  type Ports,
+  type Projector,
+  type QueryBuilder,
+  type Schema,
+  seqOf,
+  type Table,
+  type VersionVector,
+  type Writer,
+  writesOf,
+} from '@driftlog/core'
+import type { Compilable } from 'kysely'
+import type { BehaviorSubject, Observable } from 'rxjs'
+import { planTables, type TablePlan } from './mutate/plan.ts'
+import { createReceipt, Milestones, type Receipt } from './mutate/receipts.ts'
+import { Transaction, type Tx } from './mutate/transaction.ts'
+import type { LiveTables } from './query/live-tables.ts'
+import { StatusBoard } from './status/status-board.ts'
+import type { Status } from './status/status.ts'
+import type { Keeper } from './storage/keeper.ts'
+import type { SyncEngine } from './sync/engine.ts'
+
+/** One of several concurrent values of a field. */
+export interface Candidate {
+  readonly value: unknown
+  readonly author: DeviceId
+  readonly at: Date
+}
+
+/** The rooms of a replica, put together by `openReplica`. */
+export interface ReplicaParts<S extends Schema> {
+  readonly schema: S
+  readonly space: string
+  readonly ports: Ports
+  readonly newId: () => string
+  readonly log: OpLog
+  readonly projector: Projector
+  readonly writer: Writer
+  readonly keeper: Keeper
+  readonly tables: LiveTables<S>
+  /** undefined: a replica without a server. */
+  readonly engine: SyncEngine | undefined
+  readonly acknowledged: VersionVector
+  /** Frees what was claimed to open the replica. */
+  release(): Promise<void>
+}
+
+export class Replica<S extends Schema> {
+  readonly #parts: ReplicaParts<S>
+  readonly #plans: ReadonlyMap<string, TablePlan>
+  readonly #stored: Milestones
+  readonly #acknowledged: Milestones
+  readonly #board: StatusBoard
+  #closing: Promise<void> | undefined
+
+  /** Use `openReplica`. */
+  constructor(parts: ReplicaParts<S>) {
+    this.#parts = parts
+    this.#plans = planTables(parts.schema)
+    const { keeper, engine, tables } = parts
+    this.#stored = new Milestones(keeper.storedSeq)
+    this.#acknowledged = new Milestones(seqOf(parts.acknowledged, this.device))
+    this.#board = new StatusBoard(parts)
+    keeper.changes.subscribe(() => {
+      this.#stored.reach(keeper.storedSeq)
+      engine?.input({ kind: 'localAppended', held: keeper.stored() })
+      this.#board.refresh()
+    })
+    keeper.arrivals.subscribe(() => {
+      tables.changed()
+      engine?.input({ kind: 'localAppended', held: keeper.stored() })
+      this.#board.refresh()
+    })
+    engine?.arrivals.subscribe(() => {
+      tables.changed()
+      this.#board.refresh()
+    })
+    engine?.acknowledged$.subscribe((vector) => this.#acknowledged.reach(seqOf(vector, this.device)))
+  }
+
+  get space(): string {
+    return this.#parts.space
+  }
+
+  get schema(): S {
+    return this.#parts.schema
+  }
+
+  /** The author id of this replica. */
+  get device(): DeviceId {
+    return this.#parts.writer.identity.device
+  }
+
+  /**
+   * Runs `change` and writes what it asks for as one op, atomic on every replica. Synchronous; the receipt tells when it
+   * is durable. Throws VALUE_INVALID, ROW_NOT_FOUND, TOO_LARGE, READ_ONLY or CLOSED, or whatever `change` throws, and then
+   * nothing has happened.
+   */
+  mutate<T>(change: (tx: Tx<S>) => T): Receipt<T> {
+    this.#expectOpen()
+    const { writer, projector, keeper, ports, newId, schema, tables } = this.#parts
+    if (keeper.error !== undefined) throw new DriftlogError('READ_ONLY', keeper.error.message, { cause: keeper.error.code })
+    const hlc = writer.nextStamp(ports.clock.now())
+    const transaction = new Transaction({
+      plans: this.#plans,
+      cells: projector.cells,
+      projector,
+      device: this.device,
+      hlc,
+      newId,
+    })
+    let value: T
+    try {
+      value = change(transaction.tables() as Tx<S>)
+    } finally {
+      transaction.end()
+    }
+    const changes = transaction.changes()
+    if (changes.length === 0) return createReceipt(value, undefined, this.#stored, this.#acknowledged)
+    const { toSeq } = writer.write(changes, hlc, schema.version)
+    keeper.scheduleFlush()
+    tables.changed()
+    this.#board.refresh()
+    return createReceipt(value, { device: this.device, seq: toSeq }, this.#stored, this.#acknowledged)
+  }
+
+  /** Runs a Kysely select over the tables. Sees every mutation before it. Rejects with QUERY_INVALID or CLOSED. */
+  async query<O>(query: (db: QueryBuilder<S>) => Compilable<O>): Promise<O[]> {
+    this.#expectOpen()
+    return this.#parts.tables.query(query)
+  }
+
+  /**
+   * The rows of a select now, and again whenever a change to a table that it reads makes a difference. A row that did not
+   * change is the same object as before. Errors with QUERY_INVALID; completes when the replica closes.
+   */
+  watch<O>(query: (db: QueryBuilder<S>) => Compilable<O>): Observable<O[]> {
+    this.#expectOpen()
+    return this.#parts.tables.watch(query)
+  }
+
+  get status$(): Observable<Status> {
+    return this.#board.status$
+  }
+
+  get status(): Status {
+    return this.#board.status$.value
+  }
+
+  /** The concurrent values of a field, the shown one first; empty where it was never written, or is a counter. */
+  candidates<K extends keyof S['tables'] & string>(
+    table: K,
+    id: string,
+    field: keyof S['tables'][K]['fields'] & string,
+  ): Candidate[] {
+    const { projector, schema } = this.#parts
+    const definition: Field = (schema.tables as Record<string, Table>)[table].fields[field]
+    const row = projector.cells.table(table).rows.get(id)
+    if (row === undefined) return []
+    return writesOf(row, lawOf(definition), [field])
+      .map(({ ref, value }) => ({
+        value: decodeField(definition, value),
+        author: projector.ops.deviceId(deviceOfRef(ref)),
+        at: new Date(hlcToMs(projector.ops.stamp(ref))),
+      }))
+      .reverse()
+  }
+
+  /** The digest over all cells, as hex: equal on every replica that has projected the same ops, whatever its schema. */
+  digest(): string {
+    return Array.from(this.#parts.projector.cells.digest(), (byte) => byte.toString(16).padStart(2, '0')).join('')
+  }
+
+  /** Ops in this replica's log: device → highest seq. */
+  held(): VersionVector {
+    return this.#parts.log.held()
+  }
+
+  /** Ops that this replica shows: device → highest seq. */
+  projected(): VersionVector {
+    return new Map(this.#parts.projector.projected)
+  }
+
+  /** Pauses or resumes syncing on purpose. Everything else goes on. */
+  setOnline(online: boolean): void {
+    this.#expectOpen()
+    this.#parts.engine?.input({ kind: online ? 'goOnline' : 'goOffline' })
+  }
+
+  /**
+   * Resolves when everything that is held here is at the server and everything that the server had is here. Waits while
+   * offline; rejects with the error where that cannot happen, and with CLOSED.
+   */
+  async sync(): Promise<void> {
+    this.#expectOpen()
+    const { engine, keeper } = this.#parts
+    if (engine === undefined) throw new DriftlogError('OPTION_INVALID', 'the replica was opened without a transport')
+    await keeper.settled()
+    engine.input({ kind: 'refresh' })
+    await this.#board.inSync()
+  }
+
+  /** Stores what is unsaved, stops syncing and frees everything. What could not be stored rejects with its error. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    const { keeper, engine, tables, release } = this.#parts
+    try {
+      await keeper.close()
+    } finally {
+      engine?.stop()
+      tables.close()
+      this.#stored.reach(keeper.storedSeq)
+      const closed = new DriftlogError('CLOSED')
+      this.#stored.abandon(closed)
+      this.#acknowledged.abandon(closed)
+      this.#board.close()
+      await release()
+    }
+  }
+
+  #expectOpen(): void {
+    if (this.#closing !== undefined) throw new DriftlogError('CLOSED')
+  }
+}

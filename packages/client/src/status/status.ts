@@ -1,0 +1,64 @@
+import type { ErrorCode, SessionStatus, VersionVector } from '@driftlog/core'
+
+/** What a person wants to know of a replica. Flags can hold together; `summary` is the one word for all of it. */
+export interface Status {
+  /**
+   * `error`: something stands in the way that will not pass by itself. `offline`: not connected. `syncing`: connected, and
+   * something is on its way. `conflict`: in sync, and a field has more than one concurrent value. Else `up-to-date`.
+   */
+  readonly summary: 'offline' | 'syncing' | 'conflict' | 'up-to-date' | 'error'
+  /** The server has answered on the present connection. */
+  readonly online: boolean
+  readonly syncing: boolean
+  /** Ops held here that the server lacks, as far as is known. */
+  readonly pending: number
+  /** Own ops that are not durable on this device yet. */
+  readonly unsaved: number
+  /** Ops held here that wait for something that they saw. */
+  readonly waiting: number
+  /** Ops of a newer format, kept aside until the app is updated. */
+  readonly parked: number
+  /** Fields with more than one concurrent value now; each shows the latest. A write settles it. */
+  readonly conflicts: number
+  readonly error: { readonly code: ErrorCode; readonly message: string } | undefined
+  /** Mutations are refused until the local storage works again. */
+  readonly readOnly: boolean
+  /** When this device and the server last had the same ops. */
+  readonly lastSyncedAt: Date | undefined
+}
+
+/** Codes that a later attempt may get past without anyone doing anything: they show as offline, not as an error. */
+const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['UNAVAILABLE', 'RATE_LIMITED'])
+
+export const statusError = (
+  storage: { readonly code: ErrorCode; readonly message: string } | undefined,
+  damage: { readonly code: ErrorCode; readonly message: string } | undefined,
+  session: SessionStatus,
+): Status['error'] => {
+  const found = storage ?? damage ?? session.error ?? session.refused[0]
+  if (found === undefined || PASSING.has(found.code)) return undefined
+  const message = 'message' in found ? found.message : `the server refuses the ops of device ${found.device}`
+  return { code: found.code, message }
+}
+
+export const summarize = (status: Omit<Status, 'summary'>): Status['summary'] => {
+  if (status.error !== undefined) return 'error'
+  if (!status.online) return 'offline'
+  if (status.syncing || status.pending > 0 || status.unsaved > 0) return 'syncing'
+  return status.conflicts > 0 ? 'conflict' : 'up-to-date'
+}
+
+/** How many ops `held` has above `known`. */
+export const countAbove = (held: VersionVector, known: VersionVector): number => {
+  let count = 0
+  for (const [device, seq] of held) count += Math.max(0, seq - (known.get(device) ?? 0))
+  return count
+}
+
+export const equalStatus = (a: Status, b: Status): boolean =>
+  a.error?.code === b.error?.code &&
+  a.error?.message === b.error?.message &&
+  a.lastSyncedAt?.getTime() === b.lastSyncedAt?.getTime() &&
+  (['summary', 'online', 'syncing', 'pending', 'unsaved', 'waiting', 'parked', 'conflicts', 'readOnly'] as const).every(
+    (key) => a[key] === b[key],
+  )

@@ -1,0 +1,45 @@
+/**
+ * The small values that a device keeps beside its batches: its clock's high-water mark, its place at the server, and what
+ * the server was last known to hold. They are written in the transaction of the append that they belong to.
+ */
+import { ByteReader, ByteWriter, type Cursor, decodeVector, encodeVector, type Hlc, type VersionVector } from '@driftlog/core'
+import type { BatchStore, RecordChange } from '@driftlog/core'
+
+const CLOCK = 'clock'
+const CURSOR = 'cursor'
+const ACKNOWLEDGED = 'acknowledged'
+
+export interface Bookmarks {
+  readonly highWater: Hlc
+  readonly cursor: Cursor | undefined
+  readonly acknowledged: VersionVector
+}
+
+export const clockRecord = (highWater: Hlc): RecordChange => ({
+  key: CLOCK,
+  value: new ByteWriter(8).varint(highWater).finish(),
+})
+
+export const cursorRecord = ({ position, tag }: Cursor): RecordChange => ({
+  key: CURSOR,
+  value: new ByteWriter(32).varint(position).bytes(tag).finish(),
+})
+
+export const acknowledgedRecord = (vector: VersionVector): RecordChange => ({
+  key: ACKNOWLEDGED,
+  value: encodeVector(vector),
+})
+
+export const loadBookmarks = async (store: BatchStore, space: string): Promise<Bookmarks> => {
+  const values = new Map((await store.records(space, '')).map(({ key, value }) => [key, value]))
+  const clock = values.get(CLOCK)
+  const cursor = values.get(CURSOR)
+  const acknowledged = values.get(ACKNOWLEDGED)
+  return {
+    highWater: clock === undefined ? 0 : new ByteReader(clock).varint(),
+    cursor: cursor === undefined ? undefined : readCursor(new ByteReader(cursor)),
+    acknowledged: acknowledged === undefined ? new Map() : decodeVector(acknowledged),
+  }
+}
+
+const readCursor = (reader: ByteReader): Cursor => ({ position: reader.varint(), tag: reader.bytes().slice() })

@@ -1,0 +1,42 @@
+/**
+ * Who this replica writes as. An installation has one key; every writing slot of it (a tab, a process) is a device with a
+ * key of its own, vouched for by the installation. All of it lies in the store's records.
+ */
+import {
+  type BatchStore,
+  fingerprint,
+  makeCertificate,
+  type Randomness,
+  type SigningKeys,
+  signingKeysFromSeed,
+  type WriterIdentity,
+} from '@driftlog/core'
+
+const INSTALLATION_KEY = 'installation'
+const SEED_BYTES = 32
+const slotKey = (slot: number): string => `slot/${slot}`
+
+const read = async (store: BatchStore, space: string, key: string): Promise<Uint8Array | undefined> =>
+  (await store.records(space, key)).find((record) => record.key === key)?.value
+
+const readOrMakeSeed = async (store: BatchStore, space: string, key: string, random: Randomness): Promise<Uint8Array> => {
+  const known = await read(store, space, key)
+  if (known !== undefined) return known
+  await store.append(space, [], { records: [{ key, value: random.bytes(SEED_BYTES) }] })
+  // Another tab may have made one meanwhile: what is stored counts.
+  return (await read(store, space, key))!
+}
+
+/** The identity of a slot that this process holds, made and stored where it is new. */
+export const loadIdentity = async (
+  store: BatchStore,
+  space: string,
+  slot: number,
+  random: Randomness,
+): Promise<WriterIdentity> => {
+  const installation = signingKeysFromSeed(await readOrMakeSeed(store, space, INSTALLATION_KEY, random))
+  const keys: SigningKeys = signingKeysFromSeed(await readOrMakeSeed(store, space, slotKey(slot), random))
+  const device = fingerprint(keys.publicKey)
+  // Ed25519 signs deterministically, so the certificate comes out the same each time.
+  return { space, device, keys, certificate: makeCertificate(space, keys.publicKey, installation) }
+}

@@ -1,0 +1,199 @@
+/**
+ * Drives the sans-I/O session: turns what happens into inputs, and performs the effects that it decides on.
+ *
+ *     transport, keeper, timers ─ inputs ─▶ session (core/protocol) ─ effects ─▶ transport, keeper, timers
+ *
+ * Invariants:
+ * - one input at a time, in the order in which things happened; an effect's consequences are later inputs;
+ * - what a dropped connection still says is not heard.
+ */
+import {
+  type ClientEffect,
+  type ClientInput,
+  type ClientSession,
+  type Cursor,
+  createClientSession,
+  DriftlogError,
+  type Ports,
+  type SessionStatus,
+  stepClientSession,
+  type TimerName,
+  type VersionVector,
+} from '@driftlog/core'
+import { BehaviorSubject, observeOn, queueScheduler, Subject, type Subscription } from 'rxjs'
+import { acknowledgedRecord, cursorRecord } from '../storage/bookmarks.ts'
+import type { Keeper } from '../storage/keeper.ts'
+import type { Connection, Transport, TransportEvents } from '../transport/transport.ts'
+
+export interface EngineOptions {
+  readonly space: string
+  readonly transport: Transport
+  readonly keeper: Keeper
+  readonly ports: Ports
+  readonly cursor: Cursor | undefined
+  readonly acknowledged: VersionVector
+}
+
+export class SyncEngine {
+  readonly #options: EngineOptions
+  readonly #inputs = new Subject<ClientInput>()
+  readonly #subscription: Subscription
+  readonly #timers = new Map<TimerName, () => void>()
+  #session: ClientSession
+  #connection: Connection | undefined
+  #stopped = false
+
+  readonly status$: BehaviorSubject<SessionStatus>
+  /** What the server is known to hold. */
+  readonly acknowledged$: BehaviorSubject<VersionVector>
+  /** Remote ops were taken in. */
+  readonly arrivals = new Subject<void>()
+
+  constructor(options: EngineOptions) {
+    this.#options = options
+    const { space, transport, keeper, ports, cursor, acknowledged } = options
+    this.#session = createClientSession({
+      space,
+      mode: transport.mode,
+      seed: new DataView(ports.random.bytes(4).slice().buffer).getUint32(0),
+      held: keeper.stored(),
+      cursor,
+      timing: transport.pollMs === undefined ? {} : { pollMs: transport.pollMs },
+    })
+    this.status$ = new BehaviorSubject<SessionStatus>({
+      phase: 'offline',
+      online: false,
+      syncing: false,
+      caughtUp: false,
+      error: undefined,
+      refused: [],
+    })
+    this.acknowledged$ = new BehaviorSubject(acknowledged)
+    // queueScheduler: an input that an effect causes waits until the effects before it are done.
+    this.#subscription = this.#inputs.pipe(observeOn(queueScheduler)).subscribe((input) => this.#handle(input))
+  }
+
+  input(input: ClientInput): void {
+    if (!this.#stopped) this.#inputs.next(input)
+  }
+
+  #handle(input: ClientInput): void {
+    if (this.#stopped) return
+    const { state, effects } = stepClientSession(this.#session, input)
+    this.#session = state
+    for (const effect of effects) this.#perform(effect)
+  }
+
+  #perform(effect: ClientEffect): void {
+    switch (effect.kind) {
+      case 'connect':
+        this.#connect()
+        break
+      case 'disconnect':
+        this.#disconnect()
+        break
+      case 'send':
+        this.#connection?.send(effect.messages)
+        break
+      case 'readOutbox':
+        void this.#readOutbox(effect)
+        break
+      case 'ingest':
+        void this.#ingest(effect)
+        break
+      case 'saveCursor':
+        this.#options.keeper.keep(cursorRecord(effect.cursor))
+        break
+      case 'startTimer':
+        this.#startTimer(effect.name, effect.delayMs)
+        break
+      case 'stopTimer':
+        this.#stopTimer(effect.name)
+        break
+      case 'acknowledged':
+        this.#options.keeper.keep(acknowledgedRecord(effect.vector))
+        this.acknowledged$.next(effect.vector)
+        break
+      case 'serverTime':
+        break
+      case 'status':
+        this.status$.next(effect.status)
+    }
+  }
+
+  #connect(): void {
+    this.#disconnect()
+    const connection = { current: undefined as Connection | undefined }
+    const hear = (input: ClientInput): void => {
+      // Events can come before `connect` has returned.
+      if (connection.current === undefined || connection.current === this.#connection) this.input(input)
+    }
+    const events: TransportEvents = {
+      opened: () => hear({ kind: 'connected' }),
+      message: (message) => hear({ kind: 'message', message }),
+      closed: (failure) => hear({ kind: 'disconnected', ...failure }),
+    }
+    try {
+      connection.current = this.#options.transport.connect(this.#options.space, events)
+      this.#connection = connection.current
+    } catch (error) {
+      if (!(error instanceof DriftlogError)) throw error
+      this.input({ kind: 'disconnected', code: error.code, message: error.message })
+    }
+  }
+
+  #disconnect(): void {
+    const connection = this.#connection
+    this.#connection = undefined
+    connection?.close()
+  }
+
+  async #readOutbox({ request, above, limit }: ClientEffect & { kind: 'readOutbox' }): Promise<void> {
+    try {
+      const { batches, more } = await this.#options.keeper.outbox(above, limit)
+      this.input({ kind: 'outboxRead', request, batches: batches.map(({ batch }) => batch), more })
+    } catch (error) {
+      this.#storeFailed(request, error)
+    }
+  }
+
+  async #ingest({ request, batches, cursor }: ClientEffect & { kind: 'ingest' }): Promise<void> {
+    try {
+      const refused = await this.#options.keeper.ingest(batches, cursor)
+      this.arrivals.next()
+      this.input({ kind: 'stored', request, held: this.#options.keeper.stored(), refused })
+    } catch (error) {
+      this.#storeFailed(request, error)
+    }
+  }
+
+  #storeFailed(request: number, error: unknown): void {
+    const { code, message } = error instanceof DriftlogError ? error : { code: 'STORAGE_FAILED' as const, message: String(error) }
+    this.input({ kind: 'storeFailed', request, code, message })
+  }
+
+  #startTimer(name: TimerName, delayMs: number): void {
+    this.#stopTimer(name)
+    const cancel = this.#options.ports.timers.schedule(delayMs, () => {
+      this.#timers.delete(name)
+      this.input({ kind: 'timer', name })
+    })
+    this.#timers.set(name, cancel)
+  }
+
+  #stopTimer(name: TimerName): void {
+    this.#timers.get(name)?.()
+    this.#timers.delete(name)
+  }
+
+  stop(): void {
+    this.#stopped = true
+    this.#disconnect()
+    for (const cancel of this.#timers.values()) cancel()
+    this.#timers.clear()
+    this.#subscription.unsubscribe()
+    this.status$.complete()
+    this.acknowledged$.complete()
+    this.arrivals.complete()
+  }
+}

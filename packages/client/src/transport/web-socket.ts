@@ -1,0 +1,66 @@
+import { decodeServerFrame, DriftlogError, encodeFrame } from '@driftlog/core'
+import type { Connection, TokenSource, Transport, TransportEvents } from './transport.ts'
+import { failureOf, spaceUrl } from './url.ts'
+
+export interface WebSocketOptions {
+  /** Asked at every connection; the token travels in the first message, never in the URL. */
+  readonly token: TokenSource
+  /** Another WebSocket implementation; the platform's own by default. */
+  readonly WebSocket?: typeof WebSocket
+}
+
+/**
+ * A live connection to a Driftlog server over one WebSocket.
+ *
+ * @param url of the server: `ws(s)://` or `http(s)://host[:port][/prefix]`.
+ */
+export const webSocket = (url: string | URL, options: WebSocketOptions): Transport => ({
+  mode: 'live',
+  connect: (space, events) => connect(spaceUrl(url, space, { http: 'ws:', https: 'wss:' }), options, events),
+})
+
+const connect = (url: string, options: WebSocketOptions, events: TransportEvents): Connection => {
+  let socket: WebSocket | undefined
+  let token = ''
+  let done = false
+  const finish = (failure?: Parameters<TransportEvents['closed']>[0]): void => {
+    if (done) return
+    done = true
+    socket?.close()
+    events.closed(failure)
+  }
+  const open = async (): Promise<void> => {
+    token = await options.token()
+    if (done) return
+    socket = new (options.WebSocket ?? WebSocket)(url)
+    socket.binaryType = 'arraybuffer'
+    socket.onopen = () => {
+      if (!done) events.opened()
+    }
+    socket.onmessage = ({ data }) => {
+      if (done) return
+      try {
+        if (!(data instanceof ArrayBuffer)) throw new DriftlogError('MALFORMED', 'a text frame')
+        events.message(decodeServerFrame(new Uint8Array(data)))
+      } catch (error) {
+        finish(failureOf(error))
+      }
+    }
+    socket.onclose = () => finish()
+    // The close event follows and says all that a page may know.
+    socket.onerror = () => {}
+  }
+  open().catch((error: unknown) => finish(failureOf(error)))
+  return {
+    send(messages) {
+      if (socket?.readyState !== 1) return
+      for (const message of messages) {
+        socket.send(encodeFrame(message.type === 'hello' ? { ...message, token } : message) as Uint8Array<ArrayBuffer>)
+      }
+    },
+    close() {
+      done = true
+      socket?.close()
+    },
+  }
+}
