@@ -66,7 +66,7 @@ class MemoryStore implements BatchStore {
     const records = options.records ?? []
     checkAppend(name, batches, records)
     // A store answers later, never at once: a caller that relied on it would break on a disk.
-    await undefined
+    await Promise.resolve()
     const space = this.#space(name)
     const { outcomes, taken } = judgeAll(space, batches)
     if (options.allOrNothing === true && outcomes.some(isRefusal)) {
@@ -170,7 +170,7 @@ class MemoryStore implements BatchStore {
 
   async close(): Promise<void> {
     this.#closed = true
-    for (const release of [...this.#releases]) release()
+    for (const release of this.#releases) release()
   }
 
   #checkOpen(): void {
