@@ -1,8 +1,15 @@
+// cells/
+export { type CellState, shownCell, writesOf } from './cells/cell-state.ts'
+export { deviceOfRef, type OpIndex } from './cells/ops.ts'
+export type { Row, TableCells } from './cells/row.ts'
 // clock/
-export { compareDevices, type DeviceId, type Dot } from './clock/dot.ts'
+export { compareDevices, type DeviceId, type Dot, isDeviceId } from './clock/dot.ts'
+export { type Hlc, hlcFromMs, hlcToMs, MAX_DRIFT_MS } from './clock/hlc.ts'
 export {
+  decodeVector,
   dominates,
   emptyVector,
+  encodeVector,
   equalVectors,
   join,
   missing,
@@ -16,6 +23,9 @@ export { chainNext, chainStart, chainTag, tagKey, UNENCRYPTED_EPOCH_KEY } from '
 export { fingerprint, makeCertificate } from './crypto/identity.ts'
 export { cryptoReady, hash, type SigningKeys, signingKeysFromSeed } from './crypto/sodium.ts'
 export { DriftlogError, type ErrorCode, isErrorCode } from './errors.ts'
+// laws/
+export { addToCounter, type CounterTotal } from './laws/counter.ts'
+export { type DeleteLaw, isLive } from './laws/life.ts'
 // log/
 export { mergeArrivals } from './log/arrival-merge.ts'
 export {
@@ -25,6 +35,7 @@ export {
   type BatchHeader,
   decodeBatch,
   encodeHeader,
+  isSpaceId,
   MAX_BATCH_BYTES,
   MAX_BATCH_OPS,
 } from './log/batch.ts'
@@ -51,6 +62,22 @@ export {
 export { type MemoryMedium, memoryMedium, memoryStore } from './log/memory-store.ts'
 export { cursorOf, PageFiller } from './log/page.ts'
 export { signBatch, verifyBatch } from './log/signature.ts'
+export { type CheckedBatch, OpLog } from './log/op-log.ts'
+export { Writer, type WriterIdentity, type Written } from './log/writer.ts'
+// op/
+export type { NewChange } from './op/author.ts'
+export { Law } from './op/law.ts'
+export { idSource } from './op/row-id.ts'
+export type { Shape } from './op/run.ts'
+export type { Value } from './op/value.ts'
 // ports/
 export type { Ports, Randomness, Timers, WallClock } from './ports/ports.ts'
 export { systemPorts } from './ports/system.ts'
+// projection/
+export { Projector } from './projection/projector.ts'
+// schema/
+export { decodeField, encodeField, lawOf } from './schema/encode.ts'
+export { f, type Json } from './schema/f.ts'
+export type { Field, FieldBuilder, Increment } from './schema/field.ts'
+export type { InferDatabase, InferInsert, InferRow, InferUpdate, TypedSchema, TypedTable } from './schema/infer.ts'
+export { defineSchema, type Schema, type Table, table, type TableDefinition } from './schema/schema.ts'
