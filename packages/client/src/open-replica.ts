@@ -59,7 +59,6 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
     const tables = new LiveTables({
       schema,
       cells: projector.cells,
-      ops: projector.ops,
       openDatabase: () => openSqlJs(options.sqlJs),
     })
     const engine =

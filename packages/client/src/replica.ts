@@ -10,7 +10,6 @@
  * - after `close` nothing is written, sent or shown any more.
  */
 import {
-  columnIndex,
   decodeField,
   type DeviceId,
   deviceOfRef,
@@ -30,7 +29,7 @@ import {
   writesOf,
 } from '@driftlog/core'
 import type { Compilable } from 'kysely'
-import type { BehaviorSubject, Observable } from 'rxjs'
+import type { Observable } from 'rxjs'
 import { planTables, type TablePlan } from './mutate/plan.ts'
 import { createReceipt, Milestones, type Receipt } from './mutate/receipts.ts'
 import { Transaction, type Tx } from './mutate/transaction.ts'

@@ -75,6 +75,37 @@ export type { Ports, Randomness, Timers, WallClock } from './ports/ports.ts'
 export { systemPorts } from './ports/system.ts'
 // projection/
 export { Projector } from './projection/projector.ts'
+export { takeDirtyRows } from './projection/tables/cell-rows.ts'
+export { createQueryBuilder, type QueryBuilder } from './projection/tables/query-builder.ts'
+export type { RunnableQuery } from './projection/tables/reader.ts'
+export { reconcileRows } from './projection/tables/reconcile.ts'
+export { createTables, type Tables } from './projection/tables/tables.ts'
+export { tablesRead } from './projection/tables/tables-read.ts'
+// protocol/
+export type {
+  ClientEffect,
+  ClientInput,
+  ClientSessionConfig,
+  ClientTiming,
+  RefusedDevice,
+  SessionStatus,
+  TimerName,
+} from './protocol/client-types.ts'
+export {
+  decodeClientExchange,
+  decodeClientFrame,
+  decodeServerExchange,
+  decodeServerFrame,
+  encodeExchange,
+  encodeFrame,
+} from './protocol/frame-codec.ts'
+export {
+  bareHello,
+  type ClientMessage,
+  MAX_EXCHANGE_BYTES,
+  PROTOCOL_VERSION,
+  type ServerMessage,
+} from './protocol/messages.ts'
 // schema/
 export { decodeField, encodeField, lawOf } from './schema/encode.ts'
 export { f, type Json } from './schema/f.ts'

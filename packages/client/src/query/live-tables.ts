@@ -12,15 +12,15 @@
 import {
   type CellState,
   createQueryBuilder,
+  createTables,
   DriftlogError,
-  type OpIndex,
-  openTables,
   type QueryBuilder,
   reconcileRows,
-  rowSource,
+  type RunnableQuery,
   type Schema,
+  type Tables,
   tablesRead,
-  type TablesProjection,
+  takeDirtyRows,
 } from '@driftlog/core'
 import type { Compilable } from 'kysely'
 import { distinctUntilChanged, filter, from, map, type Observable, scan, startWith, Subject, switchMap } from 'rxjs'
@@ -29,7 +29,6 @@ import type { Database } from 'sql.js'
 export interface LiveTablesOptions<S extends Schema> {
   readonly schema: S
   readonly cells: CellState
-  readonly ops: OpIndex
   /** Makes the empty database in memory. */
   readonly openDatabase: () => Promise<Database>
 }
@@ -39,8 +38,8 @@ type Query<S extends Schema, O> = (db: QueryBuilder<S>) => Compilable<O>
 export class LiveTables<S extends Schema> {
   readonly #options: LiveTablesOptions<S>
   readonly #builder: QueryBuilder<S>
-  #opening: Promise<TablesProjection> | undefined
-  #opened: TablesProjection | undefined
+  #opening: Promise<Tables> | undefined
+  #opened: Tables | undefined
   /** Tables that changed since the watches were last told. */
   #changedTables = new Set<string>()
   readonly #changes = new Subject<ReadonlySet<string>>()
@@ -49,7 +48,7 @@ export class LiveTables<S extends Schema> {
 
   constructor(options: LiveTablesOptions<S>) {
     this.#options = options
-    this.#builder = createQueryBuilder(options.schema)
+    this.#builder = createQueryBuilder<S>()
   }
 
   /** Something was projected. */
@@ -64,38 +63,46 @@ export class LiveTables<S extends Schema> {
 
   async query<O>(query: Query<S, O>): Promise<O[]> {
     const tables = await this.#open()
-    return this.#run(tables, query(this.#builder).compile()) as O[]
+    return this.#run(tables, query(this.#builder).compile())
   }
 
   watch<O>(query: Query<S, O>): Observable<O[]> {
     const compiled = query(this.#builder).compile()
-    const reads = tablesRead(compiled.query)
+    const reads = tablesRead(this.#options.schema, compiled)
     return from(this.#open()).pipe(
       switchMap((tables) =>
         this.#changes.pipe(
-          filter((changed) => reads === 'all' || [...changed].some((table) => reads.has(table))),
+          filter((changed) => [...reads].some((table) => changed.has(table))),
           startWith(undefined),
-          map(() => this.#run(tables, compiled) as O[]),
+          map((): O[] => this.#run(tables, compiled)),
         ),
       ),
-      scan((previous: O[] | undefined, rows: O[]): O[] => reconcileRows(previous, rows) as O[], undefined as O[] | undefined),
-      map((rows) => rows as O[]),
+      scan((previous, rows) => reconcileRows(previous, rows) as O[], [] as O[]),
       distinctUntilChanged(),
     )
   }
 
-  #run(tables: TablesProjection, compiled: Parameters<TablesProjection['run']>[0]): unknown[] {
+  #run<O>(tables: Tables, compiled: RunnableQuery<O>): O[] {
     if (this.#closed) throw new DriftlogError('CLOSED')
     this.#flush(tables)
     return tables.run(compiled)
   }
 
-  #flush(tables: TablesProjection): void {
-    const { cells, ops } = this.#options
-    const dirty = cells.takeDirty()
-    if (dirty.size === 0) return
-    tables.flush(new Map([...dirty].map(([table, rows]) => [table.name, rows.map((row) => rowSource(row, ops))])))
-    for (const table of dirty.keys()) this.#changedTables.add(table.name)
+  #flush(tables: Tables): void {
+    const { schema, cells } = this.#options
+    const dirty = takeDirtyRows(cells, schema)
+    if (dirty.length === 0) return
+    try {
+      tables.flush(dirty)
+    } catch (error) {
+      // Out of memory: these tables are of no further use. The next read makes new ones from the cells.
+      this.#opening = undefined
+      this.#opened = undefined
+      tables.close()
+      cells.markAllDirty()
+      throw error
+    }
+    for (const { table } of dirty) this.#changedTables.add(table)
     this.changed()
   }
 
@@ -108,9 +115,9 @@ export class LiveTables<S extends Schema> {
     this.#changes.next(changed)
   }
 
-  #open(): Promise<TablesProjection> {
+  #open(): Promise<Tables> {
     this.#opening ??= this.#options.openDatabase().then((database) => {
-      this.#opened = openTables(this.#options.schema, database)
+      this.#opened = createTables(database, this.#options.schema)
       return this.#opened
     })
     return this.#opening

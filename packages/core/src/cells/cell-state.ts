@@ -151,6 +151,14 @@ export class CellState {
     return dirty
   }
 
+  /** For a projection that has to start again. */
+  markAllDirty(): void {
+    for (const table of this.#tables.values()) {
+      table.dirty = [...table.rows.values()]
+      for (const row of table.dirty) row.dirty = true
+    }
+  }
+
   /** The digest over all cells: 64 bytes, equal on every replica that has projected the same vector (CELL7). */
   digest(): Uint8Array {
     return this.#digest.current(this.#tables.values())
