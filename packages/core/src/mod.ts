@@ -75,7 +75,7 @@ export type { Ports, Randomness, Timers, WallClock } from './ports/ports.ts'
 export { systemPorts } from './ports/system.ts'
 // projection/
 export { Projector } from './projection/projector.ts'
-export { takeDirtyRows } from './projection/tables/cell-rows.ts'
+export { takeDirtyRows } from './projection/cell-rows.ts'
 export { createQueryBuilder, type QueryBuilder } from './projection/tables/query-builder.ts'
 export type { RunnableQuery } from './projection/tables/reader.ts'
 export { reconcileRows } from './projection/tables/reconcile.ts'
