@@ -24,6 +24,7 @@ export class CellDigest {
   readonly #sum = new Uint32Array(LANES)
   #asked = false
   #changed: Row[] = []
+  readonly #scratch = new ByteWriter(1024)
 
   constructor(ops: OpIndex) {
     this.#ops = ops
@@ -81,7 +82,7 @@ export class CellDigest {
   }
 
   #addCell(row: Row, kind: number, path: readonly string[], sign: 1 | -1, content: (writer: ByteWriter) => void): void {
-    const writer = new ByteWriter(128).string(row.table.name).string(row.id).byte(kind).varint(path.length)
+    const writer = this.#scratch.reset().string(row.table.name).string(row.id).byte(kind).varint(path.length)
     for (const key of path) writer.string(key)
     content(writer)
     const cell = hash(writer.finish(), LANES * 4)

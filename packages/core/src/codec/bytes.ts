@@ -103,6 +103,12 @@ export class ByteWriter {
     return this.bytes(encoder.encode(text))
   }
 
+  /** Forgets what was written and keeps the buffer; what `finish` handed out is overwritten. */
+  reset(): this {
+    this.length = 0
+    return this
+  }
+
   finish(): Uint8Array {
     return this.#buffer.subarray(0, this.length)
   }

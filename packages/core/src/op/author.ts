@@ -29,12 +29,15 @@ export interface OpContext {
   readonly schemaVersion: number
 }
 
+// One buffer for all measuring: it runs for every change, and a new buffer would cost more than the writing.
+const scratch = new ByteWriter(1024)
+
 /** An upper bound of what a change counts for under OP7. Throws VALUE_INVALID for what cannot be represented. */
 const changeBytes = (change: NewChange): number => {
   if (change.rowId === '' || change.rowId.length > MAX_ROW_ID_LENGTH || !change.rowId.isWellFormed()) {
     throw new DriftlogError('VALUE_INVALID', `row id: 1 to ${MAX_ROW_ID_LENGTH} characters of well-formed text`)
   }
-  const scratch = new ByteWriter(64)
+  scratch.reset()
   if (change.handle === undefined) scratch.string(change.rowId)
   writeValue(scratch, change.value)
   return CHANGE_OVERHEAD_BYTES + scratch.length
