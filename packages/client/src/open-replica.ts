@@ -61,8 +61,7 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
       cells: projector.cells,
       openDatabase: () => openSqlJs(options.sqlJs),
     })
-    const engine =
-      transport && new SyncEngine({ space, transport, keeper, ports, cursor, acknowledged })
+    const engine = transport && new SyncEngine({ space, transport, keeper, ports, cursor, acknowledged })
     const newId = idSource(ports.random)
     const parts = { schema, space, ports, newId, log, projector, writer, keeper, tables, engine, acknowledged, release }
     const replica = new Replica(parts)

@@ -35,7 +35,16 @@ it('reads its own writes: mutate is synchronous, query typed, booleans and dates
   const rows = await replica.query((db) => db.selectFrom('tasks').where('done', '=', true).selectAll())
   expectTypeOf(rows[0].done).toEqualTypeOf<boolean>()
   expect(rows).toHaveLength(1)
-  expect(rows[0]).toMatchObject({ id: receipt.value, title: 'Buy milk', due, votes: 5, done: true, meta: { tags: ['shop'] }, notes: '', list: null })
+  expect(rows[0]).toMatchObject({
+    id: receipt.value,
+    title: 'Buy milk',
+    due,
+    votes: 5,
+    done: true,
+    meta: { tags: ['shop'] },
+    notes: '',
+    list: null,
+  })
   expect(rows[0].createdBy).toBe(replica.device)
   expect(rows[0].createdAt).toBeInstanceOf(Date)
   await receipt.stored
@@ -51,7 +60,9 @@ it('a mutation that throws leaves no trace', async () => {
       tx.tasks.update('no such row', { title: 'x' })
     }),
   ).toThrow(DriftlogError)
-  expect(() => replica.mutate((tx) => tx.tasks.insert({ title: 'a\ud800b' }))).toThrow(expect.objectContaining({ code: 'VALUE_INVALID' }))
+  expect(() => replica.mutate((tx) => tx.tasks.insert({ title: 'a\ud800b' }))).toThrow(
+    expect.objectContaining({ code: 'VALUE_INVALID' }),
+  )
   expect(await replica.query((db) => db.selectFrom('lists').selectAll())).toEqual([])
   expect(replica.digest()).toBe(before)
   expect(replica.held().size).toBe(0)
@@ -65,7 +76,9 @@ it('deletes, upserts and finds rows again after a reopen', async () => {
   const gone = first.mutate((tx) => tx.tasks.insert({ title: 'two' })).value
   first.mutate((tx) => tx.tasks.delete(gone))
   first.mutate((tx) => tx.tasks.insert({ id, title: 'one again' }))
-  expect(() => first.mutate((tx) => tx.tasks.update(gone, { title: 'x' }))).toThrow(expect.objectContaining({ code: 'ROW_NOT_FOUND' }))
+  expect(() => first.mutate((tx) => tx.tasks.update(gone, { title: 'x' }))).toThrow(
+    expect.objectContaining({ code: 'ROW_NOT_FOUND' }),
+  )
   const digest = first.digest()
   await first.close()
   const second = await open(memoryStore(medium))
@@ -124,7 +137,9 @@ it('turns read-only when the store fails, keeps what was written, and heals', as
   const receipt = replica.mutate((tx) => tx.lists.insert({ name: 'kept in memory' }))
   await expect.poll(() => replica.status.readOnly).toBe(true)
   expect(replica.status).toMatchObject({ summary: 'error', unsaved: 1, error: { code: 'STORAGE_FULL' } })
-  expect(() => replica.mutate((tx) => tx.lists.insert({ name: 'refused' }))).toThrow(expect.objectContaining({ code: 'READ_ONLY' }))
+  expect(() => replica.mutate((tx) => tx.lists.insert({ name: 'refused' }))).toThrow(
+    expect.objectContaining({ code: 'READ_ONLY' }),
+  )
   expect(await replica.query((db) => db.selectFrom('lists').selectAll())).toHaveLength(2)
   failing = false
   await receipt.stored

@@ -61,7 +61,7 @@ export interface ReplicaParts<S extends Schema> {
   readonly engine: SyncEngine | undefined
   readonly acknowledged: VersionVector
   /** Frees what was claimed to open the replica. */
-  release(): Promise<void>
+  readonly release: () => Promise<void>
 }
 
 export class Replica<S extends Schema> {
@@ -118,7 +118,8 @@ export class Replica<S extends Schema> {
   mutate<T>(change: (tx: Tx<S>) => T): Receipt<T> {
     this.#expectOpen()
     const { writer, projector, keeper, ports, newId, schema, tables } = this.#parts
-    if (keeper.error !== undefined) throw new DriftlogError('READ_ONLY', keeper.error.message, { cause: keeper.error.code })
+    if (keeper.error !== undefined)
+      throw new DriftlogError('READ_ONLY', keeper.error.message, { cause: keeper.error.code })
     const hlc = writer.nextStamp(ports.clock.now())
     const transaction = new Transaction({
       plans: this.#plans,

@@ -134,7 +134,10 @@ export class Transaction {
   #liveRow(plan: TablePlan, id: string): PendingRow {
     const pending = this.#rowOf(plan, id)
     if (!this.#isLive(pending)) {
-      throw new DriftlogError('ROW_NOT_FOUND', `${plan.table.name} ${JSON.stringify(id)}`, { table: plan.table.name, id })
+      throw new DriftlogError('ROW_NOT_FOUND', `${plan.table.name} ${JSON.stringify(id)}`, {
+        table: plan.table.name,
+        id,
+      })
     }
     return pending
   }
@@ -142,7 +145,9 @@ export class Transaction {
   #insert(plan: TablePlan, given: Record<string, unknown>): string {
     const { id: givenId, ...fields } = given
     if (givenId !== undefined && typeof givenId !== 'string') {
-      throw new DriftlogError('VALUE_INVALID', `${plan.table.name}.id: a string is expected`, { table: plan.table.name })
+      throw new DriftlogError('VALUE_INVALID', `${plan.table.name}.id: a string is expected`, {
+        table: plan.table.name,
+      })
     }
     const encoded = this.#encode(plan, fields, 'insert')
     const pending = this.#rowOf(plan, givenId ?? this.#context.newId())
@@ -196,7 +201,8 @@ export class Transaction {
         continue
       }
       const sum = addToCounter((pending.values.get(name) as number | undefined) ?? 0, value as number)
-      if (typeof sum === 'bigint') throw new DriftlogError('VALUE_INVALID', `${pending.plan.table.name}.${name}: beyond 2^53`)
+      if (typeof sum === 'bigint')
+        throw new DriftlogError('VALUE_INVALID', `${pending.plan.table.name}.${name}: beyond 2^53`)
       pending.values.set(name, sum)
     }
   }
@@ -212,7 +218,8 @@ export class Transaction {
       id,
       createdAt: row === undefined || row.created === 0 ? now : new Date(hlcToMs(projector.ops.stamp(row.created))),
       createdBy: row === undefined || row.created === 0 ? device : projector.ops.deviceId(deviceOfRef(row.created)),
-      updatedAt: row === undefined || row.updated === 0 || isWritten ? now : new Date(hlcToMs(projector.ops.stamp(row.updated))),
+      updatedAt:
+        row === undefined || row.updated === 0 || isWritten ? now : new Date(hlcToMs(projector.ops.stamp(row.updated))),
     }
     for (const [name, plan_] of plan.fields) shown[name] = decodeField(plan_.field, this.#cell(pending, name, plan_))
     return shown

@@ -1,5 +1,12 @@
 /** Keeps the status in step with everything that it is made of. One emission a microtask, and only on a difference. */
-import { DriftlogError, type OpLog, type Ports, type Projector, type SessionStatus, type VersionVector } from '@driftlog/core'
+import {
+  DriftlogError,
+  type OpLog,
+  type Ports,
+  type Projector,
+  type SessionStatus,
+  type VersionVector,
+} from '@driftlog/core'
 import { BehaviorSubject, filter, firstValueFrom, map } from 'rxjs'
 import type { Keeper } from '../storage/keeper.ts'
 import type { SyncEngine } from '../sync/engine.ts'
@@ -84,7 +91,8 @@ export class StatusBoard {
       map((status) => ({ status, session: engine!.status$.value })),
       filter(
         ({ status, session }) =>
-          status.error !== undefined || (session.caughtUp && !session.syncing && status.pending === 0 && status.unsaved === 0),
+          status.error !== undefined ||
+          (session.caughtUp && !session.syncing && status.pending === 0 && status.unsaved === 0),
       ),
       map(({ status }) => status.error),
     )

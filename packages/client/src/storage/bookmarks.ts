@@ -2,7 +2,15 @@
  * The small values that a device keeps beside its batches: its clock's high-water mark, its place at the server, and what
  * the server was last known to hold. They are written in the transaction of the append that they belong to.
  */
-import { ByteReader, ByteWriter, type Cursor, decodeVector, encodeVector, type Hlc, type VersionVector } from '@driftlog/core'
+import {
+  ByteReader,
+  ByteWriter,
+  type Cursor,
+  decodeVector,
+  encodeVector,
+  type Hlc,
+  type VersionVector,
+} from '@driftlog/core'
 import type { BatchStore, RecordChange } from '@driftlog/core'
 
 const CLOCK = 'clock'

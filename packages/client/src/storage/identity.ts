@@ -19,7 +19,12 @@ const slotKey = (slot: number): string => `slot/${slot}`
 const read = async (store: BatchStore, space: string, key: string): Promise<Uint8Array | undefined> =>
   (await store.records(space, key)).find((record) => record.key === key)?.value
 
-const readOrMakeSeed = async (store: BatchStore, space: string, key: string, random: Randomness): Promise<Uint8Array> => {
+const readOrMakeSeed = async (
+  store: BatchStore,
+  space: string,
+  key: string,
+  random: Randomness,
+): Promise<Uint8Array> => {
   const known = await read(store, space, key)
   if (known !== undefined) return known
   await store.append(space, [], { records: [{ key, value: random.bytes(SEED_BYTES) }] })

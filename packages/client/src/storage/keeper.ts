@@ -81,7 +81,9 @@ export class Keeper {
   begin(writer: Writer): void {
     this.#writer = writer
     this.#stopWatching = this.#store.watch(this.#space, () => {
-      void this.#enqueue(() => this.#readNew().then(() => this.arrivals.next())).catch((error: unknown) => this.#fail(error))
+      void this.#enqueue(() => this.#readNew().then(() => this.arrivals.next())).catch((error: unknown) =>
+        this.#fail(error),
+      )
     })
   }
 
@@ -136,7 +138,10 @@ export class Keeper {
     const records = this.#records
     this.#records = new Map()
     try {
-      const outcomes = await this.#store.append(this.#space, batches, { records: [...records.values()], allOrNothing: true })
+      const outcomes = await this.#store.append(this.#space, batches, {
+        records: [...records.values()],
+        allOrNothing: true,
+      })
       this.#expectTaken(outcomes, batches)
       this.#unstored = []
       this.#follow(outcomes, batches)
@@ -154,7 +159,11 @@ export class Keeper {
     outcomes.forEach((outcome, index) => {
       if (outcome.kind !== 'gap' && outcome.kind !== 'fork') return
       const { device, fromSeq } = batches[index].header
-      throw new DriftlogError('FORK', 'this device id is also written elsewhere', { device, fromSeq, have: outcome.have })
+      throw new DriftlogError('FORK', 'this device id is also written elsewhere', {
+        device,
+        fromSeq,
+        have: outcome.have,
+      })
     })
   }
 
@@ -214,7 +223,8 @@ export class Keeper {
       const { device, certificate, toSeq } = batch.header
       try {
         // An op under our own id that we did not write: see #expectTaken.
-        if (device === own && toSeq > this.storedSeq) throw new DriftlogError('FORK', '', { device, have: this.storedSeq })
+        if (device === own && toSeq > this.storedSeq)
+          throw new DriftlogError('FORK', '', { device, have: this.storedSeq })
         if (toSeq <= this.#log.heldSeq(device)) {
           checked.push({ batch, runs: [] })
           continue

@@ -168,7 +168,8 @@ export class SyncEngine {
   }
 
   #storeFailed(request: number, error: unknown): void {
-    const { code, message } = error instanceof DriftlogError ? error : { code: 'STORAGE_FAILED' as const, message: String(error) }
+    const { code, message } =
+      error instanceof DriftlogError ? error : { code: 'STORAGE_FAILED' as const, message: String(error) }
     this.input({ kind: 'storeFailed', request, code, message })
   }
 

@@ -70,7 +70,10 @@ const connect = (url: string, space: string, options: HttpOptions, events: Trans
 /** A coded refusal, or UNAVAILABLE for whatever else answers in the server's place: a proxy, a captive portal. */
 const refusalOf = async (response: Response): Promise<DriftlogError> => {
   const text = await response.text()
-  if (text.length <= MAX_EXCHANGE_BYTES && (response.headers.get('content-type') ?? '').startsWith('application/json')) {
+  if (
+    text.length <= MAX_EXCHANGE_BYTES &&
+    (response.headers.get('content-type') ?? '').startsWith('application/json')
+  ) {
     try {
       const { code, message, details } = JSON.parse(text) as { code?: unknown; message?: unknown; details?: object }
       if (isErrorCode(code)) return new DriftlogError(code, String(message), { ...details })

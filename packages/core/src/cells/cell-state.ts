@@ -120,7 +120,10 @@ export class CellState {
         row.values[column] = value
         return
       }
-      this.#setSiblings(row, column, [{ ref: current, value: row.values[column] as Value }, { ref, value }])
+      this.#setSiblings(row, column, [
+        { ref: current, value: row.values[column] as Value },
+        { ref, value },
+      ])
       return
     }
     const rest = (row.values[column] as Write[]).filter((write) => !replaces(write.ref))

@@ -8,6 +8,7 @@
 import { deviceIdToBytes } from '../clock/dot.ts'
 import { ByteWriter } from '../codec/bytes.ts'
 import { hash } from '../crypto/sodium.ts'
+import type { CounterTotal } from '../laws/counter.ts'
 import { isTombstone } from '../laws/life.ts'
 import { writeValue } from '../op/value.ts'
 import type { Value } from '../op/value.ts'
@@ -67,7 +68,7 @@ export class CellDigest {
       const { path } = row.table.columns[index]
       const content = row.values[index]
       if (ref === COUNTED) {
-        this.#addCell(row, COUNTER, path, sign, (writer) => writer.string(String(content)))
+        this.#addCell(row, COUNTER, path, sign, (writer) => writer.string((content as CounterTotal).toString()))
         continue
       }
       const writes = ref === SIBLINGS ? (content as Write[]) : [{ ref, value: content as Value }]
@@ -93,10 +94,14 @@ export class CellDigest {
   /** Dots in total order, so that equal sets have equal bytes. */
   #writeRefs(writer: ByteWriter, refs: readonly DotRef[]): void {
     writer.varint(refs.length)
-    for (const ref of refs.length < 2 ? refs : refs.toSorted((a, b) => this.#ops.compare(a, b))) this.#writeRef(writer, ref)
+    for (const ref of refs.length < 2 ? refs : refs.toSorted((a, b) => this.#ops.compare(a, b)))
+      this.#writeRef(writer, ref)
   }
 
   #writeRef(writer: ByteWriter, ref: DotRef): void {
-    writer.raw(deviceIdToBytes(this.#ops.deviceId(deviceOfRef(ref)))).varint(seqOfRef(ref)).varint(this.#ops.stamp(ref))
+    writer
+      .raw(deviceIdToBytes(this.#ops.deviceId(deviceOfRef(ref))))
+      .varint(seqOfRef(ref))
+      .varint(this.#ops.stamp(ref))
   }
 }

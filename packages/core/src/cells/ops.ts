@@ -4,7 +4,16 @@
  */
 import { compareDevices, type DeviceId, type Dot } from '../clock/dot.ts'
 import type { Hlc } from '../clock/hlc.ts'
-import { createSeenHistory, joinSeen, nothingSeen, type SeenHistory, seenAt, type SeenVector, seenSeq, withSeen } from '../clock/seen.ts'
+import {
+  createSeenHistory,
+  joinSeen,
+  nothingSeen,
+  type SeenHistory,
+  seenAt,
+  type SeenVector,
+  seenSeq,
+  withSeen,
+} from '../clock/seen.ts'
 
 /** The dot of a projected op as one safe integer: device index * 2^32 + seq. 0 is no op. */
 export type DotRef = number

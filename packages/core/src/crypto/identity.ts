@@ -40,7 +40,10 @@ export const makeCertificate = (
     .raw(installation.publicKey)
     .bytes(replaces === undefined ? new Uint8Array(0) : deviceIdToBytes(replaces))
     .finish()
-  return new ByteWriter(160).raw(signedPart).raw(sign(certified(space, signedPart), installation)).finish()
+  return new ByteWriter(160)
+    .raw(signedPart)
+    .raw(sign(certified(space, signedPart), installation))
+    .finish()
 }
 
 /** Checks the whole certificate against the device and the space that it is used for. Throws CERTIFICATE_INVALID. */

@@ -109,7 +109,7 @@ export interface BatchStore {
    * An exclusive writing slot of this store for as long as this process (or tab) lives: the lowest free number from 0.
    * Freed by `release`, by `close` and by the end of the process, however it ends.
    */
-  claimSlot(space: string): Promise<{ readonly slot: number; release(): Promise<void> }>
+  claimSlot(space: string): Promise<{ readonly slot: number; readonly release: () => Promise<void> }>
   /** Waits for appends that were asked for before. Closing twice is harmless. */
   close(): Promise<void>
 }

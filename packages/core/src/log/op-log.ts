@@ -70,7 +70,8 @@ export class OpLog {
   get waitingCount(): number {
     let count = 0
     for (const device of this.#devices.values()) {
-      for (const { batch, runs } of device.queue) if (runs !== undefined) count += batch.header.toSeq - batch.header.fromSeq + 1
+      for (const { batch, runs } of device.queue)
+        if (runs !== undefined) count += batch.header.toSeq - batch.header.fromSeq + 1
     }
     return count
   }
@@ -79,7 +80,8 @@ export class OpLog {
   get parkedCount(): number {
     let count = 0
     for (const device of this.#devices.values()) {
-      for (const { batch, runs } of device.queue) if (runs === undefined) count += batch.header.toSeq - batch.header.fromSeq + 1
+      for (const { batch, runs } of device.queue)
+        if (runs === undefined) count += batch.header.toSeq - batch.header.fromSeq + 1
     }
     return count
   }
@@ -127,7 +129,8 @@ export class OpLog {
     const { device: id, certificate } = batch.header
     let device = this.#devices.get(id)
     if (device === undefined) {
-      if (certificate === undefined) throw new DriftlogError('GAP', '', { device: id, have: 0, fromSeq: batch.header.fromSeq })
+      if (certificate === undefined)
+        throw new DriftlogError('GAP', '', { device: id, have: 0, fromSeq: batch.header.fromSeq })
       device = { certificate, held: 0, queue: [], broken: undefined }
       this.#devices.set(id, device)
       this.chain.begin(id, certificate)

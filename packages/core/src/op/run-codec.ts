@@ -54,8 +54,14 @@ export const encodeRun = (run: Run, from = 0, to = opCount(run)): Uint8Array => 
   const changeTo = firstChange(run, to)
   const dictionaries = collectDictionaries(run, from, to)
   const writer = new ByteWriter(256 + (to - from) * 32)
-  writer.varint(RUN_FORMAT).varint(run.fromSeq + from).varint(run.keyEpoch)
-  writer.varint(to - from).varint(headTo - headFrom).varint(changeTo - changeFrom)
+  writer
+    .varint(RUN_FORMAT)
+    .varint(run.fromSeq + from)
+    .varint(run.keyEpoch)
+  writer
+    .varint(to - from)
+    .varint(headTo - headFrom)
+    .varint(changeTo - changeFrom)
   writer.varint(dictionaries.devices.length)
   for (const index of dictionaries.devices) writer.raw(deviceIdToBytes(run.devices[index]))
   writer.varint(dictionaries.shapes.length)

@@ -161,7 +161,8 @@ const readNested = (reader: ByteReader, depth: number): Value | typeof TOO_DEEP 
         const item = readNested(reader, depth + 1)
         if (item === TOO_DEEP) return TOO_DEEP
         // defineProperty: a key such as __proto__ must become an ordinary property.
-        if (key === '__proto__') Object.defineProperty(map, key, { value: item, enumerable: true, writable: true, configurable: true })
+        if (key === '__proto__')
+          Object.defineProperty(map, key, { value: item, enumerable: true, writable: true, configurable: true })
         else map[key] = item
       }
       return map

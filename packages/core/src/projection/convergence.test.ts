@@ -53,8 +53,25 @@ type Step =
 const steps = (replicas: number): fc.Arbitrary<Step[]> =>
   fc.array(
     fc.oneof(
-      { weight: 3, arbitrary: fc.record({ kind: fc.constant('write' as const), replica: fc.nat(replicas - 1), shape: fc.constantFrom(...Object.keys(shapes)), row: fc.nat(3), value: fc.integer({ min: -3, max: 3 }), skew: fc.integer({ min: -5000, max: 5000 }) }) },
-      { weight: 1, arbitrary: fc.record({ kind: fc.constant('sync' as const), from: fc.nat(replicas - 1), to: fc.nat(replicas - 1) }) },
+      {
+        weight: 3,
+        arbitrary: fc.record({
+          kind: fc.constant('write' as const),
+          replica: fc.nat(replicas - 1),
+          shape: fc.constantFrom(...Object.keys(shapes)),
+          row: fc.nat(3),
+          value: fc.integer({ min: -3, max: 3 }),
+          skew: fc.integer({ min: -5000, max: 5000 }),
+        }),
+      },
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          kind: fc.constant('sync' as const),
+          from: fc.nat(replicas - 1),
+          to: fc.nat(replicas - 1),
+        }),
+      },
     ),
     { maxLength: 80 },
   )
@@ -66,7 +83,16 @@ const runHistory = (history: Step[], count: number) => {
   const sealAll = (replica: Replica): void => {
     for (const batch of replica.writer.seal()) all.push(batch.bytes)
   }
-  const writes: { dot: string; shape: string; row: string; value: number; seen: Map<string, number>; hlc: number; device: string; seq: number }[] = []
+  const writes: {
+    dot: string
+    shape: string
+    row: string
+    value: number
+    seen: Map<string, number>
+    hlc: number
+    device: string
+    seq: number
+  }[] = []
   history.forEach((step, index) => {
     if (step.kind === 'write') {
       const replica = replicas[step.replica]
@@ -76,14 +102,24 @@ const runHistory = (history: Step[], count: number) => {
       const rowId = `row ${step.row}`
       const written = replica.write(START_MS + index * 10 + step.skew, replica.change(shape, rowId, value))
       const { device } = replica.writer.identity
-      writes.push({ dot: `${device}/${written.fromSeq}`, shape: step.shape, row: rowId, value: step.value, seen, hlc: written.hlc, device, seq: written.fromSeq })
+      writes.push({
+        dot: `${device}/${written.fromSeq}`,
+        shape: step.shape,
+        row: rowId,
+        value: step.value,
+        seen,
+        hlc: written.hlc,
+        device,
+        seq: written.fromSeq,
+      })
     } else {
       sealAll(replicas[step.from])
       const to = replicas[step.to]
       const have = replicas[step.from].log.held()
       for (const bytes of all) {
         const { header } = decodeBatch(bytes)
-        if ((have.get(header.device) ?? 0) >= header.toSeq && to.log.heldSeq(header.device) < header.toSeq) deliver(to, bytes)
+        if ((have.get(header.device) ?? 0) >= header.toSeq && to.log.heldSeq(header.device) < header.toSeq)
+          deliver(to, bytes)
       }
     }
   })
@@ -94,11 +130,15 @@ const runHistory = (history: Step[], count: number) => {
 /** The definitions, over the whole history at once: quadratic and obvious. */
 const naive = (writes: ReturnType<typeof runHistory>['writes'], rowId: string) => {
   const saw = (a: (typeof writes)[number], b: (typeof writes)[number]) => (a.seen.get(b.device) ?? 0) >= b.seq
-  const order = (a: (typeof writes)[number], b: (typeof writes)[number]) => a.hlc - b.hlc || (a.device < b.device ? -1 : a.device > b.device ? 1 : a.seq - b.seq)
+  const order = (a: (typeof writes)[number], b: (typeof writes)[number]) =>
+    a.hlc - b.hlc || (a.device < b.device ? -1 : a.device > b.device ? 1 : a.seq - b.seq)
   const own = writes.filter((write) => write.row === rowId)
   const register = (shape: string) => {
     const sets = own.filter((write) => write.shape === shape)
-    return sets.filter((write) => !sets.some((other) => saw(other, write))).sort(order).map((write) => write.value)
+    return sets
+      .filter((write) => !sets.some((other) => saw(other, write)))
+      .sort(order)
+      .map((write) => write.value)
   }
   const deletes = own.filter((write) => write.shape === 'delete')
   const changes = own.filter((write) => write.shape !== 'delete')
@@ -118,7 +158,11 @@ const view = (row: Row) => {
   const values = (shape: Shape) => {
     const column = columnIndex(row.table, shape.law, shape.path)
     const content = row.values[column]
-    return row.refs[column] === -1 ? (content as { value: number }[]).map((write) => write.value) : row.refs[column] === undefined || row.refs[column] === 0 ? [] : [content]
+    return row.refs[column] === -1
+      ? (content as { value: number }[]).map((write) => write.value)
+      : row.refs[column] === undefined || row.refs[column] === 0
+        ? []
+        : [content]
   }
   return {
     title: values(shapes.title),

@@ -138,9 +138,10 @@ export class Projector {
         const introduced = this.#introduced[other]
         const ordinal = run.rowOrdinal[change]
         const by = introduced?.seqs[ordinal]
-        row = by !== undefined && sees(seen, device, seq, this.ops.refOf({ device: run.devices[kind - HANDLE], seq: by }))
-          ? introduced.rows[ordinal]
-          : undefined
+        row =
+          by !== undefined && sees(seen, device, seq, this.ops.refOf({ device: run.devices[kind - HANDLE], seq: by }))
+            ? introduced.rows[ordinal]
+            : undefined
       }
       if (row === undefined || row.table.name !== shape.table) isVoid = true
       else rows.push(row)

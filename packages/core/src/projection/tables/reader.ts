@@ -11,7 +11,7 @@ import { bindParameters } from './parameters.ts'
 import { createStatementCache } from './statement-cache.ts'
 
 /** What `.compile()` of a select returns. */
-export type RunnableQuery<O> = Pick<CompiledQuery<O>, 'query' | 'sql' | 'parameters'>
+export type RunnableQuery<O> = CompiledQuery<O>
 
 /** Statements kept prepared: more than the queries that an app watches at once. */
 const STATEMENT_CACHE_SIZE = 200
@@ -20,8 +20,8 @@ const invalid = (why: string, query: RunnableQuery<unknown>, cause?: unknown): D
   new DriftlogError('QUERY_INVALID', why, { sql: query.sql }, { cause })
 
 export interface Reader {
-  run<O>(query: RunnableQuery<O>): O[]
-  free(): void
+  readonly run: <O>(query: RunnableQuery<O>) => O[]
+  readonly free: () => void
 }
 
 export const createReader = (database: Database, layouts: ReadonlyMap<string, TableLayout>): Reader => {

@@ -24,7 +24,7 @@ export const createStatementCache = (limit: number, prepare: (sql: string) => St
     },
     drop,
     free: () => {
-      for (const sql of [...statements.keys()]) drop(sql)
+      for (const sql of statements.keys()) drop(sql)
     },
   }
 }

@@ -17,15 +17,15 @@ export interface Kind {
   readonly law: Law
   readonly sqlType: 'TEXT' | 'INTEGER' | 'REAL'
   /** The app's value, not null, as a log value. Throws `Refusal`. */
-  encode(value: unknown, definition: FieldDefinition): Value
+  readonly encode: (value: unknown, definition: FieldDefinition) => Value
   /** Whether the field can show this value, not null. */
-  fits(value: Shown, definition: FieldDefinition): boolean
+  readonly fits: (value: Shown, definition: FieldDefinition) => boolean
   /** A value that fits, as the app sees it: never an object that the log holds. */
-  decode(value: Shown): unknown
+  readonly decode: (value: Shown) => unknown
   /** A value that fits, as the column holds it. */
-  toSql(value: Shown): SqlValue
+  readonly toSql: (value: Shown) => SqlValue
   /** What a column of this kind returns, as the app sees it; what does not look like it is returned as it is. */
-  fromSql(value: SqlValue): unknown
+  readonly fromSql: (value: SqlValue) => unknown
 }
 
 /** Why a value cannot be taken. `encodeField` adds whose. */
