@@ -33,6 +33,8 @@ export interface TableLayout {
   readonly searchTable: string
 }
 
+/** The SQL database that the tables lie in; it need not be named but where something is made or dropped. */
+export const DATABASE = 'app'
 export const ROW_NUMBER = '_rowid_'
 const SEARCH_PREFIX = '_search_'
 
@@ -67,16 +69,20 @@ export const layOutAll = (schema: Schema): ReadonlyMap<string, TableLayout> =>
   new Map(Object.values(schema.tables).map((table) => [table.name, layOut(table)]))
 
 export const createTableSql = ({ table, columns }: TableLayout): string =>
-  `CREATE TABLE ${quote(table.name)} (${columns.map(({ name, sqlType }) => `${quote(name)} ${sqlType}`).join(', ')})`
+  `CREATE TABLE ${DATABASE}.${quote(table.name)} (${columns.map(({ name, sqlType }) => `${quote(name)} ${sqlType}`).join(', ')})`
 
 export const createSearchSql = ({ searchTable, searchable }: TableLayout): string =>
-  `CREATE VIRTUAL TABLE ${quote(searchTable)} USING fts4(${searchable.map((_, index) => searchColumn(index)).join(', ')}, tokenize=unicode61 "remove_diacritics=2")`
+  `CREATE VIRTUAL TABLE ${DATABASE}.${quote(searchTable)} USING fts4(${searchable.map((_, index) => searchColumn(index)).join(', ')}, tokenize=unicode61 "remove_diacritics=2")`
+
+export interface IndexLayout {
+  readonly create: string
+  readonly drop: string
+}
 
 /** The index on `id` and the app's own. */
-export const indexesOf = ({ table }: TableLayout): readonly { readonly name: string; readonly sql: string }[] =>
+export const indexesOf = ({ table }: TableLayout): readonly IndexLayout[] =>
   [['id'], ...table.indexes].map((columns, index) => {
-    const name = `_index_${table.name}_${index}`
-    const unique = index === 0 ? 'UNIQUE ' : ''
+    const name = `${DATABASE}.${quote(`_index_${table.name}_${index}`)}`
     const on = `${quote(table.name)} (${columns.map(quote).join(', ')})`
-    return { name, sql: `CREATE ${unique}INDEX ${quote(name)} ON ${on}` }
+    return { create: `CREATE ${index === 0 ? 'UNIQUE ' : ''}INDEX ${name} ON ${on}`, drop: `DROP INDEX ${name}` }
   })

@@ -21,7 +21,6 @@ const invalid = (why: string, query: RunnableQuery<unknown>, cause?: unknown): D
 
 export interface Reader {
   readonly run: <O>(query: RunnableQuery<O>) => O[]
-  readonly free: () => void
 }
 
 export const createReader = (database: Database, layouts: ReadonlyMap<string, TableLayout>): Reader => {
@@ -64,6 +63,5 @@ export const createReader = (database: Database, layouts: ReadonlyMap<string, Ta
         throw invalid(error instanceof Error ? error.message : String(error), query, error)
       }
     },
-    free: () => statements.free(),
   }
 }

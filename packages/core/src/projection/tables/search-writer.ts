@@ -11,7 +11,6 @@ export interface SearchWriter {
   prepare(number: number, wasPresent: boolean, textOf: (field: number) => SqlValue): void
   remove(number: number): void
   write(): void
-  free(): void
 }
 
 export const createSearchWriter = (database: Database, { searchable, searchTable }: TableLayout): SearchWriter => {
@@ -46,9 +45,6 @@ export const createSearchWriter = (database: Database, { searchable, searchTable
     write: () => {
       for (const [number, texts] of pending) insertOne.run([number, ...texts])
       pending.clear()
-    },
-    free: () => {
-      for (const statement of [selectOne, deleteOne, insertOne]) statement.free()
     },
   }
 }

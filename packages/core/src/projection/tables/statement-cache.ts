@@ -4,7 +4,6 @@ import type { Statement } from 'sql.js'
 export interface StatementCache {
   take(sql: string): Statement
   drop(sql: string): void
-  free(): void
 }
 
 export const createStatementCache = (limit: number, prepare: (sql: string) => Statement): StatementCache => {
@@ -23,8 +22,5 @@ export const createStatementCache = (limit: number, prepare: (sql: string) => St
       return statement
     },
     drop,
-    free: () => {
-      for (const sql of statements.keys()) drop(sql)
-    },
   }
 }

@@ -19,8 +19,7 @@ const ROWS_PER_STATEMENT = 16
 const BULK_ROWS = 2000
 
 export interface TableWriter {
-  write<R>(rows: readonly R[], reader: RowReader<R>): void
-  free(): void
+  readonly write: <R>(rows: readonly R[], reader: RowReader<R>) => void
 }
 
 const fallbacks = (fields: readonly Field[]): SqlValue[] =>
@@ -102,18 +101,11 @@ export const createTableWriter = (database: Database, layout: TableLayout): Tabl
     // A row that is named twice would be new twice; it is written twice and counts once.
     const added = present.size - before
     const isBulk = added >= BULK_ROWS && added > before
-    if (isBulk) for (const { name } of indexes) database.run(`DROP INDEX ${quote(name)}`)
+    if (isBulk) for (const { drop } of indexes) database.run(drop)
     upsert(live, reader)
-    if (isBulk) for (const { sql } of indexes) database.run(sql)
+    if (isBulk) for (const { create } of indexes) database.run(create)
     search?.write()
   }
 
-  return {
-    write,
-    free: () => {
-      for (const prepared of statements.values()) prepared.free()
-      statements.clear()
-      search?.free()
-    },
-  }
+  return { write }
 }
