@@ -82,6 +82,8 @@ export { reconcileRows } from './projection/tables/reconcile.ts'
 export { createTables, type Tables } from './projection/tables/tables.ts'
 export { tablesRead } from './projection/tables/tables-read.ts'
 // protocol/
+export { sessionStatus, stepClientSession } from './protocol/client-session.ts'
+export { type ClientSession, createClientSession } from './protocol/client-state.ts'
 export type {
   ClientEffect,
   ClientInput,
@@ -102,6 +104,7 @@ export {
 export {
   bareHello,
   type ClientMessage,
+  EXCHANGE_CONTENT_TYPE,
   MAX_EXCHANGE_BYTES,
   PROTOCOL_VERSION,
   type ServerMessage,

@@ -101,7 +101,12 @@ const toWire = (message: ClientMessage | ServerMessage): object => {
       return { type: message.type, id: message.id, batches: message.batches }
     case 'pull': {
       const { type, id, after, above } = message
-      return { type, id, ...(after !== undefined && { after: wireCursor(after) }), ...(above !== undefined && { above }) }
+      return {
+        type,
+        id,
+        ...(after !== undefined && { after: wireCursor(after) }),
+        ...(above !== undefined && { above }),
+      }
     }
     case 'welcome': {
       const { type, protocol, serverTimeMs, role, inSync, cursorValid, end, vector } = message

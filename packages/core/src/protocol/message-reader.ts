@@ -206,4 +206,3 @@ const refusal = (fields: Fields): Pick<Refused, 'code' | 'details'> => {
   // PRO3: a newer server may know more codes. What it means is "not now" either way, and nothing is lost by asking later.
   return isErrorCode(code) ? { code, details } : { code: 'UNAVAILABLE', details: { code } }
 }
-

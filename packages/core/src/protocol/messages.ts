@@ -140,3 +140,6 @@ export type ServerMessage = Welcome | Pushed | Page | Refused | Pong
  * session of that one request and is not answered.
  */
 export const bareHello = (space: string): Hello => ({ type: 'hello', protocol: PROTOCOL_VERSION, space })
+
+/** The media type of an exchange, either way. */
+export const EXCHANGE_CONTENT_TYPE = 'application/vnd.driftlog.exchange'

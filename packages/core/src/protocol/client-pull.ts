@@ -1,0 +1,217 @@
+/** The device's side: asking for pages, taking them in, having them stored. */
+import { encodeVector, equalVectors, missing, type VersionVector } from '../clock/version-vector.ts'
+import { DriftlogError } from '../errors.ts'
+import { type Batch, decodeBatch } from '../log/batch.ts'
+import type { ClientInput, RefusedDevice } from './client-types.ts'
+import { byVector, fail, faultOf, saveCursor } from './client-connection.ts'
+import { type ClientSession, type Draft, type InboxPage, raised } from './client-state.ts'
+import { MAX_VECTOR_BYTES, type Page, type Refused } from './messages.ts'
+
+/** Live pages that wait for the store at most; what comes on top is dropped and pulled later (SYNC12). */
+const INBOX_PAGES = 4
+
+/** Pulls, or has stored what has come, where either is possible now. */
+export const evaluatePull = (draft: Draft): void => {
+  const { state } = draft
+  if (state.timers.has('pullRetry')) return
+  if (state.ingesting === undefined && state.inbox.length > 0) ingest(draft)
+  const isIdle = state.pull === undefined && state.inbox.length === 0
+  if (isIdle && !state.pullWanted && state.ingesting === undefined) settle(draft)
+  // By vector the next question depends on what the last answer added; by cursor it does not, so it need not wait.
+  if (!isIdle || !state.pullWanted || (state.pullBy === 'vector' && state.ingesting !== undefined)) return
+  if (state.pullBy === 'cursor') {
+    state.pull = draft.nextId()
+    state.pullWanted = false
+    draft.send({ type: 'pull', id: state.pull, after: state.received })
+    return
+  }
+  const above = encodeVector(state.held)
+  if (above.length > MAX_VECTOR_BYTES) {
+    giveUp(draft, 'TOO_LARGE')
+    return
+  }
+  state.pull = draft.nextId()
+  state.pullWanted = false
+  draft.send({ type: 'pull', id: state.pull, above })
+}
+
+/** All that was asked for is stored: look whether it is all that the server promised, and whether to ask again. */
+const settle = (draft: Draft): void => {
+  const { state } = draft
+  const { promised } = state
+  state.promised = undefined
+  if (promised !== undefined && lacks(draft, promised)) {
+    // SYNC10: the cursor named the right batch in another history, and something below it is missing.
+    if (!state.triedVector) byVector(draft)
+    else giveUp(draft, 'GAP')
+    return
+  }
+  state.pullBy = 'cursor'
+  if (state.refreshWanted && state.mode === 'live' && state.pullFault === undefined) {
+    state.refreshWanted = false
+    state.pullWanted = true
+  }
+}
+
+const lacks = ({ state }: Draft, promised: VersionVector): boolean =>
+  missing(state.held, promised).some(({ device }) => state.refused.get(device)?.code !== 'FORK')
+
+/** The server has what cannot be had on this connection. What is here stays; the next connection tries again. */
+const giveUp = (draft: Draft, code: 'GAP' | 'TOO_LARGE' | 'FORMAT_UNKNOWN', message?: string): void => {
+  draft.state.pullFault = faultOf(code, message)
+  draft.state.pullWanted = false
+  draft.state.pull = undefined
+  draft.state.inbox = []
+}
+
+const ingest = (draft: Draft): void => {
+  const { state } = draft
+  const page: InboxPage = {
+    batches: state.inbox.flatMap(({ batches }) => batches),
+    cursor: state.inbox[state.inbox.length - 1].cursor,
+  }
+  state.inbox = []
+  if (page.batches.length === 0) {
+    saveCursor(draft, page.cursor)
+    return
+  }
+  const request = draft.nextId()
+  state.ingesting = { request, page, heldBefore: state.held }
+  draft.emit({ kind: 'ingest', request, ...page })
+}
+
+export const pageCame = (draft: Draft, page: Page): void => {
+  const { state } = draft
+  if (state.phase !== 'open') return
+  const isAnswer = page.id !== undefined
+  // A duplicate of an answer, or the answer to a question that was dropped.
+  if (isAnswer && page.id !== state.pull) return
+  if (isAnswer) {
+    state.pull = undefined
+    state.connectionFault = undefined
+  }
+  // After giving up, live pages would only move the cursor over what is missing.
+  if (state.pullFault !== undefined) return
+  const isByVector = isAnswer && state.pullBy === 'vector'
+  const isOld = !isByVector && page.cursor.position <= state.received.position
+  if (!isOld) {
+    if (page.from > state.received.position || (!isAnswer && state.inbox.length >= INBOX_PAGES)) {
+      // SYNC12: something between is not here. Never jump over it.
+      state.pullWanted = true
+      return
+    }
+    const batches = openBatches(draft, page)
+    if (batches === undefined) return
+    state.inbox = [...state.inbox, { batches, cursor: page.cursor }]
+    state.received = page.cursor
+  }
+  if (!isAnswer || !page.more) return
+  // No loop without progress (fault 9): a page that says "more" and brings nothing new is against the protocol.
+  if (isOld || (isByVector && page.batches.length === 0)) fail(draft, 'PROTOCOL_VIOLATION', 'a page without progress')
+  else state.pullWanted = true
+}
+
+const openBatches = (draft: Draft, page: Page): Batch[] | undefined => {
+  try {
+    return page.batches.map((bytes) => {
+      const batch = decodeBatch(bytes)
+      if (batch.header.space !== draft.state.space) throw new DriftlogError('MALFORMED', 'a batch of another space')
+      return batch
+    })
+  } catch (error) {
+    if (!(error instanceof DriftlogError)) throw error
+    // A newer format is not skipped: the cursor stays below it, and after an update it is asked for again.
+    if (error.code === 'FORMAT_UNKNOWN') giveUp(draft, 'FORMAT_UNKNOWN', error.message)
+    else fail(draft, error.code, error.message)
+    return undefined
+  }
+}
+
+export const stored = (draft: Draft, input: ClientInput & { kind: 'stored' }): void => {
+  const { state } = draft
+  if (state.ingesting?.request !== input.request) return
+  const { page, heldBefore } = state.ingesting
+  const refused = input.refused ?? []
+  state.ingesting = undefined
+  state.held = input.held
+  state.storeFault = undefined
+  noteRefused(draft, refused)
+  const hasGap = refused.some(({ code }) => code === 'GAP')
+  // SYNC2: a cursor advances only after what it covers is durable.
+  if (!hasGap) state.cursor = page.cursor
+  if (state.phase !== 'open') return
+  const setAside = new Set(refused.map(({ device }) => device))
+  const taken = page.batches.map(({ header }) => header).filter(({ device }) => !setAside.has(device))
+  state.server = raised(state.server, taken)
+  state.sent = raised(state.sent, taken)
+  const hasGrown = !equalVectors(heldBefore, state.held)
+  if (hasGrown) state.failures = state.pullFailures = 0
+  if (hasGap) {
+    if (!state.triedVector) byVector(draft)
+    else giveUp(draft, 'GAP')
+  } else if (state.pullBy === 'vector' && !hasGrown) {
+    // The same question would have the same answer: what is above the vector here cannot be taken in. Go on by cursor.
+    state.pullBy = 'cursor'
+  }
+}
+
+/** The local store would not take these in. Shown in the status; the rest goes on. */
+const noteRefused = (draft: Draft, refused: readonly RefusedDevice[]): void => {
+  if (refused.length === 0) return
+  const all = new Map(draft.state.refused)
+  for (const { device, code, details } of refused) {
+    if (code !== 'GAP') all.set(device, { device, code, details, isSetAside: true })
+  }
+  draft.state.refused = all
+}
+
+export const ingestFailed = (draft: Draft, input: ClientInput & { kind: 'storeFailed' }): void => {
+  const { state } = draft
+  state.ingesting = undefined
+  state.storeFault = { code: input.code, message: input.message }
+  if (state.phase !== 'open') return
+  // What came after it cannot be stored before it. Ask again from what is durable.
+  state.inbox = []
+  state.pull = undefined
+  if (state.pullBy === 'cursor') {
+    if (state.cursor !== undefined) state.received = state.cursor
+    else byVector(draft)
+  }
+  putOff(draft)
+}
+
+export const pullRefused = (draft: Draft, refused: Refused): void => {
+  const { state } = draft
+  state.pull = undefined
+  switch (refused.code) {
+    case 'BASE_MISMATCH':
+      // SYNC9: the server has another history than when it gave the cursor.
+      if (!state.triedVector) byVector(draft)
+      else giveUp(draft, 'GAP')
+      break
+    case 'UNAVAILABLE':
+    case 'RATE_LIMITED':
+      state.connectionFault = faultOf(refused.code, refused.message)
+      putOff(draft)
+      break
+    default:
+      fail(draft, refused.code, refused.message)
+  }
+}
+
+const putOff = (draft: Draft): void => {
+  draft.state.pullWanted = true
+  draft.state.pullFailures++
+  draft.startTimer('pullRetry', draft.backoffMs(draft.state.pullFailures))
+}
+
+/** Whether everything that the server had when it was last asked is stored here. */
+export const isCaughtUp = (state: ClientSession): boolean =>
+  (state.phase === 'open' || (state.phase === 'greeting' && state.isQuietPoll)) &&
+  state.promised === undefined &&
+  !state.pullWanted &&
+  !state.refreshWanted &&
+  state.pull === undefined &&
+  state.inbox.length === 0 &&
+  state.ingesting === undefined &&
+  state.pullFault === undefined

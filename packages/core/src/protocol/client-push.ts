@@ -1,0 +1,191 @@
+/** The device's side: reading the outbox, pushing, and what the answers mean. */
+import type { DeviceId } from '../clock/dot.ts'
+import { dominates, seqOf } from '../clock/version-vector.ts'
+import { MAX_BATCH_BYTES } from '../log/batch.ts'
+import { fail, faultOf } from './client-connection.ts'
+import { type Draft, type InFlight, raised, withSeq } from './client-state.ts'
+import type { ClientInput } from './client-types.ts'
+import { MAX_PUSH_BATCHES, PUSH_LIMIT, type Pushed, type PushOutcome, type Refused } from './messages.ts'
+
+const MAX_WINDOW = 4
+const FIRST_PUSH_BYTES = 65_536
+
+export const evaluatePush = (draft: Draft): void => {
+  const { state } = draft
+  if (state.timers.has('pushRetry')) return
+  if (state.rewind) {
+    // Answers of pushes before the mistake may still come and must not be taken for answers to what is sent after it.
+    if (state.inFlight.length > 0 || state.reading !== undefined) return
+    state.rewind = false
+    state.sent = state.server
+    state.outboxDirty = true
+  }
+  if (!state.outboxDirty || state.reading !== undefined || state.inFlight.length >= state.window) return
+  if (state.role === 'reader') {
+    state.outboxDirty = false
+    if (!dominates(state.server, state.held)) state.pushFault = faultOf('FORBIDDEN')
+    return
+  }
+  const above = new Map(state.sent)
+  for (const { device, isSetAside } of state.refused.values()) {
+    if (isSetAside) above.set(device, Number.MAX_SAFE_INTEGER)
+  }
+  const bytes = Math.min(PUSH_LIMIT.bytes, FIRST_PUSH_BYTES * 4 ** (state.window - 1))
+  state.reading = draft.nextId()
+  state.outboxDirty = false
+  draft.emit({ kind: 'readOutbox', request: state.reading, above, limit: { batches: MAX_PUSH_BATCHES, bytes } })
+}
+
+export const outboxRead = (draft: Draft, input: ClientInput & { kind: 'outboxRead' }): void => {
+  const { state } = draft
+  if (state.reading !== input.request) return
+  state.reading = undefined
+  state.storeFault = undefined
+  if (input.more) state.outboxDirty = true
+  if (state.rewind) return
+  // Refused while this was being read.
+  const batches = input.batches.filter(({ header }) => state.refused.get(header.device)?.isSetAside !== true)
+  for (let start = 0; start < batches.length; ) {
+    let end = start
+    let size = 0
+    // More than a push holds only where the driver did not keep to the limit.
+    while (end < batches.length && end - start < MAX_PUSH_BATCHES) {
+      size += batches[end].bytes.length
+      if (end > start && size > MAX_BATCH_BYTES) break
+      end++
+    }
+    push(draft, batches.slice(start, end))
+    start = end
+  }
+}
+
+const push = (draft: Draft, batches: (ClientInput & { kind: 'outboxRead' })['batches']): void => {
+  const { state } = draft
+  const id = draft.nextId()
+  const ranges = batches.map(({ header: { device, fromSeq, toSeq } }) => ({ device, fromSeq, toSeq }))
+  state.inFlight = [...state.inFlight, { id, ranges }]
+  state.sent = raised(state.sent, ranges)
+  draft.send({ type: 'push', id, batches: batches.map(({ bytes }) => bytes) })
+}
+
+export const outboxFailed = (draft: Draft, input: ClientInput & { kind: 'storeFailed' }): void => {
+  const { state } = draft
+  state.reading = undefined
+  state.storeFault = { code: input.code, message: input.message }
+  state.outboxDirty = true
+  putOff(draft)
+}
+
+export const pushAnswered = (draft: Draft, { id, outcomes }: Pushed): void => {
+  const push = takeInFlight(draft, id)
+  // A duplicate of an answer.
+  if (push === undefined) return
+  if (outcomes.length !== push.ranges.length) {
+    fail(draft, 'PROTOCOL_VIOLATION', 'as many outcomes as batches')
+    return
+  }
+  const takenIn = push.ranges.filter((_, index) => outcomes[index].kind !== 'refused')
+  acknowledge(draft, takenIn)
+  push.ranges.forEach((range, index) => judge(draft, range, outcomes[index]))
+}
+
+/** SYNC14: what is in flight is acknowledged only by its own answer. */
+const acknowledge = (draft: Draft, ranges: InFlight['ranges']): void => {
+  const { state } = draft
+  const server = raised(state.server, ranges)
+  if (server === state.server) return
+  state.server = server
+  state.failures = state.pushFailures = 0
+  state.pushFault = undefined
+  state.window = Math.min(MAX_WINDOW, state.window * 2)
+  const devices = new Set(ranges.map(({ device }) => device))
+  if ([...devices].some((device) => state.gaps.has(device))) {
+    state.gaps = new Map([...state.gaps].filter(([device]) => !devices.has(device)))
+  }
+  if ([...devices].some((device) => state.refused.has(device))) {
+    state.refused = new Map([...state.refused].filter(([device]) => !devices.has(device)))
+  }
+}
+
+const judge = (draft: Draft, range: InFlight['ranges'][number], outcome: PushOutcome): void => {
+  const { state } = draft
+  if (outcome.kind !== 'refused' || state.phase !== 'open') return
+  const { device } = range
+  if (state.refused.get(device)?.isSetAside === true) return
+  switch (outcome.code) {
+    case 'GAP': {
+      const { have } = outcome.details
+      // SYNC15: go back to have + 1. Two gaps at the same place are no progress: set the branch aside.
+      if (typeof have !== 'number' || have >= range.fromSeq - 1 || state.gaps.get(device) === have) {
+        if (state.rewind) return
+        setAside(draft, device, outcome)
+        return
+      }
+      if (!state.rewind || seqOf(state.server, device) !== have) {
+        state.server = withSeq(state.server, device, have)
+        state.gaps = new Map([...state.gaps, [device, have]])
+      }
+      state.rewind = true
+      return
+    }
+    case 'UNAVAILABLE':
+    case 'RATE_LIMITED':
+      state.rewind = true
+      state.pushFault = faultOf(outcome.code)
+      if (!state.timers.has('pushRetry')) putOff(draft)
+      return
+    case 'UNAUTHORIZED':
+    case 'NOT_FOUND':
+      fail(draft, outcome.code)
+      return
+    case 'FORBIDDEN':
+      // The rights of the pusher, not of a device (SYNC6): nothing more can be pushed with this token.
+      state.role = 'reader'
+      state.pushFault = faultOf('FORBIDDEN')
+      return
+    default:
+      setAside(draft, device, outcome)
+  }
+}
+
+/** SYNC16: this branch stays here until the next connection or `retryRefused`; the others' batches go on. */
+const setAside = (draft: Draft, device: DeviceId, { code, details }: PushOutcome & { kind: 'refused' }): void => {
+  const branch = { device, code, details, isSetAside: true }
+  draft.state.refused = new Map([...draft.state.refused, [device, branch]])
+}
+
+export const tryRefusedAgain = (draft: Draft, device?: DeviceId): void => {
+  const { state } = draft
+  if (state.refused.size === 0) return
+  state.refused = new Map(
+    [...state.refused].map(([id, branch]) => [
+      id,
+      device === undefined || device === id ? { ...branch, isSetAside: false } : branch,
+    ]),
+  )
+  state.rewind = true
+}
+
+export const pushRefused = (draft: Draft, refused: Refused, push: InFlight): void => {
+  takeInFlight(draft, push.id)
+  switch (refused.code) {
+    case 'UNAVAILABLE':
+    case 'RATE_LIMITED':
+    case 'FORBIDDEN':
+      judge(draft, push.ranges[0], { kind: 'refused', code: refused.code, details: refused.details })
+      break
+    default:
+      fail(draft, refused.code, refused.message)
+  }
+}
+
+const takeInFlight = (draft: Draft, id: number): InFlight | undefined => {
+  const push = draft.state.inFlight.find((other) => other.id === id)
+  if (push !== undefined) draft.state.inFlight = draft.state.inFlight.filter((other) => other !== push)
+  return push
+}
+
+const putOff = (draft: Draft): void => {
+  draft.state.pushFailures++
+  draft.startTimer('pushRetry', draft.backoffMs(draft.state.pushFailures))
+}
