@@ -111,7 +111,24 @@ export {
 } from './protocol/messages.ts'
 // schema/
 export { decodeField, encodeField, lawOf } from './schema/encode.ts'
-export { f, type Json } from './schema/f.ts'
+export { type CounterBuilder, f, type Json, type RegisterBuilder, type StringBuilder } from './schema/f.ts'
 export type { Field, FieldBuilder, Increment } from './schema/field.ts'
-export type { InferDatabase, InferInsert, InferRow, InferUpdate, TypedSchema, TypedTable } from './schema/infer.ts'
-export { defineSchema, type Schema, type Table, table, type TableDefinition } from './schema/schema.ts'
+export type {
+  InferDatabase,
+  InferInsert,
+  InferRow,
+  InferUpdate,
+  RowMeta,
+  SearchableTable,
+  TypedSchema,
+  TypedTable,
+} from './schema/infer.ts'
+export {
+  defineSchema,
+  type Schema,
+  type Table,
+  type TableDefinition,
+  type TableDefinitions,
+  type TableOptions,
+  table,
+} from './schema/schema.ts'
