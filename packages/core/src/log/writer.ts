@@ -9,13 +9,12 @@
  * - WR2 what is sealed is never sealed again: run boundaries are fixed before anything of a run leaves (OP3);
  * - WR3 the open run is all that a crash can lose: who writes seals and stores it as soon as the store is free.
  */
-import type { DeviceId } from '../clock/dot.ts'
+import type { DeviceId, Dot } from '../clock/dot.ts'
 import { type Hlc, receive, tick } from '../clock/hlc.ts'
 import type { SigningKeys } from '../crypto/sodium.ts'
 import { Author, type NewChange } from '../op/author.ts'
 import { opCount, type Run } from '../op/run.ts'
 import { encodeRun } from '../op/run-codec.ts'
-import type { Projector } from '../projection/projector.ts'
 import { type Batch, MAX_BATCH_OPS } from './batch.ts'
 import type { OpLog } from './op-log.ts'
 import { sealBatch } from './seal.ts'
@@ -37,16 +36,27 @@ export interface Written {
   readonly hlc: Hlc
 }
 
+/** What own ops are handed to: the projector. */
+export interface OwnProjection {
+  /** The highest effective stamp projected. */
+  readonly highest: Hlc
+  /** The causal heads of what is projected, beyond the device's own previous op. */
+  headsFor(device: DeviceId): readonly Dot[]
+  projectOwn(run: Run, op: number): void
+  /** Ops `[from, to)` of a run. */
+  projectOwnGroup(run: Run, from: number, to: number): void
+}
+
 export class Writer {
   readonly identity: WriterIdentity
   readonly #log: OpLog
-  readonly #projector: Projector
+  readonly #projector: OwnProjection
   readonly #author: Author
   /** The highest stamp that this device made or met, and persists. */
   #highest: Hlc
 
   /** The log must hold the device's sealed batches already. `highWater`: the persisted high-water mark, 0 for none. */
-  constructor(identity: WriterIdentity, log: OpLog, projector: Projector, highWater: Hlc) {
+  constructor(identity: WriterIdentity, log: OpLog, projector: OwnProjection, highWater: Hlc) {
     this.identity = identity
     this.#log = log
     this.#projector = projector
