@@ -1,0 +1,121 @@
+/**
+ * The file: how it is opened, and what is in it.
+ *
+ * Invariants:
+ * - a commit is on the disk when it returns: WAL with synchronous=FULL, which is asserted, because WAL connections may
+ *   come with NORMAL, where acknowledged commits vanish with the power;
+ * - nothing is changed in a file that is not ours or that a newer version wrote.
+ */
+import { DriftlogError } from '@driftlog/core'
+import Database from 'better-sqlite3'
+import { storageError } from './errors.ts'
+
+export const SCHEMA_VERSION = 1
+
+// `id` is the arrival order over all spaces. It never leaves the file (it would tell one space of the traffic in the
+// others) but makes batch_boundary, which ends in it like every index, cover both a boundary and its place in the order.
+const SCHEMA = `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE batch (
+    id INTEGER PRIMARY KEY,
+    space TEXT NOT NULL,
+    device TEXT NOT NULL,
+    from_seq INTEGER NOT NULL,
+    to_seq INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    tag_after BLOB NOT NULL,
+    bytes BLOB NOT NULL
+  ) STRICT;
+  CREATE UNIQUE INDEX batch_boundary ON batch (space, device, to_seq);
+  CREATE UNIQUE INDEX batch_position ON batch (space, position);
+  CREATE TABLE tip (
+    space TEXT NOT NULL,
+    device TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    tag BLOB NOT NULL,
+    certificate BLOB NOT NULL,
+    PRIMARY KEY (space, device)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE record (
+    space TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (space, key)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO meta VALUES ('schema', '${SCHEMA_VERSION}');
+`
+
+export interface OpenOptions {
+  readonly busyMs: number
+  readonly maxBytes: number | undefined
+}
+
+/** Throws STORAGE_FAILED, STORAGE_FULL, STORAGE_DAMAGED (not an SQLite file) or FORMAT_UNKNOWN (a newer version's). */
+export const openDatabase = (path: string, options: OpenOptions): Database.Database => {
+  let database: Database.Database
+  try {
+    database = new Database(path, { timeout: options.busyMs })
+  } catch (error) {
+    // better-sqlite3 itself refuses some paths, with a TypeError.
+    const mapped = storageError(error, path)
+    if (mapped instanceof DriftlogError) throw mapped
+    throw new DriftlogError('STORAGE_FAILED', path, { path }, { cause: error })
+  }
+  try {
+    readVersion(database, path)
+    setDurability(database, path)
+    database
+      .transaction(() => {
+        if (readVersion(database, path) === undefined) database.exec(SCHEMA)
+      })
+      .immediate()
+    if (options.maxBytes !== undefined) limitSize(database, options.maxBytes)
+    return database
+  } catch (error) {
+    database.close()
+    throw storageError(error, path)
+  }
+}
+
+/** The schema version of the file, undefined in an empty one. */
+const readVersion = (database: Database.Database, path: string): number | undefined => {
+  const tables = database.prepare<[], string>('SELECT name FROM sqlite_schema').pluck().all()
+  if (tables.length === 0) return undefined
+  if (!tables.includes('meta') || !tables.includes('batch')) {
+    throw new DriftlogError('STORAGE_FAILED', `${path} is an SQLite file of something else`, { path })
+  }
+  const stored = database.prepare<[], string>("SELECT value FROM meta WHERE key = 'schema'").pluck().get()
+  const version = Number(stored)
+  if (version > SCHEMA_VERSION) {
+    throw new DriftlogError('FORMAT_UNKNOWN', `${path} has schema ${version}, this version knows ${SCHEMA_VERSION}`, {
+      path,
+      schema: version,
+      known: SCHEMA_VERSION,
+    })
+  }
+  if (version !== SCHEMA_VERSION)
+    throw new DriftlogError('STORAGE_DAMAGED', `schema of ${path}`, { path, schema: stored })
+  return version
+}
+
+const setDurability = (database: Database.Database, path: string): void => {
+  const expected = database.memory ? 'memory' : 'wal'
+  const journal: unknown = database.pragma('journal_mode = WAL', { simple: true })
+  database.pragma('synchronous = FULL')
+  // Only macOS heeds these two: there a plain fsync leaves the data in the drive's cache.
+  database.pragma('fullfsync = ON')
+  database.pragma('checkpoint_fullfsync = ON')
+  assertDurable(path, expected, journal, database.pragma('synchronous', { simple: true }))
+}
+
+/** Throws STORAGE_FAILED where SQLite did not take the settings on which an acknowledgement rests. */
+export const assertDurable = (path: string, expectedJournal: string, journal: unknown, synchronous: unknown): void => {
+  if (journal === expectedJournal && synchronous === 2) return
+  const details = { path, journal, synchronous }
+  throw new DriftlogError('STORAGE_FAILED', `${path} cannot be written durably`, details)
+}
+
+const limitSize = (database: Database.Database, maxBytes: number): void => {
+  const pageSize = Number(database.pragma('page_size', { simple: true }))
+  database.pragma(`max_page_count = ${Math.max(1, Math.floor(maxBytes / pageSize))}`)
+}

@@ -1,0 +1,320 @@
+/**
+ * BatchStore in one SQLite file, for servers and for tools.
+ *
+ * Invariants:
+ * - everything of an append is judged and written inside one write transaction, so that other processes change nothing
+ *   in between; the tip row of a device is what its batch rows add up to;
+ * - reads that look twice do so in one transaction, and see one state.
+ */
+import { setImmediate } from 'node:timers'
+import { realpathSync } from 'node:fs'
+import {
+  type AppendOutcome,
+  type Batch,
+  type BatchPage,
+  type BatchStore,
+  checkAppend,
+  checkSpaceId,
+  compareKeys,
+  type Cursor,
+  decodeBatch,
+  type DeviceId,
+  DriftlogError,
+  equalBytes,
+  isRefusal,
+  judgeBatch,
+  mergeArrivals,
+  PageFiller,
+  type PageLimit,
+  type RecordChange,
+  seqOf,
+  startCursor,
+  type StoredBatch,
+  systemPorts,
+  type Timers,
+  type Tip,
+  undoneOutcomes,
+  type VersionVector,
+} from '@driftlog/core'
+import type Database from 'better-sqlite3'
+import { AppendQueue } from './append-queue.ts'
+import { openDatabase } from './database.ts'
+import { isBusy, storageError } from './errors.ts'
+import { claimFileSlot, type HeldSlot, memorySlots } from './file-slots.ts'
+import { type ArrivalRow, type BatchRow, prepareStatements, type Statements } from './statements.ts'
+import { Watchers } from './watchers.ts'
+
+export interface SqliteOptions {
+  /** How long to wait for another process's write lock, in ms; then STORAGE_FAILED. It blocks the thread. 5,000. */
+  readonly busyMs?: number
+  /** The largest size of the file, in bytes; beyond it appends reject with STORAGE_FULL. No limit. */
+  readonly maxBytes?: number
+  /** How often to look for batches of other processes while somebody watches, in ms. 1,000. */
+  readonly pollMs?: number
+  /** For the poll. A pending timer may keep the process alive, so end watches, or close, before exit. The real ones. */
+  readonly timers?: Timers
+  /**
+   * Runs its argument later; all appends asked for until then share one transaction and one fsync. The end of the
+   * current turn of the event loop (setImmediate).
+   */
+  readonly defer?: (run: () => void) => void
+}
+
+/**
+ * Opens or makes the SQLite file at `path`; `:memory:` keeps it in memory. Beside it lie SQLite's own `-wal` and `-shm`
+ * and an empty `-slot-<space>-<n>` for each writing slot that was ever claimed. Several processes may share it.
+ *
+ * Throws STORAGE_FAILED (also where durable writing cannot be had), STORAGE_FULL, STORAGE_DAMAGED (not an SQLite file)
+ * and FORMAT_UNKNOWN (written by a newer version).
+ */
+export const sqlite = (path: string, options: SqliteOptions = {}): BatchStore => new SqliteStore(path, options)
+
+interface AppendRequest {
+  readonly space: string
+  readonly batches: readonly Batch[]
+  readonly records: readonly RecordChange[]
+  readonly allOrNothing: boolean
+}
+
+class SqliteStore implements BatchStore {
+  readonly #path: string
+  readonly #database: Database.Database
+  readonly #statements: Statements
+  readonly #queue: AppendQueue<AppendRequest, readonly AppendOutcome[]>
+  readonly #watchers: Watchers
+  readonly #slots = new Set<HeldSlot>()
+  readonly #claim: (space: string) => HeldSlot
+  readonly #inTransaction: Database.Transaction<(work: () => unknown) => unknown>
+  #closed = false
+
+  constructor(path: string, options: SqliteOptions) {
+    const { busyMs = 5000, maxBytes, pollMs = 1000, timers = systemPorts.timers } = options
+    const database = openDatabase(path, { busyMs, maxBytes })
+    this.#database = database
+    // Two names of one file must have the same slots.
+    this.#path = database.memory ? path : realpathSync(path)
+    this.#statements = prepareStatements(database)
+    this.#inTransaction = database.transaction((work: () => unknown) => work())
+    this.#claim = database.memory ? memorySlots() : (space) => this.#claimAlone(space)
+    this.#queue = new AppendQueue({
+      defer: options.defer ?? ((run) => void setImmediate(run)),
+      commit: (requests) => this.#commit(requests),
+      isHopeless: (error) => error instanceof DriftlogError && isBusy(error.cause),
+      sizeOf: (request) => request.batches.reduce((sum, { bytes }) => sum + bytes.length, 0),
+    })
+    this.#watchers = new Watchers({
+      timers,
+      pollMs: database.memory ? undefined : pollMs,
+      foreignCommits: () => this.#statements.dataVersion.get() ?? 0,
+      endOf: (space) => this.#statements.endPosition.get(space) ?? 0,
+    })
+  }
+
+  async append(
+    space: string,
+    batches: readonly Batch[],
+    options: { readonly records?: readonly RecordChange[]; readonly allOrNothing?: boolean } = {},
+  ): Promise<readonly AppendOutcome[]> {
+    this.#checkOpen()
+    const { records = [], allOrNothing = false } = options
+    checkAppend(space, batches, records)
+    return this.#queue.push({ space, batches, records, allOrNothing })
+  }
+
+  async readAbove(space: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage> {
+    return this.#read(() => {
+      const { tips, nextOfDevice, batchById } = this.#statements
+      const next = (device: string, seq: number): ArrivalRow | undefined => nextOfDevice.get(space, device, seq)
+      const heads: ArrivalRow[] = []
+      for (const { device, seq } of tips.all(space)) {
+        const wanted = seqOf(vector, device as DeviceId)
+        const head = seq > wanted ? next(device, wanted) : undefined
+        if (head !== undefined) heads.push(head)
+      }
+      const page = new PageFiller(limit)
+      for (const arrival of mergeArrivals(heads, ({ device, toSeq }) => next(device, toSeq))) {
+        const row = batchById.get(arrival.position)
+        if (row === undefined || !page.offer(decodeRow(space, row))) break
+      }
+      return page.page(() => this.#end(space))
+    })
+  }
+
+  async readAfter(space: string, cursor: Cursor, limit: PageLimit): Promise<BatchPage> {
+    return this.#read(() => {
+      const tag = cursor.position === 0 ? startCursor.tag : this.#statements.tagAt.get(space, cursor.position)
+      if (tag === undefined || !equalBytes(tag, cursor.tag)) {
+        throw new DriftlogError('BASE_MISMATCH', '', { space, position: cursor.position })
+      }
+      const page = new PageFiller(limit)
+      for (const row of this.#statements.batchesAfter.iterate(space, cursor.position)) {
+        if (!page.offer(decodeRow(space, row))) break
+      }
+      return page.page(() => this.#end(space))
+    })
+  }
+
+  async vector(space: string): Promise<VersionVector> {
+    return this.#read(
+      () => new Map(this.#statements.tips.all(space).map(({ device, seq }) => [device as DeviceId, seq] as const)),
+    )
+  }
+
+  async tip(space: string, device: DeviceId): Promise<Tip | undefined> {
+    return this.#read(() => {
+      const row = this.#statements.tip.get(space, device)
+      return row && { seq: row.seq, tag: plainBytes(row.tag), certificate: plainBytes(row.certificate) }
+    })
+  }
+
+  async end(space: string): Promise<Cursor> {
+    return this.#read(() => this.#end(space))
+  }
+
+  async records(space: string, prefix: string): Promise<readonly { key: string; value: Uint8Array }[]> {
+    return this.#read(() => {
+      const found: { key: string; value: Uint8Array }[] = []
+      // SQLite orders by UTF-8, where keys of one prefix stand together too, but U+10000 and above otherwise.
+      for (const { key, value } of this.#statements.recordsFrom.iterate(space, prefix)) {
+        if (!key.startsWith(prefix)) break
+        found.push({ key, value: plainBytes(value) })
+      }
+      return found.sort(compareKeys)
+    })
+  }
+
+  watch(space: string, listener: () => void): () => void {
+    this.#checkOpen()
+    try {
+      return this.#watchers.watch(space, listener)
+    } catch (error) {
+      throw storageError(error, this.#path)
+    }
+  }
+
+  async claimSlot(space: string): Promise<{ readonly slot: number; release(): Promise<void> }> {
+    this.#checkOpen()
+    checkSpaceId(space)
+    let held: HeldSlot
+    try {
+      held = this.#claim(space)
+    } catch (error) {
+      throw storageError(error, this.#path)
+    }
+    this.#slots.add(held)
+    // Once only: by a second release somebody else's slot could be freed.
+    return { slot: held.slot, release: async () => void (this.#slots.delete(held) && held.release()) }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#queue.drain()
+    this.#watchers.stop()
+    for (const held of this.#slots) held.release()
+    this.#slots.clear()
+    try {
+      this.#database.close()
+    } catch (error) {
+      throw storageError(error, this.#path)
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new DriftlogError('CLOSED', this.#path, { path: this.#path })
+  }
+
+  #read<Result>(work: () => Result): Result {
+    this.#checkOpen()
+    return this.#transact('deferred', work)
+  }
+
+  #transact<Result>(mode: 'deferred' | 'immediate', work: () => Result): Result {
+    try {
+      return this.#inTransaction[mode](work) as Result
+    } catch (error) {
+      throw storageError(error, this.#path)
+    }
+  }
+
+  #end(space: string): Cursor {
+    const row = this.#statements.end.get(space)
+    return row === undefined ? startCursor : { position: row.position, tag: plainBytes(row.tag) }
+  }
+
+  #commit(requests: readonly AppendRequest[]): readonly (readonly AppendOutcome[])[] {
+    const results = this.#transact('immediate', () => requests.map((request) => this.#append(request)))
+    for (const [index, { space }] of requests.entries()) {
+      const last = results[index].findLast((outcome) => outcome.kind === 'appended')
+      if (last !== undefined) this.#watchers.committed(space, last.position)
+    }
+    return results
+  }
+
+  /** Inside a write transaction. What it throws undoes the transaction; a refusal undoes this call alone. */
+  #append({ space, batches, records, allOrNothing }: AppendRequest): readonly AppendOutcome[] {
+    const { savepoint, release, rollback, putRecord, deleteRecord, endPosition, tip } = this.#statements
+    savepoint.run()
+    let position = endPosition.get(space) ?? 0
+    const outcomes = batches.map((batch): AppendOutcome => {
+      const outcome = this.#takeIn(batch, position + 1)
+      if (outcome.kind === 'appended') position++
+      return outcome
+    })
+    if (allOrNothing && outcomes.some(isRefusal)) {
+      rollback.run()
+      release.run()
+      return undoneOutcomes(batches, outcomes, ({ header }) => tip.get(space, header.device)?.seq ?? 0)
+    }
+    for (const { key, value } of records) {
+      if (value === undefined) deleteRecord.run(space, key)
+      else putRecord.run(space, key, value)
+    }
+    release.run()
+    return outcomes
+  }
+
+  #takeIn({ header, bytes }: Batch, position: number): AppendOutcome {
+    const { space, device, fromSeq, toSeq, tagAfter, certificate } = header
+    const { tip, boundaryTag, addBatch, addTip, moveTip } = this.#statements
+    const last = tip.get(space, device)
+    const isKnownSeq = last !== undefined && toSeq <= last.seq
+    const verdict = judgeBatch(header, last, isKnownSeq ? boundaryTag.get(space, device, toSeq) : undefined)
+    if (verdict.kind !== 'append') return verdict
+    addBatch.run(space, device, fromSeq, toSeq, position, tagAfter, bytes)
+    if (last === undefined) addTip.run(space, device, toSeq, tagAfter, certificate ?? new Uint8Array(0))
+    else moveTip.run(toSeq, tagAfter, space, device)
+    return { kind: 'appended', position }
+  }
+
+  /** Under the write lock of the file, which serialises the processes that look for a slot. */
+  #claimAlone(space: string): HeldSlot {
+    return this.#transact('immediate', () => claimFileSlot(this.#path, space))
+  }
+}
+
+/** SQLite hands out Buffers; their methods differ from those that the port promises (`slice` shares memory). */
+const plainBytes = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+const decodeRow = (space: string, row: BatchRow): StoredBatch => {
+  const damaged = (cause?: unknown): DriftlogError => {
+    const { device, toSeq, position } = row
+    const details = { space, device, toSeq, position }
+    return new DriftlogError('STORAGE_DAMAGED', `batch of ${device} up to ${toSeq}`, details, { cause })
+  }
+  let batch: Batch
+  try {
+    batch = decodeBatch(plainBytes(row.bytes))
+  } catch (cause) {
+    throw damaged(cause)
+  }
+  const { header } = batch
+  const isWhatWasStored =
+    header.space === space &&
+    header.device === row.device &&
+    header.fromSeq === row.fromSeq &&
+    header.toSeq === row.toSeq &&
+    equalBytes(header.tagAfter, row.tagAfter)
+  if (!isWhatWasStored) throw damaged()
+  return { batch, position: row.position }
+}
