@@ -1,0 +1,33 @@
+/** The process of one cell: does the one job that it gets, answers, and ends. */
+import process from 'node:process'
+import { subjects } from '../subjects/catalogue.ts'
+import { workloads } from '../workloads/catalogue.ts'
+import type { Answer, Job } from './job.ts'
+import { peakMemory } from './measure.ts'
+import type { Sample } from './rows.ts'
+
+const perform = async (job: Job): Promise<readonly Sample[]> => {
+  const workload = workloads.find(({ name }) => name === job.workload)
+  const load = subjects[job.subject]
+  if (workload === undefined || load === undefined) throw new Error(`no ${job.workload} of ${job.subject}`)
+  const context = {
+    subject: await load(),
+    folder: job.folder,
+    size: (full: number) => Math.max(1, Math.round(full * job.scale)),
+  }
+  if (job.step === 'run') return [...(await workload.run(context)), peakMemory()]
+  await workload.prepare?.(context)
+  return []
+}
+
+const answer = (message: Answer): void => {
+  // What the subject left open (timers, sockets) must not keep the process.
+  process.send?.(message, () => process.exit(0))
+}
+
+process.once('message', (job: Job) => {
+  perform(job).then(
+    (samples) => answer({ samples }),
+    (error: unknown) => answer({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+  )
+})

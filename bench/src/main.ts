@@ -1,0 +1,84 @@
+/** `npm run bench -- <family> --subjects a,b`: see docs/benchmarks.md. */
+import { writeFileSync } from 'node:fs'
+import process from 'node:process'
+import { Argument, Command, InvalidArgumentError } from 'commander'
+import { describeMachine } from './harness/machine.ts'
+import { familySection, updatePage } from './harness/page.ts'
+import { FAMILIES, type Family } from './harness/rows.ts'
+import { runCells } from './harness/run-cells.ts'
+import { textTable } from './harness/table.ts'
+import { subjects } from './subjects/catalogue.ts'
+import { workloads } from './workloads/catalogue.ts'
+
+interface Options {
+  readonly subjects: readonly string[]
+  readonly workloads?: readonly string[]
+  readonly runs: number
+  readonly scale: number
+  readonly json?: string
+  readonly page: boolean
+  readonly profile?: string
+}
+
+const FEWEST_RUNS = 3
+
+const listOf =
+  (known: readonly string[]) =>
+  (text: string): string[] => {
+    const names = text.split(',')
+    const unknown = names.filter((name) => !known.includes(name))
+    if (unknown.length > 0) {
+      throw new InvalidArgumentError(`There is no ${unknown.join(', ')}. There are: ${known.join(', ')}.`)
+    }
+    return names
+  }
+
+const positive = (text: string): number => {
+  const value = Number(text)
+  if (!(value > 0)) throw new InvalidArgumentError('A number above 0 is expected.')
+  return value
+}
+
+const wholePositive = (text: string): number => {
+  if (!Number.isInteger(positive(text))) throw new InvalidArgumentError('A whole number is expected.')
+  return Number(text)
+}
+
+const measure = async (family: Family, options: Options): Promise<void> => {
+  const ofFamily = workloads.filter((workload) => workload.family === family)
+  const chosen = ofFamily.filter(({ name }) => options.workloads?.includes(name) ?? true)
+  if (chosen.length === 0) throw new Error(`no such workload in ${family}`)
+  const { rows, failures } = await runCells({
+    workloads: chosen,
+    subjects: options.subjects,
+    runs: options.runs,
+    scale: options.scale,
+    nodeFlags: options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`],
+    progress: (line) => console.error(`… ${line}`),
+  })
+  console.log(textTable(rows))
+  for (const failure of failures) console.error(`failed: ${failure}`)
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`)
+  if (failures.length > 0) process.exitCode = 1
+  // Only a whole report may stand on the page.
+  const isWhole = failures.length === 0 && chosen.length === ofFamily.length
+  const isFull = options.scale === 1 && options.runs >= FEWEST_RUNS && options.profile === undefined
+  if (options.page && isWhole && isFull) {
+    updatePage(family, familySection(rows, chosen, describeMachine(new Date())))
+    console.error('docs/benchmarks.md is up to date')
+  }
+}
+
+const program = new Command('bench')
+  .description('Measures Driftlog side by side with others, each cell in processes of its own.')
+  .addArgument(new Argument('<family>', 'what to measure').choices(FAMILIES))
+  .option('--subjects <names>', 'separated by commas', listOf(Object.keys(subjects)), Object.keys(subjects))
+  .option('--workloads <names>', 'only these', listOf(workloads.map(({ name }) => name)))
+  .option('--runs <count>', 'runs of each cell', wholePositive, FEWEST_RUNS)
+  .option('--scale <share>', 'a share of the full sizes, for a quick look', positive, 1)
+  .option('--json <file>', 'write the rows there')
+  .option('--profile <folder>', 'write a CPU profile of every run there')
+  .option('--no-page', 'leave docs/benchmarks.md as it is')
+  .action(measure)
+
+await program.parseAsync()

@@ -1,0 +1,18 @@
+import type { Family, Sample } from '../harness/rows.ts'
+import type { Subject } from '../subjects/subject.ts'
+
+export interface WorkloadContext {
+  readonly subject: Subject
+  readonly folder: string
+  /** A size of the report at the present scale, at least 1. */
+  readonly size: (full: number) => number
+}
+
+export interface Workload {
+  readonly name: string
+  readonly family: Family
+  /** What is done and what the clock covers, for the report. */
+  readonly measures: string
+  prepare?(context: WorkloadContext): Promise<void>
+  run(context: WorkloadContext): Promise<readonly Sample[]>
+}
