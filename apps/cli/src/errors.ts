@@ -1,4 +1,4 @@
-import { DriftlogError } from '@driftlog/core'
+import { DriftlogError, type ErrorCode } from '@driftlog/core'
 
 /** What can go wrong in the command itself, by stable code. The engine's own codes are in core. */
 export type CliErrorCode =
@@ -25,9 +25,10 @@ export type CliErrorCode =
 
 /** An expected failure of the command. The message is one sentence for a person: what happened and what to do. */
 export class CliError extends Error {
-  readonly code: CliErrorCode
+  readonly code: CliErrorCode | ErrorCode
 
-  constructor(code: CliErrorCode, message: string, options?: { cause?: unknown }) {
+  /** With a code of the engine: an error that another thread or the server already put into words. */
+  constructor(code: CliErrorCode | ErrorCode, message: string, options?: { cause?: unknown }) {
     super(message, options)
     this.name = 'CliError'
     this.code = code

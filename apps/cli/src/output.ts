@@ -17,6 +17,7 @@ export interface Output {
   table(rows: readonly (readonly [label: string, value: string])[]): void
   /** What a program asked for with --json. Once, at the end; without --json nothing happens. */
   result(value: object): void
+  /** One line on stderr; with --json it is the object too, where there has been none. */
   failure(failure: Failure): void
   /** A bar on stderr; silent where stderr is no terminal. `total`: in the units of `advance`. */
   progress(total: number, message: string): Progress
@@ -34,6 +35,7 @@ const silent: Progress = { advance: () => {}, message: () => {}, done: () => {},
 
 export const terminalOutput = (json: boolean): Output => {
   const people = json ? process.stderr : process.stdout
+  let hasResult = false
   const line = (text = ''): void => void people.write(`${text}\n`)
   return {
     line,
@@ -42,11 +44,12 @@ export const terminalOutput = (json: boolean): Output => {
       for (const [label, value] of rows) line(`  ${styled('dim', label.padEnd(width), people)}  ${value}`)
     },
     result(value) {
+      hasResult = true
       if (json) process.stdout.write(`${JSON.stringify(value)}\n`)
     },
     failure({ code, message }) {
       process.stderr.write(`${styled('red', code, process.stderr)} ${message}\n`)
-      if (json) process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`)
+      if (json && !hasResult) process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`)
     },
     progress(total, message) {
       if (!process.stderr.isTTY) return silent

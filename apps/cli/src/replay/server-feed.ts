@@ -1,0 +1,101 @@
+/** Reads a space from a server in its arrival order, over the protocol, and keeps every batch: what a courier carries. */
+import {
+  type Batch,
+  type Cursor,
+  decodeBatch,
+  type DeviceId,
+  DriftlogError,
+  type ServerMessage,
+  startCursor,
+} from '@driftlog/core'
+import type { Connection, Transport } from '@driftlog/client'
+
+type Page = Extract<ServerMessage, { type: 'page' }>
+
+export interface CarriedBatch {
+  readonly bytes: Uint8Array
+  readonly header: Batch['header']
+  /** Its place among all that this feed has read, from 0. */
+  readonly order: number
+}
+
+export class ServerFeed {
+  readonly #connection: Connection
+  readonly #ofDevice = new Map<DeviceId, CarriedBatch[]>()
+  #cursor: Cursor = startCursor
+  #count = 0
+  #lastId = 0
+  #awaited: { readonly id: number; resolve(page: Page): void; reject(error: Error): void } | undefined
+  #reading: Promise<void> | undefined
+
+  /** `transport`: a round-trip one; the feed asks only when it needs something. */
+  constructor(transport: Transport, space: string) {
+    this.#connection = transport.connect(space, {
+      opened: () => {},
+      message: (message) => {
+        if (message.type === 'page' && message.id === this.#awaited?.id) this.#awaited?.resolve(message)
+        else if (message.type === 'refused')
+          this.#fail(new DriftlogError(message.code, message.message, { ...message.details }))
+      },
+      closed: (failure) => this.#fail(new DriftlogError(failure?.code ?? 'UNAVAILABLE', failure?.message)),
+    })
+  }
+
+  /** The device's batches up to `seq`, in order. Rejects where the server does not have them, though it said so. */
+  async upTo(device: DeviceId, seq: number): Promise<readonly CarriedBatch[]> {
+    if (this.#heldSeq(device) < seq) {
+      // Whoever asks while a reading is under way may need what came after it began.
+      await this.#reading
+      if (this.#heldSeq(device) < seq) {
+        this.#reading ??= this.#read().finally(() => (this.#reading = undefined))
+        await this.#reading
+      }
+    }
+    if (this.#heldSeq(device) < seq) {
+      throw new DriftlogError('GAP', 'the server lacks what it acknowledged', {
+        device,
+        seq,
+        have: this.#heldSeq(device),
+      })
+    }
+    return (this.#ofDevice.get(device) ?? []).filter(({ header }) => header.toSeq <= seq)
+  }
+
+  close(): void {
+    this.#connection.close()
+  }
+
+  #heldSeq(device: DeviceId): number {
+    return this.#ofDevice.get(device)?.at(-1)?.header.toSeq ?? 0
+  }
+
+  async #read(): Promise<void> {
+    for (let more = true; more; ) {
+      const page = await this.#ask()
+      for (const bytes of page.batches) this.#take(bytes)
+      this.#cursor = page.cursor
+      more = page.more
+    }
+  }
+
+  #ask(): Promise<Page> {
+    return new Promise((resolve, reject) => {
+      const id = ++this.#lastId
+      this.#awaited = { id, resolve, reject }
+      this.#connection.send([{ type: 'pull', id, after: this.#cursor }])
+    })
+  }
+
+  #take(bytes: Uint8Array): void {
+    const { header } = decodeBatch(bytes)
+    const carried = { bytes, header, order: this.#count++ }
+    const list = this.#ofDevice.get(header.device)
+    if (list === undefined) this.#ofDevice.set(header.device, [carried])
+    else list.push(carried)
+  }
+
+  #fail(error: Error): void {
+    this.#awaited?.reject(error)
+    this.#awaited = undefined
+  }
+}
