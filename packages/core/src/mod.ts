@@ -100,15 +100,23 @@ export {
   decodeServerFrame,
   encodeExchange,
   encodeFrame,
+  toRefusalDetails,
 } from './protocol/frame-codec.ts'
 export {
   bareHello,
   type ClientMessage,
   EXCHANGE_CONTENT_TYPE,
   MAX_EXCHANGE_BYTES,
+  MAX_FRAME_BYTES,
+  MAX_TOKEN_LENGTH,
   PROTOCOL_VERSION,
+  type RefusalDetails,
+  type Role,
   type ServerMessage,
 } from './protocol/messages.ts'
+export { refusal, stepServerSession } from './protocol/server-session.ts'
+export { createServerSession, type ServerSession } from './protocol/server-state.ts'
+export type { ServerEffect, ServerInput } from './protocol/server-types.ts'
 // schema/
 export { decodeField, encodeField, lawOf } from './schema/encode.ts'
 export { type CounterBuilder, f, type Json, type RegisterBuilder, type StringBuilder } from './schema/f.ts'

@@ -21,7 +21,7 @@ export const faultOf = (code: ErrorCode, message?: string): { code: ErrorCode; m
 const endConnection = (draft: Draft): void => {
   if (isConnectedPhase(draft.state.phase)) draft.emit({ kind: 'disconnect' })
   Object.assign(draft.state, freshConnection)
-  for (const name of [...draft.state.timers]) draft.stopTimer(name)
+  for (const name of draft.state.timers) draft.stopTimer(name)
 }
 
 export const goOffline = (draft: Draft): void => {

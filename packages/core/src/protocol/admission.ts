@@ -1,0 +1,93 @@
+/**
+ * What a server asks of a batch before its store may judge it (ING1 to ING4). It never opens the body. Gaps, forks and
+ * duplicates are the store's to tell (STORE1 to STORE3).
+ */
+import type { DeviceId } from '../clock/dot.ts'
+import { isCoarseWithinDrift } from '../clock/hlc.ts'
+import { malformed } from '../codec/bytes.ts'
+import { DriftlogError } from '../errors.ts'
+import { type Batch, decodeBatch } from '../log/batch.ts'
+import type { AppendOutcome, Tip } from '../log/batch-store.ts'
+import { verifyBatch } from '../log/signature.ts'
+import { toRefusalDetails } from './frame-codec.ts'
+import type { PushOutcome } from './messages.ts'
+
+export type Refusal = PushOutcome & { readonly kind: 'refused' }
+/** One batch of a push on its way in. */
+export type Candidate = Batch | Refusal
+
+export const isRefused = (candidate: Candidate): candidate is Refusal => 'kind' in candidate
+
+const refusalOf = (error: unknown): Refusal => {
+  if (!(error instanceof DriftlogError)) throw error
+  return { kind: 'refused', code: error.code, details: toRefusalDetails(error.details) }
+}
+
+/** ING1: a batch decodes and is of this space. */
+export const openCandidate = (space: string, bytes: Uint8Array): Candidate => {
+  try {
+    const batch = decodeBatch(bytes)
+    if (batch.header.space !== space) throw malformed('a batch of another space')
+    return batch
+  } catch (error) {
+    return refusalOf(error)
+  }
+}
+
+/** Devices whose tips `admit` needs: those that continue a history. */
+export const devicesToLookUp = (candidates: readonly Candidate[]): DeviceId[] => {
+  const devices = new Set<DeviceId>()
+  for (const candidate of candidates) {
+    if (!isRefused(candidate) && candidate.header.fromSeq > 1) devices.add(candidate.header.device)
+  }
+  return [...devices]
+}
+
+/** ING2 to ING4, in order; a refused batch does not hold up the others. */
+export const admit = (
+  candidates: readonly Candidate[],
+  tips: ReadonlyMap<DeviceId, Tip>,
+  serverTimeMs: number,
+): Candidate[] => {
+  const certificates = new Map<DeviceId, Uint8Array>()
+  for (const [device, { certificate }] of tips) certificates.set(device, certificate)
+  return candidates.map((candidate) => {
+    if (isRefused(candidate)) return candidate
+    const { device, fromSeq, coarseMaxHlc, certificate } = candidate.header
+    // ING2: no stamp further ahead of the server's clock than the bound (SYNC5).
+    if (!isCoarseWithinDrift(coarseMaxHlc, serverTimeMs)) {
+      return { kind: 'refused', code: 'CLOCK_AHEAD', details: { serverTimeMs } }
+    }
+    // ING3: without the device's first batch there is no key to check with; and it would be a gap in any case.
+    if (fromSeq > 1 && !certificates.has(device)) return { kind: 'refused', code: 'GAP', details: { have: 0 } }
+    try {
+      // ING4: the device in the header signed it (SYNC6).
+      verifyBatch(candidate, certificates.get(device))
+    } catch (error) {
+      return refusalOf(error)
+    }
+    // Any certificate of a device names the same key, since the device id is that key's fingerprint.
+    if (certificate !== undefined) certificates.set(device, certificate)
+    return candidate
+  })
+}
+
+/** What the pusher is told, from what was refused before the store and what the store answered for the rest, in order. */
+export const outcomesOf = (candidates: readonly Candidate[], stored: readonly AppendOutcome[]): PushOutcome[] => {
+  let next = 0
+  return candidates.map((candidate): PushOutcome => {
+    if (isRefused(candidate)) return candidate
+    const outcome = stored[next++]
+    switch (outcome.kind) {
+      case 'appended':
+      case 'duplicate':
+        return { kind: outcome.kind }
+      case 'gap':
+        return { kind: 'refused', code: 'GAP', details: { have: outcome.have } }
+      case 'fork':
+        return { kind: 'refused', code: 'FORK', details: { have: outcome.have } }
+      case 'undone':
+        throw new Error('a push is not appended all or nothing')
+    }
+  })
+}

@@ -1,0 +1,334 @@
+/**
+ * The server's side of a session, sans I/O: `(state, input) → { state, effects }`. The server is a replica that never
+ * writes: it authorizes, takes in, hands out, and opens nothing.
+ *
+ *     message ─▶ queue ─▶ job: authorize ─┬─ hello ─▶ look ─────────────▶ welcome
+ *                                         ├─ push  ─▶ tips ─▶ append ───▶ pushed
+ *     changed ─▶ job: authorize ──────────┼─ pull  ─▶ read ─────────────▶ page, and live from its end
+ *                                         └─ live  ─▶ read after `live` ─▶ page without id
+ *
+ * Invariants:
+ * - ING5 one job at a time, each authorized afresh (SYNC6): rights that are taken away end the session at the next step;
+ * - ING6 `appended` and `duplicate` are told only after the store said so: nothing is acknowledged that is not durable;
+ * - ING7 before a hello is authorized nothing of the space is read;
+ * - SYNC11 live pages go on exactly where the last answer with `more: false` ended, so the stream has no gap;
+ * - SYNC12 an own push is not echoed, and the cursor passes over it all the same;
+ * - what waits is bounded: MAX_QUEUE messages, one page, and MAX_OWN remembered positions (beyond: echoes, harmless).
+ */
+import { decodeVector, encodeVector, type VersionVector } from '../clock/version-vector.ts'
+import { equalBytes } from '../codec/bytes.ts'
+import { DriftlogError, type ErrorCode } from '../errors.ts'
+import type { AppendOutcome, BatchPage, Cursor } from '../log/batch-store.ts'
+import { admit, type Candidate, devicesToLookUp, isRefused, openCandidate, outcomesOf } from './admission.ts'
+import {
+  type ClientMessage,
+  type Hello,
+  MAX_VECTOR_BYTES,
+  PROTOCOL_VERSION,
+  PULL_LIMIT,
+  type Pull,
+  type Push,
+  type PushOutcome,
+  type RefusalDetails,
+  type Role,
+  type ServerMessage,
+} from './messages.ts'
+import type { Draft, Job, ServerSession } from './server-state.ts'
+import type { ServerEffect, ServerInput } from './server-types.ts'
+import { vectorDigest } from './vector-digest.ts'
+
+const MAX_QUEUE = 64
+const MAX_OWN = 10_000
+
+export interface ServerStep {
+  readonly state: ServerSession
+  readonly effects: readonly ServerEffect[]
+}
+
+export const stepServerSession = (before: ServerSession, input: ServerInput): ServerStep => {
+  const draft: Draft = { state: { ...before }, effects: [] }
+  if (before.phase !== 'closed') {
+    apply(draft, input)
+    evaluate(draft)
+  }
+  return draft
+}
+
+const apply = (draft: Draft, input: ServerInput): void => {
+  const { state } = draft
+  const { job } = state
+  switch (input.kind) {
+    case 'message':
+      if (state.queue.length >= MAX_QUEUE) close(draft, 'RATE_LIMITED')
+      else state.queue = [...state.queue, input.message]
+      break
+    case 'authorized':
+      if (job?.kind === 'authorizing') authorized(draft, job.request, input)
+      break
+    case 'denied':
+      if (job?.kind === 'authorizing') close(draft, input.code)
+      break
+    case 'looked':
+      if (job?.kind === 'greeting') welcome(draft, job, input)
+      break
+    case 'tipsRead':
+      if (job?.kind === 'admitting') append(draft, job, admit(job.candidates, input.tips, job.serverTimeMs))
+      break
+    case 'appended':
+      if (job?.kind === 'appending') appended(draft, job, input.outcomes)
+      break
+    case 'pageRead':
+      if (job?.kind === 'reading') pageRead(draft, job.request, input.page)
+      break
+    case 'storeFailed':
+      if (job !== undefined && job.kind !== 'authorizing') storeFailed(draft, job, input.code)
+      break
+    case 'changed':
+      state.hasChanged = true
+      break
+    case 'congested':
+      state.isCongested = true
+      break
+    case 'drained':
+      state.isCongested = false
+      break
+  }
+}
+
+/** Begins the next job where none is under way. */
+const evaluate = (draft: Draft): void => {
+  const { state } = draft
+  while (state.phase !== 'closed' && state.job === undefined && !state.isCongested) {
+    const message = state.queue[0]
+    const wantsLive = state.live !== undefined && state.hasChanged
+    if (wantsLive && (message === undefined || !state.wasLive)) {
+      state.wasLive = true
+      begin(draft, 'live')
+      return
+    }
+    if (message === undefined) return
+    state.wasLive = false
+    state.queue = state.queue.slice(1)
+    take(draft, message)
+  }
+}
+
+const take = (draft: Draft, message: ClientMessage): void => {
+  const { state } = draft
+  if ((message.type === 'hello') !== (state.phase === 'new')) {
+    close(draft, 'PROTOCOL_VIOLATION')
+    return
+  }
+  if (message.type === 'ping') {
+    send(draft, { type: 'pong' })
+    return
+  }
+  if (message.type === 'hello') {
+    // PRO1. Frames have been checked already; a driver that passes messages as they are has not.
+    if (message.protocol !== PROTOCOL_VERSION) {
+      close(draft, 'PROTOCOL_VERSION', { theirs: message.protocol, ours: PROTOCOL_VERSION })
+      return
+    }
+    if (message.space !== state.space) {
+      close(draft, 'PROTOCOL_VIOLATION')
+      return
+    }
+    state.token = message.token
+  }
+  begin(draft, message)
+}
+
+const begin = (draft: Draft, request: Hello | Push | Pull | 'live'): void => {
+  draft.state.job = { kind: 'authorizing', request }
+  draft.effects.push({ kind: 'authorize', token: draft.state.token })
+}
+
+const authorized = (
+  draft: Draft,
+  request: Hello | Push | Pull | 'live',
+  { role, serverTimeMs }: ServerInput & { kind: 'authorized' },
+): void => {
+  const { state, effects } = draft
+  if (request === 'live') {
+    if (state.live === undefined) {
+      finish(draft)
+      return
+    }
+    // Before the read: what arrives while it runs must be looked at again.
+    state.hasChanged = false
+    state.job = { kind: 'reading', request }
+    effects.push({ kind: 'readAfter', cursor: state.live, limit: PULL_LIMIT })
+    return
+  }
+  switch (request.type) {
+    case 'hello':
+      state.phase = 'open'
+      state.job = undefined
+      if (request.digest === undefined) return
+      if (serverTimeMs === undefined) {
+        close(draft, 'UNAVAILABLE')
+        return
+      }
+      state.job = { kind: 'greeting', hello: request, role, serverTimeMs }
+      effects.push({ kind: 'look', cursor: request.cursor })
+      break
+    case 'push':
+      authorizedPush(draft, request, role, serverTimeMs)
+      break
+    case 'pull':
+      state.job = { kind: 'reading', request }
+      if (request.above !== undefined) {
+        effects.push({ kind: 'readAbove', vector: decodeVector(request.above), limit: PULL_LIMIT })
+      } else if (request.after !== undefined) {
+        effects.push({ kind: 'readAfter', cursor: request.after, limit: PULL_LIMIT })
+      } else close(draft, 'PROTOCOL_VIOLATION')
+      break
+  }
+}
+
+const authorizedPush = (draft: Draft, push: Push, role: Role, serverTimeMs: number | undefined): void => {
+  const { state, effects } = draft
+  if (role === 'reader') {
+    finish(draft, pushed(push, refuseAll(push, 'FORBIDDEN')))
+  } else if (serverTimeMs === undefined) {
+    // ING2 cannot be judged without a clock.
+    finish(draft, pushed(push, refuseAll(push, 'UNAVAILABLE')))
+  } else {
+    const candidates = push.batches.map((bytes) => openCandidate(state.space, bytes))
+    const devices = devicesToLookUp(candidates)
+    const job = { kind: 'admitting', push, candidates, serverTimeMs } as const
+    if (devices.length === 0) append(draft, job, admit(candidates, new Map(), serverTimeMs))
+    else {
+      state.job = job
+      effects.push({ kind: 'readTips', devices })
+    }
+  }
+}
+
+const append = (draft: Draft, { push }: Job & { kind: 'admitting' }, candidates: readonly Candidate[]): void => {
+  const batches = candidates.filter((candidate) => !isRefused(candidate))
+  if (batches.length === 0) {
+    finish(draft, pushed(push, outcomesOf(candidates, [])))
+    return
+  }
+  draft.state.job = { kind: 'appending', push, candidates }
+  draft.effects.push({ kind: 'append', batches })
+}
+
+const appended = (
+  draft: Draft,
+  { push, candidates }: Job & { kind: 'appending' },
+  outcomes: readonly AppendOutcome[],
+): void => {
+  const { state } = draft
+  const positions = outcomes.flatMap((outcome) => (outcome.kind === 'appended' ? [outcome.position] : []))
+  if (state.mode === 'live') state.own = new Set([...state.own, ...positions].slice(-MAX_OWN))
+  finish(draft, pushed(push, outcomesOf(candidates, outcomes)))
+}
+
+const welcome = (
+  draft: Draft,
+  { hello, role, serverTimeMs }: Job & { kind: 'greeting' },
+  { end, vector, cursorValid }: ServerInput & { kind: 'looked' },
+): void => {
+  const inSync = hello.digest !== undefined && equalBytes(hello.digest, vectorDigest(vector))
+  const encoded = inSync ? undefined : encodedVector(vector)
+  if (!inSync && encoded === undefined) {
+    close(draft, 'TOO_LARGE', { devices: vector.size })
+    return
+  }
+  const common = { type: 'welcome', protocol: PROTOCOL_VERSION, serverTimeMs, role, inSync, cursorValid, end } as const
+  finish(draft, encoded === undefined ? common : { ...common, vector: encoded })
+  if (inSync) goLive(draft, end)
+}
+
+const encodedVector = (vector: VersionVector): Uint8Array | undefined => {
+  const encoded = encodeVector(vector)
+  return encoded.length > MAX_VECTOR_BYTES ? undefined : encoded
+}
+
+const goLive = (draft: Draft, cursor: Cursor): void => {
+  const { state } = draft
+  if (state.mode !== 'live') return
+  state.live = cursor
+  forgetOwn(draft, cursor)
+  // Between the answer and the watch something may have come in.
+  state.hasChanged = true
+  if (state.isWatching) return
+  state.isWatching = true
+  draft.effects.push({ kind: 'watch' })
+}
+
+const pageRead = (draft: Draft, request: Pull | 'live', page: BatchPage): void => {
+  const { state } = draft
+  const { cursor, more } = page
+  if (request === 'live') {
+    const from = state.live?.position ?? 0
+    state.live = cursor
+    if (more) state.hasChanged = true
+    if (page.batches.length === 0) finish(draft)
+    else finish(draft, { type: 'page', from, batches: withoutOwn(state.own, page), cursor, more })
+    forgetOwn(draft, cursor)
+    return
+  }
+  const { id, after } = request
+  // An answer to `above` leaves nothing out: an empty page that says "more" would look like no progress.
+  const batches = after === undefined ? page.batches.map(({ batch }) => batch.bytes) : withoutOwn(state.own, page)
+  finish(draft, { type: 'page', id, from: after?.position ?? 0, batches, cursor, more })
+  if (!more) goLive(draft, cursor)
+}
+
+const withoutOwn = (own: ReadonlySet<number>, { batches }: BatchPage): Uint8Array[] =>
+  batches.filter(({ position }) => !own.has(position)).map(({ batch }) => batch.bytes)
+
+const forgetOwn = ({ state }: Draft, { position }: Cursor): void => {
+  if (state.own.size > 0) state.own = new Set([...state.own].filter((own) => own > position))
+}
+
+const storeFailed = (draft: Draft, job: Exclude<Job, { kind: 'authorizing' }>, code: ErrorCode): void => {
+  switch (job.kind) {
+    case 'greeting':
+      close(draft, 'UNAVAILABLE')
+      break
+    case 'admitting':
+    case 'appending':
+      // ING6: the store took in nothing of the call, and so nothing is acknowledged.
+      finish(draft, pushed(job.push, refuseAll(job.push, 'UNAVAILABLE')))
+      break
+    case 'reading':
+      if (job.request === 'live') close(draft, 'UNAVAILABLE')
+      else finish(draft, refusal(code === 'BASE_MISMATCH' ? code : 'UNAVAILABLE', {}, job.request.id))
+      break
+  }
+}
+
+const refuseAll = (push: Push, code: ErrorCode): PushOutcome[] =>
+  push.batches.map(() => ({ kind: 'refused', code, details: {} }))
+
+const pushed = ({ id }: Push, outcomes: readonly PushOutcome[]): ServerMessage => ({ type: 'pushed', id, outcomes })
+
+/** A refusal as the client is told of it: the catalogue's sentence, and of the evidence only what is meant for it. */
+export const refusal = (code: ErrorCode, details: RefusalDetails = {}, id?: number): ServerMessage => {
+  const { message } = new DriftlogError(code)
+  return id === undefined
+    ? { type: 'refused', code, message, details }
+    : { type: 'refused', id, code, message, details }
+}
+
+const send = (draft: Draft, message: ServerMessage): void => {
+  draft.effects.push({ kind: 'send', message })
+}
+
+const finish = (draft: Draft, answer?: ServerMessage): void => {
+  draft.state.job = undefined
+  if (answer !== undefined) send(draft, answer)
+}
+
+const close = (draft: Draft, code: ErrorCode, details: RefusalDetails = {}): void => {
+  const { state } = draft
+  state.phase = 'closed'
+  state.job = undefined
+  state.queue = []
+  send(draft, refusal(code, details))
+  draft.effects.push({ kind: 'close', code })
+}

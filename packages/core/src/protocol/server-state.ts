@@ -1,0 +1,54 @@
+/** The state of the server's side of a session: plain data, changed only on a copy inside one step. */
+import type { Cursor } from '../log/batch-store.ts'
+import type { Candidate } from './admission.ts'
+import type { ClientMessage, Hello, Pull, Push, Role } from './messages.ts'
+import type { ServerEffect, ServerSessionConfig } from './server-types.ts'
+
+/** What is under way. Each waits for one answer of the driver. */
+export type Job =
+  | { readonly kind: 'authorizing'; readonly request: Hello | Push | Pull | 'live' }
+  | { readonly kind: 'greeting'; readonly hello: Hello; readonly role: Role; readonly serverTimeMs: number }
+  | {
+      readonly kind: 'admitting'
+      readonly push: Push
+      readonly candidates: readonly Candidate[]
+      readonly serverTimeMs: number
+    }
+  | { readonly kind: 'appending'; readonly push: Push; readonly candidates: readonly Candidate[] }
+  | { readonly kind: 'reading'; readonly request: Pull | 'live' }
+
+export interface ServerSession extends ServerSessionConfig {
+  readonly phase: 'new' | 'open' | 'closed'
+  readonly token: string | undefined
+  readonly queue: readonly ClientMessage[]
+  readonly job: Job | undefined
+  readonly isCongested: boolean
+  /** Everything up to it was sent, and what comes after it is sent as it comes. */
+  readonly live: Cursor | undefined
+  readonly isWatching: boolean
+  readonly hasChanged: boolean
+  /** The last job was a live page: a waiting message comes first now. */
+  readonly wasLive: boolean
+  /** Positions of batches that this session pushed and that no page has passed yet. */
+  readonly own: ReadonlySet<number>
+}
+
+export const createServerSession = (config: ServerSessionConfig): ServerSession => ({
+  ...config,
+  phase: 'new',
+  token: undefined,
+  queue: [],
+  job: undefined,
+  isCongested: false,
+  live: undefined,
+  isWatching: false,
+  hasChanged: false,
+  wasLive: false,
+  own: new Set(),
+})
+
+/** One step in the making. */
+export interface Draft {
+  readonly state: { -readonly [Key in keyof ServerSession]: ServerSession[Key] }
+  readonly effects: ServerEffect[]
+}
