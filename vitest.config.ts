@@ -1,3 +1,3 @@
 import { defineConfig } from 'vitest/config'
 
-export default defineConfig({ test: { projects: ['packages/*', 'apps/cli', 'test'] } })
+export default defineConfig({ test: { projects: ['*/vitest.config.ts', '*/*/vitest.config.ts'] } })

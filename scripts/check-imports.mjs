@@ -40,7 +40,7 @@ const browserRooms = ['packages/core', 'packages/client', 'packages/react', 'pac
 
 // ---- The check. -------------------------------------------------------------------------------------------------------
 
-const test = '\\.test\\.tsx?$'
+const test = '\\.test(-support)?\\.tsx?$'
 const layerPath = (names) => `^packages/core/src/(${names.join('|')})(/|\\.ts$)`
 
 const forbidden = [
@@ -71,6 +71,7 @@ const forbidden = [
     from: { path: browserRooms.map((room) => `^${room}/src/`), pathNot: test },
     to: { dependencyTypes: ['core'] },
   },
+  { name: 'source-imports-no-test', from: { pathNot: test }, to: { path: test } },
   { name: 'resolves', from: { path: '^(packages|apps)/' }, to: { couldNotResolve: true, pathNot: '^virtual:|\\?' } },
 ].map((rule) => ({ severity: 'error', ...rule }))
 

