@@ -62,6 +62,7 @@ export {
 export { type MemoryMedium, memoryMedium, memoryStore } from './log/memory-store.ts'
 export { cursorOf, PageFiller } from './log/page.ts'
 export { signBatch, verifyBatch } from './log/signature.ts'
+export { decodeStored, type StoredRow } from './log/stored-batch.ts'
 export { type CheckedBatch, OpLog } from './log/op-log.ts'
 export { Writer, type WriterIdentity, type Written } from './log/writer.ts'
 // op/

@@ -17,7 +17,7 @@ import {
   checkSpaceId,
   compareKeys,
   type Cursor,
-  decodeBatch,
+  decodeStored,
   type DeviceId,
   DriftlogError,
   equalBytes,
@@ -30,6 +30,7 @@ import {
   seqOf,
   startCursor,
   type StoredBatch,
+  type StoredRow,
   systemPorts,
   type Timers,
   type Tip,
@@ -41,7 +42,7 @@ import { AppendQueue } from './append-queue.ts'
 import { openDatabase } from './database.ts'
 import { isBusy, storageError } from './errors.ts'
 import { claimFileSlot, type HeldSlot, memorySlots } from './file-slots.ts'
-import { type ArrivalRow, type BatchRow, prepareStatements, type Statements } from './statements.ts'
+import { type ArrivalRow, prepareStatements, type Statements } from './statements.ts'
 import { Watchers } from './watchers.ts'
 
 export interface SqliteOptions {
@@ -134,7 +135,7 @@ class SqliteStore implements BatchStore {
       const page = new PageFiller(limit)
       for (const arrival of mergeArrivals(heads, ({ device, toSeq }) => next(device, toSeq))) {
         const row = batchById.get(arrival.position)
-        if (row === undefined || !page.offer(decodeRow(space, row))) break
+        if (row === undefined || !page.offer(decodeRow(row))) break
       }
       return page.page(() => this.#end(space))
     })
@@ -148,7 +149,7 @@ class SqliteStore implements BatchStore {
       }
       const page = new PageFiller(limit)
       for (const row of this.#statements.batchesAfter.iterate(space, cursor.position)) {
-        if (!page.offer(decodeRow(space, row))) break
+        if (!page.offer(decodeRow(row))) break
       }
       return page.page(() => this.#end(space))
     })
@@ -296,25 +297,4 @@ class SqliteStore implements BatchStore {
 /** SQLite hands out Buffers; their methods differ from those that the port promises (`slice` shares memory). */
 const plainBytes = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
-const decodeRow = (space: string, row: BatchRow): StoredBatch => {
-  const damaged = (cause?: unknown): DriftlogError => {
-    const { device, toSeq, position } = row
-    const details = { space, device, toSeq, position }
-    return new DriftlogError('STORAGE_DAMAGED', `batch of ${device} up to ${toSeq}`, details, { cause })
-  }
-  let batch: Batch
-  try {
-    batch = decodeBatch(plainBytes(row.bytes))
-  } catch (cause) {
-    throw damaged(cause)
-  }
-  const { header } = batch
-  const isWhatWasStored =
-    header.space === space &&
-    header.device === row.device &&
-    header.fromSeq === row.fromSeq &&
-    header.toSeq === row.toSeq &&
-    equalBytes(header.tagAfter, row.tagAfter)
-  if (!isWhatWasStored) throw damaged()
-  return { batch, position: row.position }
-}
+const decodeRow = (row: StoredRow): StoredBatch => decodeStored({ ...row, bytes: plainBytes(row.bytes) })

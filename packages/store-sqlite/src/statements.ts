@@ -1,14 +1,6 @@
 /** Every statement of the store, prepared once. */
+import type { StoredRow } from '@driftlog/core'
 import type Database from 'better-sqlite3'
-
-export interface BatchRow {
-  readonly device: string
-  readonly fromSeq: number
-  readonly toSeq: number
-  readonly position: number
-  readonly tagAfter: Uint8Array
-  readonly bytes: Uint8Array
-}
 
 export interface TipRow {
   readonly seq: number
@@ -26,7 +18,8 @@ export interface ArrivalRow {
 export const NEXT_OF_DEVICE = `SELECT device, to_seq AS toSeq, id AS position FROM batch
   WHERE space = ? AND device = ? AND to_seq > ? ORDER BY to_seq LIMIT 1`
 
-const BATCH = 'SELECT device, from_seq AS fromSeq, to_seq AS toSeq, position, tag_after AS tagAfter, bytes FROM batch'
+const BATCH = `SELECT space, device, from_seq AS fromSeq, to_seq AS toSeq, position, tag_after AS tagAfter, bytes
+  FROM batch`
 
 export const prepareStatements = (database: Database.Database) => ({
   tip: database.prepare<[string, string], TipRow>(
@@ -53,8 +46,8 @@ export const prepareStatements = (database: Database.Database) => ({
     .prepare<[string, number], Uint8Array>('SELECT tag_after FROM batch WHERE space = ? AND position = ?')
     .pluck(),
   nextOfDevice: database.prepare<[string, string, number], ArrivalRow>(NEXT_OF_DEVICE),
-  batchById: database.prepare<[number], BatchRow>(`${BATCH} WHERE id = ?`),
-  batchesAfter: database.prepare<[string, number], BatchRow>(
+  batchById: database.prepare<[number], StoredRow>(`${BATCH} WHERE id = ?`),
+  batchesAfter: database.prepare<[string, number], StoredRow>(
     `${BATCH} WHERE space = ? AND position > ? ORDER BY position`,
   ),
   recordsFrom: database.prepare<[string, string], { key: string; value: Uint8Array }>(
