@@ -1,0 +1,172 @@
+/** SYNC, ING: any number of devices and one server, in any order of events and under faults, end equal (faults 2, 4, 9). */
+import { cryptoReady, type DeviceId, sessionStatus } from '@driftlog/core'
+import fc from 'fast-check'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { contents, SPACE, World } from './pump.ts'
+
+beforeAll(cryptoReady)
+
+/** A stream of choices from a seed: mulberry32. */
+const chooser = (seed: number) => {
+  let state = seed >>> 0
+  return (below: number): number => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296) * below)
+  }
+}
+
+const chaos = async (world: World, steps: number): Promise<void> => {
+  const { choose, clients } = world
+  for (let left = steps; left > 0; left--) {
+    const client = clients[choose(clients.length)]
+    switch (choose(24)) {
+      case 0:
+      case 1:
+        await world.write(client, Array.from({ length: 1 + choose(4) }, () => 1 + choose(3)))
+        break
+      case 2:
+        world.breakConnection(client)
+        break
+      case 3:
+        world.input(client, { kind: choose(3) === 0 ? 'goOffline' : 'goOnline' })
+        break
+      case 4:
+        world.input(client, choose(2) === 0 ? { kind: 'refresh' } : { kind: 'retryRefused' })
+        break
+      case 5:
+        if (choose(6) === 0) world.restartServer()
+        else if (choose(6) === 0) await world.rollBackServer(choose(12))
+        break
+      default:
+        await world.step()
+    }
+  }
+}
+
+/** Runs until all is quiet; fails where that takes more steps than there is work. */
+const heal = async (world: World): Promise<void> => {
+  world.faults = { duplicate: 0, clientStore: 0, serverStore: 0, loseExchange: 0 }
+  for (const client of world.clients) {
+    world.input(client, { kind: 'goOnline' })
+    world.input(client, { kind: 'retryRefused' })
+  }
+  const batches = [...(await union(world)).values()].reduce((sum, list) => sum + list.length, 0)
+  const limit = world.steps + 400 + 40 * (batches + 1) * world.clients.length
+  for (;;) {
+    while (!world.isQuiet()) {
+      if (world.steps > limit) throw new Error(`not quiet after ${limit} steps`)
+      await world.step()
+    }
+    // What became quiet early has to ask once more for what the others pushed after.
+    const before = JSON.stringify(await held(world))
+    for (const client of world.clients) world.input(client, { kind: 'refresh' })
+    while (!world.isQuiet()) {
+      if (world.steps > limit) throw new Error(`not quiet after ${limit} steps`)
+      await world.step()
+    }
+    if (JSON.stringify(await held(world)) === before) return
+  }
+}
+
+const held = (world: World): Promise<unknown[]> =>
+  Promise.all([world.server, ...world.clients.map(({ store }) => store)].map(async (store) => [...(await contents(store))]))
+
+/** Everything that was ever written, as the devices that wrote it hold it. */
+const union = async (world: World): Promise<Map<string, string[]>> => {
+  const all = new Map<string, string[]>()
+  for (const { device, store } of world.clients) {
+    const own = (await contents(store)).get(device.device)
+    if (own !== undefined) all.set(device.device, own)
+  }
+  return new Map([...all].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+const run = async (seed: number, modes: readonly ('live' | 'roundTrip')[], steps: number): Promise<void> => {
+  const world = new World(chooser(seed), modes)
+  world.faults = { duplicate: 6, clientStore: 12, serverStore: 12, loseExchange: 8 }
+  await chaos(world, steps)
+  await heal(world)
+  const expected = await union(world)
+  expect(await contents(world.server)).toEqual(expected)
+  for (const client of world.clients) {
+    expect(await contents(client.store)).toEqual(expected)
+    expect(sessionStatus(client.session)).toMatchObject({ error: undefined, refused: [], caughtUp: true })
+  }
+  await expectSilence(world)
+}
+
+/** Fault 9: where nothing is to be done nothing is asked, except the ping or the poll of an idle session. */
+const expectSilence = async (world: World): Promise<void> => {
+  for (const client of world.clients) client.sent.length = 0
+  const until = world.nowMs + 10 * 60_000
+  while (world.nowMs < until && (await world.step())) {
+    // Let ten minutes pass.
+  }
+  for (const { session, sent } of world.clients) {
+    expect(new Set(sent)).toEqual(new Set([session.mode === 'live' ? 'ping' : 'hello']))
+    expect(sent.length).toBeLessThanOrEqual(45)
+  }
+}
+
+describe('sessions', () => {
+  it('SYNC: any interleaving of devices, losses, restarts and rollbacks ends in equal logs, in bounded steps', async () => {
+    const mode = fc.constantFrom('live' as const, 'roundTrip' as const)
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(0xffffffff),
+        fc.array(mode, { minLength: 1, maxLength: 4 }),
+        fc.nat(250),
+        (seed, modes, steps) => run(seed, modes, steps),
+      ),
+      { numRuns: 400 },
+    )
+  }, 120_000)
+
+  it('SYNC7: devices in sync exchange a hello and a welcome, and nothing else', async () => {
+    const world = new World(chooser(1), ['live'])
+    const [client] = world.clients
+    await world.write(client, [2, 2])
+    await heal(world)
+    world.breakConnection(client)
+    client.sent.length = 0
+    while (!world.isQuiet()) await world.step()
+    expect(client.sent).toEqual(['hello'])
+  })
+
+  it('SYNC15: a server that lost what it had acknowledged gets it back from any device', async () => {
+    const world = new World(chooser(2), ['live', 'live'])
+    const [ann, bob] = world.clients
+    await world.write(ann, [1, 2, 3])
+    await world.write(bob, [1, 1])
+    await heal(world)
+    const expected = await union(world)
+    world.input(ann, { kind: 'goOffline' })
+    await world.rollBackServer(0)
+    while (!bob.session.isWelcomed || !sessionStatus(bob.session).caughtUp || sessionStatus(bob.session).syncing) await world.step()
+    expect(await contents(world.server)).toEqual(expected)
+  })
+
+  it('SYNC10: a cursor that names the right batch in another history is found out by the vectors', async () => {
+    const world = new World(chooser(3), ['live', 'live', 'live'])
+    const [ann, bob, eve] = world.clients
+    await world.write(ann, [1])
+    await heal(world)
+    await world.write(bob, [1])
+    await heal(world)
+    for (const client of world.clients) world.input(client, { kind: 'goOffline' })
+    const all = (await world.server.readAfter(SPACE, { position: 0, tag: new Uint8Array(0) }, { batches: 9, bytes: 1e6 })).batches
+    expect(all.length).toBe(2)
+    // Refilled in another order behind the same position: ann's batch, then eve's, then bob's where it was... one later.
+    await world.write(eve, [1])
+    await world.rollBackServer(1)
+    const [mine] = (await eve.store.readAbove(SPACE, new Map([[ann.device.device, 9], [bob.device.device, 9]] as [DeviceId, number][]), { batches: 9, bytes: 1e6 })).batches
+    await world.server.append(SPACE, [mine.batch, all[1].batch])
+    // Bob's cursor: position 3 with the tag of his own batch, which is right by itself.
+    bob.cursor = { position: 3, tag: all[1].batch.header.tagAfter }
+    bob.session = { ...bob.session, cursor: bob.cursor }
+    await heal(world)
+    expect((await bob.store.vector(SPACE)).get(eve.device.device)).toBe(1)
+  })
+})
