@@ -2,7 +2,9 @@ import { join } from 'node:path'
 import { memoryStore } from '@driftlog/core'
 import { sqlite } from '@driftlog/store-sqlite'
 import type { Subject } from '../subject.ts'
+import { openBehind, prepareBehind } from './behind.ts'
 import { openDevice } from './device.ts'
+import { openGroup } from './group.ts'
 import { writeHistory } from './history.ts'
 import { note } from './notes.ts'
 
@@ -19,15 +21,9 @@ export const driftlog: Subject = {
     await device.close()
   },
   openCold: (folder) => openDevice(sqlite(join(folder, COLD_FILE))),
-  openGroup: async () => {
-    throw new Error('TODO')
-  },
-  prepareBehind: async () => {
-    throw new Error('TODO')
-  },
-  openBehind: async () => {
-    throw new Error('TODO')
-  },
+  openGroup,
+  prepareBehind,
+  openBehind,
   startServer: async () => {
     throw new Error('TODO')
   },
