@@ -1,1 +1,1 @@
-export {}
+export { createReplicaHooks, type ReplicaHooks, type ReplicaProviderProps } from './hooks.tsx'

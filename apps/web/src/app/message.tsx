@@ -1,0 +1,20 @@
+import type { ReactNode } from 'react'
+
+export interface MessageProps {
+  readonly title: string
+  readonly children: ReactNode
+  /** Where trying again leads; by default to the same address. */
+  readonly retry?: string
+}
+
+/** The whole window, where there is no app to show. */
+export const Message = ({ title, children, retry }: MessageProps) => (
+  <main className="message">
+    <img src="/icon.svg" alt="" width="44" height="44" />
+    <h1>{title}</h1>
+    {children}
+    <button type="button" className="button button-primary" onClick={() => location.assign(retry ?? location.href)}>
+      Try again
+    </button>
+  </main>
+)

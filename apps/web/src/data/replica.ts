@@ -1,0 +1,40 @@
+import { openReplica, type Replica, webSocket } from '@driftlog/client'
+import { indexedDb } from '@driftlog/store-indexeddb'
+import wasmUrl from 'sql.js/dist/sql-wasm-browser.wasm?url'
+import { type Config, fetchConfig } from './config.ts'
+import { type AppSchema, schema } from './schema.ts'
+
+/** Tokens expire: each connection asks for the present one, and makes do with the last one known. */
+const presentToken = (config: Config) => async (): Promise<string> => {
+  try {
+    return (await fetchConfig()).token
+  } catch {
+    return config.token
+  }
+}
+
+export const openAppReplica = (config: Config, space: string): Promise<Replica<AppSchema>> =>
+  openReplica({
+    schema,
+    space,
+    store: indexedDb('driftlog-demo'),
+    transport: webSocket(config.url, { token: presentToken(config) }),
+    sqlJs: { locateFile: () => wasmUrl },
+    online: wantsOnline(),
+  })
+
+// The person's wish to be offline holds for one window, through reloads: each window is a device of its own.
+const OFFLINE = 'driftlog:offline'
+
+export const wantsOnline = (): boolean => sessionStorage.getItem(OFFLINE) === null
+
+export const setWantsOnline = (replica: Replica<AppSchema>, online: boolean): void => {
+  if (online) sessionStorage.removeItem(OFFLINE)
+  else sessionStorage.setItem(OFFLINE, '')
+  replica.setOnline(online)
+}
+
+/** Asks the browser not to evict the tasks when the disk gets full. Some browsers ask the person: so not at the start. */
+export const askToKeepData = async (): Promise<void> => {
+  if ((await navigator.storage?.persisted?.()) === false) await navigator.storage.persist()
+}

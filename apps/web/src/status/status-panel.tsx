@@ -1,0 +1,38 @@
+import { useState } from 'react'
+import { useReplica, useStatus } from '../data/hooks.ts'
+import { setWantsOnline, wantsOnline } from '../data/replica.ts'
+import { useNow } from '../ui/use-now.ts'
+import { statusNumbers, summaryWords } from './status-words.ts'
+
+/** Where this device stands with the server, and the switch that takes it offline on purpose. */
+export const StatusPanel = () => {
+  const replica = useReplica()
+  const status = useStatus()
+  const now = useNow()
+  const [online, setOnline] = useState(wantsOnline)
+  const turn = (next: boolean) => {
+    setWantsOnline(replica, next)
+    setOnline(next)
+  }
+
+  return (
+    <section className="status" aria-label="Sync">
+      <div className="status-head">
+        <p className="status-summary" role="status" aria-label="Sync status" data-summary={status.summary}>
+          <span className="status-dot" aria-hidden="true" />
+          {summaryWords[status.summary]}
+        </p>
+        <label className="switch">
+          <span>Online</span>
+          <input type="checkbox" role="switch" checked={online} onChange={(event) => turn(event.target.checked)} />
+        </label>
+      </div>
+      <p className="status-numbers">{statusNumbers(status, now)}</p>
+      {status.error && (
+        <p className="status-error" role="alert">
+          {status.error.message} <code>{status.error.code}</code>
+        </p>
+      )}
+    </section>
+  )
+}

@@ -1,0 +1,25 @@
+import type { Status } from '@driftlog/client'
+import { momentInWords } from '../data/days.ts'
+
+export const summaryWords = {
+  offline: 'Offline',
+  syncing: 'Syncing',
+  conflict: 'Conflict',
+  'up-to-date': 'Up to date',
+  error: 'Problem',
+} as const satisfies Record<Status['summary'], string>
+
+/** What is on its way, most urgent first; where nothing is, when this device and the server last agreed. */
+export const statusNumbers = (status: Status, now: Date): string => {
+  const numbers = [
+    status.unsaved > 0 && `${status.unsaved} not saved yet`,
+    status.pending > 0 && `${status.pending} to send`,
+    status.waiting > 0 && `${status.waiting} waiting for earlier changes`,
+    status.parked > 0 && `${status.parked} need a newer app`,
+    status.conflicts > 0 && `${status.conflicts} ${status.conflicts === 1 ? 'field has' : 'fields have'} two values`,
+  ].filter((number) => number !== false)
+  if (numbers.length > 0) return numbers.join(' · ')
+  return status.lastSyncedAt === undefined
+    ? 'Everything is on this device'
+    : `All sent, ${momentInWords(status.lastSyncedAt, now)}`
+}

@@ -1,0 +1,62 @@
+import { useCallback, useEffect, useRef, useState } from 'react'
+import { type Draft, follow, isUnsent, theirsUnder, type } from './draft.ts'
+
+export interface DraftOptions {
+  readonly value: string
+  /** Writes the text. False: it was refused, and the draft is kept. */
+  readonly onCommit: (text: string) => boolean
+  /** What is written by itself after a pause in typing this long; otherwise only `commit` writes. */
+  readonly pauseMs?: number
+}
+
+export interface DraftField {
+  readonly text: string
+  readonly setText: (text: string) => void
+  readonly commit: () => void
+  /** Gives up what was typed. */
+  readonly discard: () => void
+  /** A value of another device that came while this one was typing. */
+  readonly theirs: string | undefined
+}
+
+/** A text field's draft; it is committed too when the field goes away. */
+export const useDraft = ({ value, onCommit, pauseMs }: DraftOptions): DraftField => {
+  const [kept, setKept] = useState<Draft>()
+  const draft = follow(kept, value)
+  if (draft !== kept) setKept(draft)
+
+  const commit = () => {
+    if (!isUnsent(draft) || !onCommit(draft.text)) return
+    setKept({ base: value, text: draft.text, sent: draft.text })
+  }
+
+  // Effects outlive a render; they must commit what is typed by then.
+  const present = useRef(commit)
+  useEffect(() => {
+    present.current = commit
+  })
+  useEffect(() => {
+    const now = () => present.current()
+    addEventListener('pagehide', now)
+    return () => {
+      removeEventListener('pagehide', now)
+      now()
+    }
+  }, [])
+
+  const theirs = theirsUnder(draft, value)
+  const mayCommit = theirs === undefined
+  useEffect(() => {
+    if (pauseMs === undefined || !mayCommit || !isUnsent(draft)) return
+    const handle = setTimeout(() => present.current(), pauseMs)
+    return () => clearTimeout(handle)
+  }, [draft, pauseMs, mayCommit])
+
+  return {
+    text: draft?.text ?? value,
+    setText: useCallback((text: string) => setKept((now) => type(now, value, text)), [value]),
+    commit,
+    discard: useCallback(() => setKept(undefined), []),
+    theirs,
+  }
+}
