@@ -15,7 +15,7 @@ import { equalBytes } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
 import { opCount, type Run, toSeqOf } from '../op/run.ts'
 import type { Batch } from './batch.ts'
-import { ChainIndex } from './chain-index.ts'
+import { ChainIndex, foreignReferences } from './chain-index.ts'
 import { openBatch, type OpenedRun } from './seal.ts'
 import { verifyBatch } from './signature.ts'
 
@@ -26,23 +26,26 @@ export interface ProjectionTarget {
   project(runs: readonly Run[]): void
 }
 
-interface HeldBatch {
+/** A batch that was checked as far as it can be alone. */
+export interface CheckedBatch {
   readonly batch: Batch
   /** undefined: of an unknown format. */
   readonly runs: readonly OpenedRun[] | undefined
+}
+
+interface QueuedBatch extends HeldBatch {
+  /** The chain hash after each of its runs, once all that they refer to is projected and the tag was found right. */
+  hashes: readonly Uint8Array[] | undefined
 }
 
 interface HeldDevice {
   readonly certificate: Uint8Array
   held: number
   /** Held and not projected, in seq order. */
-  readonly queue: HeldBatch[]
+  readonly queue: CheckedBatch[]
   /** Why nothing more of this device can be projected: its bytes do not match its chain. */
   broken: DriftlogError | undefined
 }
-
-/** A batch that was checked as far as it can be alone. */
-export interface CheckedBatch extends HeldBatch {}
 
 export class OpLog {
   readonly chain: ChainIndex
@@ -66,24 +69,18 @@ export class OpLog {
     return vector
   }
 
-  /** Ops that are held and wait for what they saw. */
-  get waitingCount(): number {
-    let count = 0
+  /** Ops that are held and not projected: those that wait for what they saw, and those of an unknown format. */
+  backlog(): { readonly waiting: number; readonly parked: number } {
+    let waiting = 0
+    let parked = 0
     for (const device of this.#devices.values()) {
-      for (const { batch, runs } of device.queue)
-        if (runs !== undefined) count += batch.header.toSeq - batch.header.fromSeq + 1
+      for (const { batch, runs } of device.queue) {
+        const ops = batch.header.toSeq - batch.header.fromSeq + 1
+        if (runs === undefined) parked += ops
+        else waiting += ops
+      }
     }
-    return count
-  }
-
-  /** Ops of an unknown format: an update of the app will show them. */
-  get parkedCount(): number {
-    let count = 0
-    for (const device of this.#devices.values()) {
-      for (const { batch, runs } of device.queue)
-        if (runs === undefined) count += batch.header.toSeq - batch.header.fromSeq + 1
-    }
-    return count
+    return { waiting, parked }
   }
 
   /** The first device whose ops do not match their chain, as the error to show. */
@@ -120,7 +117,7 @@ export class OpLog {
       throw new DriftlogError('GAP', '', { device: header.device, have: device.held, fromSeq: header.fromSeq })
     }
     device.held = header.toSeq
-    device.queue.push({ batch, runs })
+    device.queue.push({ batch, runs, hashes: undefined })
     this.#advance(header.device)
     return true
   }
@@ -169,43 +166,53 @@ export class OpLog {
 
   /** Projects the next batches of a device (several only where a group crosses them); false if it has to wait. */
   #projectNext(id: DeviceId, device: HeldDevice): boolean {
-    if (device.broken !== undefined) return false
+    if (device.broken !== undefined || device.queue.length === 0) return false
     const unit: Run[] = []
     const ends: { toSeq: number; hash: Uint8Array }[] = []
     let taken = 0
-    let hash = device.queue.length === 0 ? undefined : this.chain.last(id)
-    while (hash !== undefined) {
+    let before = this.chain.last(id)
+    do {
       const next = device.queue[taken]
       if (next?.runs === undefined) return false
-      for (const opened of next.runs) {
-        if (this.#waitFor(id, opened.run)) return false
-        hash = this.chain.hashAfter(opened.run, opened.bytes, hash)
-        if (hash === undefined) return false
-        unit.push(opened.run)
-        ends.push({ toSeq: toSeqOf(opened.run), hash })
+      next.hashes ??= this.#verify(id, device, next.batch, next.runs, before)
+      if (next.hashes === undefined) return false
+      for (const [index, { run }] of next.runs.entries()) {
+        unit.push(run)
+        before = next.hashes[index]
+        ends.push({ toSeq: toSeqOf(run), hash: before })
       }
       taken++
-      if (!this.#matchesTags(id, device, next.batch, hash)) return false
-      if (!endsInsideGroup(unit[unit.length - 1])) break
-    }
-    if (taken === 0) return false
-    for (const { toSeq, hash: after } of ends) this.chain.extend(id, toSeq, after)
+    } while (endsInsideGroup(unit[unit.length - 1]))
+    for (const { toSeq, hash } of ends) this.chain.extend(id, toSeq, hash)
     device.queue.splice(0, taken)
     this.#projector.project(unit)
     return true
   }
 
-  #matchesTags(id: DeviceId, device: HeldDevice, { header }: Batch, hash: Uint8Array): boolean {
-    if (equalBytes(this.chain.tag(id, hash), header.tagAfter)) return true
+  /** The chain hash after each run; undefined while something that they refer to is missing, or where the tag is wrong. */
+  #verify(
+    id: DeviceId,
+    device: HeldDevice,
+    { header }: Batch,
+    runs: readonly OpenedRun[],
+    before: Uint8Array,
+  ): readonly Uint8Array[] | undefined {
+    for (const { run } of runs) if (this.#waitFor(id, run)) return undefined
+    const hashes: Uint8Array[] = []
+    for (const { run, bytes } of runs) {
+      const hash = this.chain.hashAfter(run, bytes, hashes.at(-1) ?? before)
+      if (hash === undefined) return undefined
+      hashes.push(hash)
+    }
+    if (equalBytes(this.chain.tag(id, hashes[hashes.length - 1]), header.tagAfter)) return hashes
     device.broken = new DriftlogError('CHAIN_BROKEN', '', { device: id, fromSeq: header.fromSeq, toSeq: header.toSeq })
-    return false
+    return undefined
   }
 
-  /** Registers the device as waiting if one of the run's heads is not projected yet. */
+  /** Registers the device as waiting if something that the run refers to is not projected yet. */
   #waitFor(id: DeviceId, run: Run): boolean {
-    for (let head = 0; head < run.headSeq.length; head++) {
-      const other = run.devices[run.headDevice[head]]
-      if (other === id || (this.#projector.projected.get(other) ?? 0) >= run.headSeq[head]) continue
+    for (const { device: other, seq } of foreignReferences(run)) {
+      if ((this.#projector.projected.get(other) ?? 0) >= seq) continue
       const waiters = this.#waiters.get(other)
       if (waiters === undefined) this.#waiters.set(other, new Set([id]))
       else waiters.add(id)
