@@ -89,7 +89,7 @@ export class ChainIndex {
 }
 
 /** The ops of other devices that ops `[from, to)` of a run refer to: heads in order, then `over` by change. */
-function* foreignReferences(run: Run, from: number, to: number): Generator<Dot> {
+export function* foreignReferences(run: Run, from = 0, to = opCount(run)): Generator<Dot> {
   for (let head = firstHead(run, from); head < firstHead(run, to); head++) {
     const device = run.devices[run.headDevice[head]]
     if (device !== run.device) yield { device, seq: run.headSeq[head] }

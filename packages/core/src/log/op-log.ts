@@ -33,7 +33,7 @@ export interface CheckedBatch {
   readonly runs: readonly OpenedRun[] | undefined
 }
 
-interface QueuedBatch extends HeldBatch {
+interface QueuedBatch extends CheckedBatch {
   /** The chain hash after each of its runs, once all that they refer to is projected and the tag was found right. */
   hashes: readonly Uint8Array[] | undefined
 }
@@ -42,7 +42,7 @@ interface HeldDevice {
   readonly certificate: Uint8Array
   held: number
   /** Held and not projected, in seq order. */
-  readonly queue: CheckedBatch[]
+  readonly queue: QueuedBatch[]
   /** Why nothing more of this device can be projected: its bytes do not match its chain. */
   broken: DriftlogError | undefined
 }
@@ -154,9 +154,12 @@ export class OpLog {
     for (let id = ready.pop(); id !== undefined; id = ready.pop()) {
       const device = this.#devices.get(id)
       if (device === undefined) continue
-      let moved = false
-      while (this.#projectNext(id, device)) moved = true
-      if (!moved) continue
+      let done = 0
+      for (let taken = this.#projectNext(id, device, 0); taken > 0; taken = this.#projectNext(id, device, done)) {
+        done += taken
+      }
+      if (done === 0) continue
+      device.queue.splice(0, done)
       const waiters = this.#waiters.get(id)
       if (waiters === undefined) continue
       this.#waiters.delete(id)
@@ -164,18 +167,18 @@ export class OpLog {
     }
   }
 
-  /** Projects the next batches of a device (several only where a group crosses them); false if it has to wait. */
-  #projectNext(id: DeviceId, device: HeldDevice): boolean {
-    if (device.broken !== undefined || device.queue.length === 0) return false
+  /** Projects the next batches of a queue (several only where a group crosses them). How many: 0 if it has to wait. */
+  #projectNext(id: DeviceId, device: HeldDevice, start: number): number {
+    if (device.broken !== undefined || start === device.queue.length) return 0
     const unit: Run[] = []
     const ends: { toSeq: number; hash: Uint8Array }[] = []
     let taken = 0
     let before = this.chain.last(id)
     do {
-      const next = device.queue[taken]
-      if (next?.runs === undefined) return false
+      const next = device.queue[start + taken]
+      if (next?.runs === undefined) return 0
       next.hashes ??= this.#verify(id, device, next.batch, next.runs, before)
-      if (next.hashes === undefined) return false
+      if (next.hashes === undefined) return 0
       for (const [index, { run }] of next.runs.entries()) {
         unit.push(run)
         before = next.hashes[index]
@@ -184,9 +187,8 @@ export class OpLog {
       taken++
     } while (endsInsideGroup(unit[unit.length - 1]))
     for (const { toSeq, hash } of ends) this.chain.extend(id, toSeq, hash)
-    device.queue.splice(0, taken)
     this.#projector.project(unit)
-    return true
+    return taken
   }
 
   /** The chain hash after each run; undefined while something that they refer to is missing, or where the tag is wrong. */
