@@ -3,3 +3,6 @@
 const conditions = ['driftlog-source', 'module', 'node', 'development|production']
 
 export const fromSource = { resolve: { conditions }, ssr: { resolve: { conditions } } }
+
+/** Bounds a hang, not a speed: properties run thousands of cases, and a machine may be busy. */
+export const TEST_TIMEOUT_MS = 60_000

@@ -1,4 +1,7 @@
 import { defineProject } from 'vitest/config'
-import { fromSource } from '../vitest.shared.ts'
+import { fromSource, TEST_TIMEOUT_MS } from '../vitest.shared.ts'
 
-export default defineProject({ ...fromSource, test: { name: 'bench', include: ['src/**/*.test.ts'] } })
+export default defineProject({
+  ...fromSource,
+  test: { name: 'bench', testTimeout: TEST_TIMEOUT_MS, include: ['src/**/*.test.ts'] },
+})

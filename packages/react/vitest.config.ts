@@ -1,4 +1,7 @@
 import { defineProject } from 'vitest/config'
-import { fromSource } from '../../vitest.shared.ts'
+import { fromSource, TEST_TIMEOUT_MS } from '../../vitest.shared.ts'
 
-export default defineProject({ ...fromSource, test: { name: 'react', include: ['src/**/*.test.{ts,tsx}'] } })
+export default defineProject({
+  ...fromSource,
+  test: { name: 'react', testTimeout: TEST_TIMEOUT_MS, include: ['src/**/*.test.{ts,tsx}'] },
+})
