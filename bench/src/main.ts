@@ -1,5 +1,5 @@
 /** `npm run bench -- <family> --subjects a,b`: see docs/benchmarks.md. */
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import process from 'node:process'
 import { Argument, Command, InvalidArgumentError } from 'commander'
 import { describeMachine } from './harness/machine.ts'
@@ -48,12 +48,13 @@ const measure = async (family: Family, options: Options): Promise<void> => {
   const ofFamily = workloads.filter((workload) => workload.family === family)
   const chosen = ofFamily.filter(({ name }) => options.workloads?.includes(name) ?? true)
   if (chosen.length === 0) throw new Error(`no such workload in ${family}`)
+  if (options.profile !== undefined) mkdirSync(options.profile, { recursive: true })
   const { rows, failures } = await runCells({
     workloads: chosen,
     subjects: options.subjects,
     runs: options.runs,
     scale: options.scale,
-    nodeFlags: options.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${options.profile}`],
+    profile: options.profile,
     progress: (line) => console.error(`… ${line}`),
   })
   console.log(textTable(rows))
@@ -77,7 +78,7 @@ const program = new Command('bench')
   .option('--runs <count>', 'runs of each cell', wholePositive, FEWEST_RUNS)
   .option('--scale <share>', 'a share of the full sizes, for a quick look', positive, 1)
   .option('--json <file>', 'write the rows there')
-  .option('--profile <folder>', 'write a CPU profile of every run there')
+  .option('--profile <folder>', 'write CPU profiles there, of what is timed')
   .option('--no-page', 'leave docs/benchmarks.md as it is')
   .action(measure)
 

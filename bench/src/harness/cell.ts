@@ -4,6 +4,7 @@ import { subjects } from '../subjects/catalogue.ts'
 import { workloads } from '../workloads/catalogue.ts'
 import type { Answer, Job } from './job.ts'
 import { peakMemory } from './measure.ts'
+import { profileInto } from './profile.ts'
 import type { Sample } from './rows.ts'
 
 const perform = async (job: Job): Promise<readonly Sample[]> => {
@@ -15,6 +16,7 @@ const perform = async (job: Job): Promise<readonly Sample[]> => {
     folder: job.folder,
     size: (full: number) => Math.max(1, Math.round(full * job.scale)),
   }
+  if (job.profile !== undefined) profileInto(job.profile.folder, job.profile.name)
   if (job.step === 'run') return [...(await workload.run(context)), peakMemory()]
   await workload.prepare?.(context)
   return []

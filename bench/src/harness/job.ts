@@ -10,6 +10,8 @@ export interface Job {
   readonly step: 'prepare' | 'run'
   /** The cell's own folder. A run finds a copy of what `prepare` left in it. */
   readonly folder: string
+  /** Where to write CPU profiles of what is timed, and their name. */
+  readonly profile?: { readonly folder: string; readonly name: string }
 }
 
 export type Answer = { readonly samples: readonly Sample[] } | { readonly error: string }

@@ -1,4 +1,5 @@
 import { gzipSync } from 'node:zlib'
+import { startProfile } from './profile.ts'
 import type { Sample } from './rows.ts'
 
 export interface Spent {
@@ -9,11 +10,13 @@ export interface Spent {
 
 /** Starts to count; the returned function tells what was spent since. */
 export const startWatch = (): (() => Spent) => {
+  const stopProfile = startProfile()
   const cpu = process.cpuUsage()
   const wall = performance.now()
   return () => {
     const wallMs = performance.now() - wall
     const { user, system } = process.cpuUsage(cpu)
+    stopProfile()
     return { wallMs, cpuMs: (user + system) / 1000 }
   }
 }

@@ -19,6 +19,8 @@ export interface Plan {
   readonly scale: number
   /** Flags of Node for the processes of the cells, beside those of this one. */
   readonly nodeFlags?: readonly string[]
+  /** A folder for CPU profiles of what is timed. */
+  readonly profile?: string
   progress(line: string): void
 }
 
@@ -47,17 +49,20 @@ const perform = (job: Job, flags: readonly string[]): Promise<readonly Sample[]>
     child.send(job)
   })
 
+const profileOf = ({ profile: folder }: Plan, { workload, subject }: Pick<Job, 'workload' | 'subject'>, run: number) =>
+  folder === undefined ? undefined : { folder, name: `${workload}-${subject}-${run + 1}` }
+
 const runCell = async (plan: Plan, workload: Workload, subject: string, folder: string): Promise<Row[]> => {
   const job = { workload: workload.name, subject, scale: plan.scale }
   const flags = plan.nodeFlags ?? []
   const prepared = join(folder, 'prepared')
   await mkdir(prepared, { recursive: true })
-  if (workload.prepare !== undefined) await perform({ ...job, step: 'prepare', folder: prepared }, [])
+  if (workload.prepare !== undefined) await perform({ ...job, step: 'prepare', folder: prepared }, flags)
   const runs: (readonly Sample[])[] = []
   for (let run = 0; run < plan.runs; run++) {
     const own = join(folder, `run-${run}`)
     await cp(prepared, own, { recursive: true })
-    runs.push(await perform({ ...job, step: 'run', folder: own }, flags))
+    runs.push(await perform({ ...job, step: 'run', folder: own, profile: profileOf(plan, job, run) }, flags))
     await rm(own, { recursive: true })
   }
   const note = (await subjects[subject]()).note(workload.name)
