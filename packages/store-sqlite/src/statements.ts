@@ -2,6 +2,8 @@
 import type { StoredRow } from '@driftlog/core'
 import type Database from 'better-sqlite3'
 
+type Statement<Bound extends unknown[], Row> = Database.Statement<Bound, Row>
+
 export interface TipRow {
   readonly seq: number
   readonly tag: Uint8Array
@@ -15,50 +17,65 @@ export interface ArrivalRow {
   readonly position: number
 }
 
+export interface Statements {
+  readonly tip: Statement<[string, string], TipRow>
+  readonly tips: Statement<[string], { device: string; seq: number }>
+  readonly addTip: Statement<[string, string, number, Uint8Array, Uint8Array], unknown>
+  readonly moveTip: Statement<[number, Uint8Array, string, string], unknown>
+  readonly boundaryTag: Statement<[string, string, number], Uint8Array>
+  readonly addBatch: Statement<[string, string, number, number, number, Uint8Array, Uint8Array], unknown>
+  readonly end: Statement<[string], { position: number; tag: Uint8Array }>
+  readonly endPosition: Statement<[string], number>
+  readonly tagAt: Statement<[string, number], Uint8Array>
+  readonly nextOfDevice: Statement<[string, string, number], ArrivalRow>
+  readonly batchById: Statement<[number], StoredRow>
+  readonly batchesAfter: Statement<[string, number], StoredRow>
+  readonly recordsFrom: Statement<[string, string], { key: string; value: Uint8Array }>
+  readonly putRecord: Statement<[string, string, Uint8Array], unknown>
+  readonly deleteRecord: Statement<[string, string], unknown>
+  readonly savepoint: Statement<[], unknown>
+  readonly release: Statement<[], unknown>
+  readonly rollback: Statement<[], unknown>
+  readonly dataVersion: Statement<[], number>
+}
+
 export const NEXT_OF_DEVICE = `SELECT device, to_seq AS toSeq, id AS position FROM batch
   WHERE space = ? AND device = ? AND to_seq > ? ORDER BY to_seq LIMIT 1`
 
 const BATCH = `SELECT space, device, from_seq AS fromSeq, to_seq AS toSeq, position, tag_after AS tagAfter, bytes
   FROM batch`
 
-export const prepareStatements = (database: Database.Database) => ({
-  tip: database.prepare<[string, string], TipRow>(
-    'SELECT seq, tag, certificate FROM tip WHERE space = ? AND device = ?',
-  ),
-  tips: database.prepare<[string], { device: string; seq: number }>('SELECT device, seq FROM tip WHERE space = ?'),
-  addTip: database.prepare<[string, string, number, Uint8Array, Uint8Array]>('INSERT INTO tip VALUES (?, ?, ?, ?, ?)'),
-  moveTip: database.prepare<[number, Uint8Array, string, string]>(
-    'UPDATE tip SET seq = ?, tag = ? WHERE space = ? AND device = ?',
-  ),
-  boundaryTag: database
-    .prepare<[string, string, number], Uint8Array>(
-      'SELECT tag_after FROM batch WHERE space = ? AND device = ? AND to_seq = ?',
-    )
-    .pluck(),
-  addBatch: database.prepare<[string, string, number, number, number, Uint8Array, Uint8Array]>(
+const prepare = <Bound extends unknown[], Row>(
+  database: Database.Database,
+  sql: string,
+  isValueOnly = false,
+): Statement<Bound, Row> => {
+  const statement = database.prepare<unknown[], Row>(sql)
+  // A statement that returns nothing has no `pluck`, not even with false.
+  return (isValueOnly ? statement.pluck() : statement) as Statement<Bound, Row>
+}
+
+export const prepareStatements = (database: Database.Database): Statements => ({
+  tip: prepare(database, 'SELECT seq, tag, certificate FROM tip WHERE space = ? AND device = ?'),
+  tips: prepare(database, 'SELECT device, seq FROM tip WHERE space = ?'),
+  addTip: prepare(database, 'INSERT INTO tip VALUES (?, ?, ?, ?, ?)'),
+  moveTip: prepare(database, 'UPDATE tip SET seq = ?, tag = ? WHERE space = ? AND device = ?'),
+  boundaryTag: prepare(database, 'SELECT tag_after FROM batch WHERE space = ? AND device = ? AND to_seq = ?', true),
+  addBatch: prepare(
+    database,
     'INSERT INTO batch (space, device, from_seq, to_seq, position, tag_after, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)',
   ),
-  end: database.prepare<[string], { position: number; tag: Uint8Array }>(
-    'SELECT position, tag_after AS tag FROM batch WHERE space = ? ORDER BY position DESC LIMIT 1',
-  ),
-  endPosition: database.prepare<[string], number>('SELECT ifnull(max(position), 0) FROM batch WHERE space = ?').pluck(),
-  tagAt: database
-    .prepare<[string, number], Uint8Array>('SELECT tag_after FROM batch WHERE space = ? AND position = ?')
-    .pluck(),
-  nextOfDevice: database.prepare<[string, string, number], ArrivalRow>(NEXT_OF_DEVICE),
-  batchById: database.prepare<[number], StoredRow>(`${BATCH} WHERE id = ?`),
-  batchesAfter: database.prepare<[string, number], StoredRow>(
-    `${BATCH} WHERE space = ? AND position > ? ORDER BY position`,
-  ),
-  recordsFrom: database.prepare<[string, string], { key: string; value: Uint8Array }>(
-    'SELECT key, value FROM record WHERE space = ? AND key >= ? ORDER BY key',
-  ),
-  putRecord: database.prepare<[string, string, Uint8Array]>('INSERT OR REPLACE INTO record VALUES (?, ?, ?)'),
-  deleteRecord: database.prepare<[string, string]>('DELETE FROM record WHERE space = ? AND key = ?'),
-  savepoint: database.prepare('SAVEPOINT call'),
-  release: database.prepare('RELEASE call'),
-  rollback: database.prepare('ROLLBACK TO call'),
-  dataVersion: database.prepare<[], number>('PRAGMA data_version').pluck(),
+  end: prepare(database, 'SELECT position, tag_after AS tag FROM batch WHERE space = ? ORDER BY position DESC LIMIT 1'),
+  endPosition: prepare(database, 'SELECT ifnull(max(position), 0) FROM batch WHERE space = ?', true),
+  tagAt: prepare(database, 'SELECT tag_after FROM batch WHERE space = ? AND position = ?', true),
+  nextOfDevice: prepare(database, NEXT_OF_DEVICE),
+  batchById: prepare(database, `${BATCH} WHERE id = ?`),
+  batchesAfter: prepare(database, `${BATCH} WHERE space = ? AND position > ? ORDER BY position`),
+  recordsFrom: prepare(database, 'SELECT key, value FROM record WHERE space = ? AND key >= ? ORDER BY key'),
+  putRecord: prepare(database, 'INSERT OR REPLACE INTO record VALUES (?, ?, ?)'),
+  deleteRecord: prepare(database, 'DELETE FROM record WHERE space = ? AND key = ?'),
+  savepoint: prepare(database, 'SAVEPOINT call'),
+  release: prepare(database, 'RELEASE call'),
+  rollback: prepare(database, 'ROLLBACK TO call'),
+  dataVersion: prepare(database, 'PRAGMA data_version', true),
 })
-
-export type Statements = ReturnType<typeof prepareStatements>
