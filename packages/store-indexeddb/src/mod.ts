@@ -1,1 +1,1 @@
-export {}
+export { indexedDb, type IndexedDbOptions, type IndexedDbStore } from './indexeddb-store.ts'
