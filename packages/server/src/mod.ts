@@ -1,1 +1,6 @@
-export {}
+export type { Auth, Grant } from './auth/auth.ts'
+export { jwt, type JwtOptions, mintToken, type TokenRequest } from './auth/jwt.ts'
+export { createServer, type DriftlogServer } from './create-server.ts'
+export { listen, type Listening, type ListenOptions } from './listen.ts'
+export { jsonLogger, type Logger } from './logger.ts'
+export { defaultLimits, type ServerLimits, type ServerOptions } from './options.ts'

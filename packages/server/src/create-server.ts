@@ -1,0 +1,129 @@
+/**
+ * The server: composition only.
+ *
+ *     GET  /healthz               ready or not, as JSON
+ *     POST /spaces/:space/sync    one exchange (http/exchange)
+ *     GET  /spaces/:space/sync    a WebSocket (socket/socket-session)
+ */
+import { cryptoReady, DriftlogError, isSpaceId, PROTOCOL_VERSION, systemPorts } from '@driftlog/core'
+import { upgradeWebSocket } from '@hono/node-server'
+import { type Context, Hono } from 'hono'
+import { cors } from 'hono/cors'
+import type { WebSocket } from 'ws'
+import { exchangeHandler } from './http/exchange.ts'
+import { refuse } from './http/refusals.ts'
+import { silentLogger } from './logger.ts'
+import { defaultLimits, type ServerOptions } from './options.ts'
+import type { ServerParts } from './parts.ts'
+import { readServerClock } from './session/server-clock.ts'
+import { SocketSession } from './socket/socket-session.ts'
+
+export interface DriftlogServer {
+  /** Serve it with `listen`, or mount it in an app of your own: `yours.route('/', server.app)`. */
+  readonly app: Hono
+  /** Sockets that are open now. */
+  readonly connections: number
+  /** Refuses new sockets and closes the open ones. The store stays open: it belongs to whoever made it. */
+  close(): void
+}
+
+export const createServer = (options: ServerOptions): DriftlogServer => {
+  const parts: ServerParts = {
+    store: options.store,
+    auth: options.auth,
+    ports: options.ports ?? systemPorts,
+    limits: { ...defaultLimits, ...options.limits },
+    logger: options.logger ?? silentLogger,
+    origins: options.origins,
+  }
+  const sockets = new Set<SocketSession>()
+  let isClosed = false
+  const app = new Hono()
+  const ready = cryptoReady()
+
+  app.use(async (_, next) => {
+    await ready
+    await next()
+  })
+  if (parts.origins !== undefined) {
+    const allowHeaders = ['authorization', 'content-type']
+    app.use('*', cors({ origin: [...parts.origins], allowMethods: ['GET', 'POST'], allowHeaders, maxAge: 600 }))
+  }
+
+  app.get('/healthz', async (c) => {
+    const checks = { clock: readServerClock(parts.ports.clock, parts.limits.clockFloorMs) !== undefined, store: true }
+    try {
+      await parts.store.end('healthz')
+    } catch (error) {
+      parts.logger.error({ error: String(error) }, 'the store does not answer')
+      checks.store = false
+    }
+    const isReady = checks.clock && checks.store && !isClosed
+    c.header('cache-control', 'no-store')
+    return c.json(
+      { ready: isReady, checks, protocol: PROTOCOL_VERSION, connections: sockets.size },
+      isReady ? 200 : 503,
+    )
+  })
+
+  app.post('/spaces/:space/sync', exchangeHandler(parts))
+
+  app.get(
+    '/spaces/:space/sync',
+    async (c, next) => {
+      if (c.req.header('upgrade')?.toLowerCase() !== 'websocket') {
+        c.header('upgrade', 'websocket')
+        return refuse(c, new DriftlogError('PROTOCOL_VIOLATION', 'this is a WebSocket'), 426)
+      }
+      checkUpgrade(parts, c)
+      if (isClosed || sockets.size >= parts.limits.connections) throw new DriftlogError('UNAVAILABLE')
+      return next()
+    },
+    upgradeWebSocket(
+      (c) => {
+        const space = c.req.param('space') ?? ''
+        let session: SocketSession | undefined
+        return {
+          onOpen(_, { raw }) {
+            const opened = new SocketSession(parts, raw as WebSocket, space, () => sockets.delete(opened))
+            session = opened
+            sockets.add(opened)
+            if (isClosed) opened.goAway()
+          },
+          onMessage: ({ data }) => session?.received(data),
+          onClose: () => session?.ended(),
+          // A frame above the limit, bad UTF-8, a broken frame: ws closes the socket itself.
+          onError: () => parts.logger.debug({ space }, 'a socket failed'),
+        }
+      },
+      { onError: (error) => parts.logger.error({ error: String(error) }, 'a socket handler failed') },
+    ),
+  )
+
+  app.notFound((c) => refuse(c, new DriftlogError('NOT_FOUND')))
+  app.onError((error, c) => {
+    if (error instanceof DriftlogError) return refuse(c, error)
+    parts.logger.error({ error: String(error) }, 'a request failed')
+    return refuse(c, new DriftlogError('UNAVAILABLE'))
+  })
+
+  return {
+    app,
+    get connections() {
+      return sockets.size
+    },
+    close() {
+      isClosed = true
+      for (const socket of [...sockets]) socket.goAway()
+    },
+  }
+}
+
+/** Before the upgrade there is no token, so nothing is said about whose space it is. */
+const checkUpgrade = ({ origins }: ServerParts, c: Context): void => {
+  const origin = c.req.header('origin')
+  if (origins !== undefined && origin !== undefined && !origins.includes(origin)) {
+    throw new DriftlogError('FORBIDDEN', 'origin')
+  }
+  if (!isSpaceId(c.req.param('space') ?? '')) throw new DriftlogError('NOT_FOUND')
+}

@@ -1,0 +1,178 @@
+/**
+ * Drives the server's side of one session: performs the effects of core's machine on the store and feeds the answers
+ * back. The transports around it (a socket, an exchange) only move messages.
+ *
+ * Invariants: one input at a time; after `close` nothing is performed any more; no failure of a store or of `auth`
+ * leaves this file as an exception.
+ */
+import {
+  type BatchStore,
+  createServerSession,
+  type Cursor,
+  type DeviceId,
+  DriftlogError,
+  refusal,
+  type ServerEffect,
+  type ServerInput,
+  type ServerMessage,
+  type ServerSession,
+  stepServerSession,
+  type ErrorCode,
+  type Tip,
+  type WallClock,
+} from '@driftlog/core'
+import type { Auth } from '../auth/auth.ts'
+import type { Logger } from '../logger.ts'
+import { readServerClock } from './server-clock.ts'
+
+export interface SessionContext {
+  readonly space: string
+  readonly mode: 'live' | 'roundTrip'
+  readonly store: BatchStore
+  readonly auth: Auth
+  readonly clock: WallClock
+  readonly clockFloorMs: number
+  readonly logger: Logger
+  /** Of the HTTP request; a socket's comes with its hello. */
+  readonly token?: string
+  send(message: ServerMessage): void
+  /** The session has ended by itself; the last message told why. */
+  closed(code: ErrorCode): void
+}
+
+export class SessionDriver {
+  readonly #context: SessionContext
+  readonly #inputs: ServerInput[] = []
+  #session: ServerSession
+  #isStepping = false
+  #isClosed = false
+  #stopWatching: (() => void) | undefined
+  #onSettled: (() => void) | undefined
+
+  constructor(context: SessionContext) {
+    this.#context = context
+    this.#session = createServerSession({ space: context.space, mode: context.mode })
+  }
+
+  get isGreeted(): boolean {
+    return this.#session.phase === 'open'
+  }
+
+  /** Messages that wait for their turn. */
+  get waiting(): number {
+    return this.#session.queue.length
+  }
+
+  input(input: ServerInput): void {
+    this.#inputs.push(input)
+    if (this.#isStepping) return
+    this.#isStepping = true
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined && !this.#isClosed; next = this.#inputs.shift()) {
+        const { state, effects } = stepServerSession(this.#session, next)
+        this.#session = state
+        for (const effect of effects) this.#perform(effect)
+      }
+    } catch (error) {
+      // A bug. This session ends; the others and the process go on.
+      this.#context.logger.error({ error: String(error), space: this.#context.space }, 'a session failed')
+      this.#context.send(refusal('UNAVAILABLE'))
+      this.close()
+      this.#context.closed('UNAVAILABLE')
+    } finally {
+      this.#isStepping = false
+    }
+    if (this.#isClosed || (this.#session.job === undefined && this.#session.queue.length === 0)) this.#onSettled?.()
+  }
+
+  /** Resolves when everything that was said has been answered. */
+  settled(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onSettled = resolve
+      if (this.#isClosed || (this.#session.job === undefined && this.#session.queue.length === 0)) resolve()
+    })
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#stopWatching?.()
+    this.#stopWatching = undefined
+    this.#onSettled?.()
+  }
+
+  #perform(effect: ServerEffect): void {
+    if (this.#isClosed) return
+    switch (effect.kind) {
+      case 'send':
+        this.#context.send(effect.message)
+        break
+      case 'close':
+        this.close()
+        this.#context.closed(effect.code)
+        break
+      case 'watch':
+        this.#stopWatching = this.#context.store.watch(this.#context.space, () => this.input({ kind: 'changed' }))
+        break
+      default:
+        void this.#answer(effect).then((input) => {
+          if (!this.#isClosed) this.input(input)
+        })
+    }
+  }
+
+  async #answer(effect: Exclude<ServerEffect, { kind: 'send' | 'close' | 'watch' }>): Promise<ServerInput> {
+    const { store, space } = this.#context
+    try {
+      switch (effect.kind) {
+        case 'authorize':
+          return await this.#authorize(effect.token ?? this.#context.token)
+        case 'look': {
+          // SYNC10: the end first, so that the vector holds all up to it.
+          const end = await store.end(space)
+          const vector = await store.vector(space)
+          return { kind: 'looked', end, vector, cursorValid: await this.#isValid(effect.cursor) }
+        }
+        case 'readTips': {
+          const tips = new Map<DeviceId, Tip>()
+          for (const device of effect.devices) {
+            const tip = await store.tip(space, device)
+            if (tip !== undefined) tips.set(device, tip)
+          }
+          return { kind: 'tipsRead', tips }
+        }
+        case 'append':
+          return { kind: 'appended', outcomes: await store.append(space, effect.batches) }
+        case 'readAbove':
+          return { kind: 'pageRead', page: await store.readAbove(space, effect.vector, effect.limit) }
+        case 'readAfter':
+          return { kind: 'pageRead', page: await store.readAfter(space, effect.cursor, effect.limit) }
+      }
+    } catch (error) {
+      const code = error instanceof DriftlogError ? error.code : 'STORAGE_FAILED'
+      if (code !== 'BASE_MISMATCH') {
+        this.#context.logger.error({ error: String(error), effect: effect.kind, space }, 'the store or auth failed')
+      }
+      return effect.kind === 'authorize' ? { kind: 'denied', code: 'UNAVAILABLE' } : { kind: 'storeFailed', code }
+    }
+  }
+
+  async #authorize(token: string | undefined): Promise<ServerInput> {
+    const { auth, clock, clockFloorMs, space } = this.#context
+    const grant = token === undefined ? undefined : await auth.check(token, clock.now())
+    if (grant === undefined) return { kind: 'denied', code: 'UNAUTHORIZED' }
+    const role = grant.roleIn(space)
+    if (role === undefined) return { kind: 'denied', code: 'NOT_FOUND' }
+    return { kind: 'authorized', role, serverTimeMs: readServerClock(clock, clockFloorMs) }
+  }
+
+  async #isValid(cursor: Cursor | undefined): Promise<boolean> {
+    if (cursor === undefined) return false
+    try {
+      await this.#context.store.readAfter(this.#context.space, cursor, { batches: 1, bytes: 1 })
+      return true
+    } catch (error) {
+      if (error instanceof DriftlogError && error.code === 'BASE_MISMATCH') return false
+      throw error
+    }
+  }
+}

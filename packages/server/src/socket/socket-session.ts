@@ -1,0 +1,209 @@
+/**
+ * One WebSocket: frames in, frames out, and what a stranger may cost.
+ *
+ * Invariants:
+ * - SOCK1 a socket that has not said a valid hello in time is closed; nothing is read for it before;
+ * - SOCK2 a frame is binary, within the limit, and decodes, or the socket is closed with a coded refusal;
+ * - SOCK3 what comes too fast is not read from the network: pausing costs the sender time and us nothing;
+ * - SOCK4 what a reader does not take is bounded: above half the send buffer nothing is produced for it, a buffer that is
+ *   full or stays half full too long ends the socket (the device pulls from its cursor later);
+ * - SOCK5 after the end no timer runs and the store is no longer watched.
+ */
+import {
+  type ClientMessage,
+  decodeClientFrame,
+  DriftlogError,
+  encodeFrame,
+  type ErrorCode,
+  refusal,
+  type ServerMessage,
+} from '@driftlog/core'
+import type { WebSocket } from 'ws'
+import { RateMeter } from '../limits/token-bucket.ts'
+import type { ServerParts } from '../parts.ts'
+import { SessionDriver } from '../session/session-driver.ts'
+
+/** Messages that may wait before the network is made to wait. */
+const FULL_QUEUE = 16
+
+// RFC 6455, section 7.4.1.
+const GOING_AWAY = 1001
+const PROTOCOL_ERROR = 1002
+const UNSUPPORTED = 1003
+const POLICY = 1008
+const TRY_AGAIN = 1013
+
+const closeCodeOf = (code: ErrorCode): number => {
+  switch (code) {
+    case 'MALFORMED':
+    case 'PROTOCOL_VERSION':
+    case 'PROTOCOL_VIOLATION':
+    case 'TOO_LARGE':
+      return PROTOCOL_ERROR
+    case 'UNAVAILABLE':
+    case 'RATE_LIMITED':
+      return TRY_AGAIN
+    default:
+      return POLICY
+  }
+}
+
+export class SocketSession {
+  readonly #parts: ServerParts
+  readonly #socket: WebSocket
+  readonly #driver: SessionDriver
+  readonly #rates: RateMeter
+  readonly #timers = new Map<'hello' | 'heartbeat' | 'slow' | 'pace', () => void>()
+  readonly #onEnd: () => void
+  #isAlive = true
+  #isCongested = false
+  #isEnded = false
+
+  constructor(parts: ServerParts, socket: WebSocket, space: string, onEnd: () => void) {
+    const { ports, limits, logger } = parts
+    this.#parts = parts
+    this.#socket = socket
+    this.#onEnd = onEnd
+    this.#rates = new RateMeter(limits, ports.clock.now())
+    this.#driver = new SessionDriver({
+      space,
+      mode: 'live',
+      store: parts.store,
+      auth: parts.auth,
+      clock: ports.clock,
+      clockFloorMs: limits.clockFloorMs,
+      logger,
+      send: (message) => this.#send(message),
+      closed: (code) => {
+        logger.info({ code, space }, 'a session was refused')
+        this.#finish(closeCodeOf(code), code)
+      },
+    })
+    this.#startTimer('hello', limits.helloMs, () => {
+      if (!this.#driver.isGreeted) this.#refuse('UNAUTHORIZED')
+    })
+    this.#heartbeat()
+    socket.on('pong', () => {
+      this.#isAlive = true
+    })
+  }
+
+  received(data: unknown): void {
+    if (this.#isEnded) return
+    this.#isAlive = true
+    if (!(data instanceof ArrayBuffer)) {
+      this.#send(refusal('MALFORMED'))
+      this.#finish(UNSUPPORTED, 'MALFORMED')
+      return
+    }
+    const owedMs = this.#rates.take(1, data.byteLength, this.#parts.ports.clock.now())
+    if (owedMs > 0) this.#startTimer('pace', owedMs, () => this.#pace())
+    const message = this.#decode(new Uint8Array(data))
+    if (message === undefined) return
+    this.#driver.input({ kind: 'message', message })
+    this.#pace()
+  }
+
+  #decode(frame: Uint8Array): ClientMessage | undefined {
+    try {
+      return decodeClientFrame(frame)
+    } catch (error) {
+      if (!(error instanceof DriftlogError)) throw error
+      this.#refuse(error.code)
+      return undefined
+    }
+  }
+
+  #send(message: ServerMessage): void {
+    const { limits } = this.#parts
+    if (this.#isEnded) return
+    this.#socket.send(encodeFrame(message), () => this.#sent())
+    // What was answered may make room for what was held back.
+    this.#pace()
+    if (this.#socket.bufferedAmount > limits.sendBufferBytes) {
+      this.#parts.logger.warn({ bytes: this.#socket.bufferedAmount }, 'a slow reader was dropped')
+      this.terminate()
+    } else if (!this.#isCongested && this.#socket.bufferedAmount > limits.sendBufferBytes / 2) {
+      this.#isCongested = true
+      this.#startTimer('slow', limits.slowReaderMs, () => this.terminate())
+      this.#driver.input({ kind: 'congested' })
+    }
+  }
+
+  #sent(): void {
+    if (this.#isEnded || !this.#isCongested) return
+    if (this.#socket.bufferedAmount > this.#parts.limits.sendBufferBytes / 4) return
+    this.#isCongested = false
+    this.#stopTimer('slow')
+    this.#driver.input({ kind: 'drained' })
+  }
+
+  /** SOCK3: reads from the network only while it is welcome. */
+  #pace(): void {
+    if (this.#isEnded || this.#socket.readyState !== this.#socket.OPEN) return
+    const mustWait = this.#timers.has('pace') || this.#driver.waiting >= FULL_QUEUE
+    if (mustWait && !this.#socket.isPaused) this.#socket.pause()
+    else if (!mustWait && this.#socket.isPaused) this.#socket.resume()
+  }
+
+  #heartbeat(): void {
+    this.#startTimer('heartbeat', this.#parts.limits.heartbeatMs, () => {
+      // A paused socket cannot show that it lives; it is paused for a bounded time.
+      if (!this.#isAlive && !this.#socket.isPaused) {
+        this.terminate()
+        return
+      }
+      this.#isAlive = false
+      this.#socket.ping()
+      this.#heartbeat()
+    })
+  }
+
+  #refuse(code: ErrorCode): void {
+    this.#send(refusal(code))
+    this.#finish(closeCodeOf(code), code)
+  }
+
+  #finish(closeCode: number, reason: string): void {
+    if (this.#isEnded) return
+    // The other side's close frame has to be read.
+    if (this.#socket.isPaused) this.#socket.resume()
+    this.#socket.close(closeCode, reason)
+    this.ended()
+  }
+
+  /** The server stops. */
+  goAway(): void {
+    this.#finish(GOING_AWAY, 'UNAVAILABLE')
+  }
+
+  /** Without a farewell, for who would not read it. */
+  terminate(): void {
+    this.#socket.terminate()
+    this.ended()
+  }
+
+  /** The connection is gone, or is being closed. */
+  ended(): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    for (const cancel of this.#timers.values()) cancel()
+    this.#timers.clear()
+    this.#driver.close()
+    this.#onEnd()
+  }
+
+  #startTimer(name: 'hello' | 'heartbeat' | 'slow' | 'pace', delayMs: number, run: () => void): void {
+    this.#stopTimer(name)
+    const cancel = this.#parts.ports.timers.schedule(delayMs, () => {
+      this.#timers.delete(name)
+      run()
+    })
+    this.#timers.set(name, cancel)
+  }
+
+  #stopTimer(name: 'hello' | 'heartbeat' | 'slow' | 'pace'): void {
+    this.#timers.get(name)?.()
+    this.#timers.delete(name)
+  }
+}
