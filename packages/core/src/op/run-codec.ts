@@ -126,16 +126,21 @@ const collectDictionaries = (run: Run, from: number, to: number): Dictionaries =
   const useDevice = (index: number): void => {
     if (deviceAt[index] === undefined) deviceAt[index] = devices.push(index) - 1
   }
+  const indexOf = indexDevices(run)
   for (let head = firstHead(run, from); head < firstHead(run, to); head++) useDevice(run.headDevice[head])
   for (let change = firstChange(run, from); change < firstChange(run, to); change++) {
     const shape = run.shape[change]
     if (shapeAt[shape] === undefined) shapeAt[shape] = shapes.push(shape) - 1
     if (run.rowKind[change] >= HANDLE) useDevice(run.rowKind[change] - HANDLE)
     const over = run.over.size === 0 ? undefined : run.over.get(change)
-    if (over !== undefined) for (const dot of over) useDevice(run.devices.indexOf(dot.device))
+    if (over !== undefined) for (const dot of over) useDevice(indexOf.get(dot.device)!)
   }
   return { devices, shapes, deviceAt, shapeAt }
 }
+
+/** The index of each device in the run's dictionary. Needed for `over` alone: empty where there is none. */
+const indexDevices = (run: Run): ReadonlyMap<DeviceId, number> =>
+  new Map(run.over.size === 0 ? [] : run.devices.map((device, index) => [device, index]))
 
 const writeShape = (writer: ByteWriter, shape: Shape): void => {
   writer.varint(shape.law).string(shape.table).varint(shape.path.length)
@@ -145,10 +150,11 @@ const writeShape = (writer: ByteWriter, shape: Shape): void => {
 const writeOver = (writer: ByteWriter, run: Run, from: number, to: number, deviceAt: readonly number[]): void => {
   const entries = [...run.over].filter(([change]) => change >= from && change < to).sort(([a], [b]) => a - b)
   writer.varint(entries.length)
+  const indexOf = indexDevices(run)
   let previous = from
   for (const [change, dots] of entries) {
     writer.varint(change - previous).varint(dots.length)
-    for (const dot of dots) writer.varint(deviceAt[run.devices.indexOf(dot.device)]).varint(dot.seq)
+    for (const dot of dots) writer.varint(deviceAt[indexOf.get(dot.device)!]).varint(dot.seq)
     previous = change
   }
 }
@@ -170,6 +176,7 @@ const readRepeated = (reader: ByteReader, count: number): number[] => {
     const value = reader.varint()
     const repetitions = reader.varint()
     if (repetitions < 1 || repetitions > count - values.length) throw malformed('run: repetitions')
+    if (values.length > 0 && values[values.length - 1] === value) throw malformed('run: repetitions cut in two')
     for (let index = 0; index < repetitions; index++) values.push(value)
   }
   return values
@@ -233,7 +240,17 @@ export const decodeRun = (bytes: Uint8Array, device: DeviceId, maxOps: number): 
   readOver(reader, run, changes)
   readEvents(reader, run, ops)
   reader.expectEnd()
+  checkDictionaries(run)
   return run
+}
+
+// Only what is used, once, in the order of first use: so that a run has one encoding.
+const checkDictionaries = (run: Run): void => {
+  const { devices, shapes } = collectDictionaries(run, 0, opCount(run))
+  const isWhole = (used: readonly number[], length: number): boolean =>
+    used.length === length && used.every((index, at) => index === at)
+  if (!isWhole(devices, run.devices.length) || !isWhole(shapes, run.shapes.length)) throw malformed('run: dictionary')
+  if (new Set(run.devices).size !== run.devices.length) throw malformed('run: a device twice')
 }
 
 const readIndex = (reader: ByteReader, length: number): number => {

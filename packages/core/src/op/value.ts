@@ -46,6 +46,13 @@ const writeString = (writer: ByteWriter, text: string): void => {
   writer.byte(STRING).string(text)
 }
 
+// A plain object of any realm: its prototype is null, or has none itself. Others would lose what they are (a Date has no
+// entries at all).
+const isPlain = (value: object): boolean => {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
 /** Throws VALUE_INVALID for what has no encoding. */
 export const writeValue = (writer: ByteWriter, value: Value, depth = 0): void => {
   if (typeof value === 'string') {
@@ -72,6 +79,7 @@ export const writeValue = (writer: ByteWriter, value: Value, depth = 0): void =>
       writer.byte(ARRAY).varint(value.length)
       for (const item of value as readonly Value[]) writeValue(writer, item, depth + 1)
     } else {
+      if (!isPlain(value)) throw invalid('an object that is not plain')
       const entries = Object.entries(value as { readonly [key: string]: Value }).sort(([a], [b]) => compareText(a, b))
       writer.byte(MAP).varint(entries.length)
       for (const [key, item] of entries) {
