@@ -8,6 +8,7 @@
 import { progress as clackProgress } from '@clack/prompts'
 import process from 'node:process'
 import { styleText } from 'node:util'
+import type { Logger } from '@driftlog/server'
 import type { Failure } from './errors.ts'
 
 export interface Output {
@@ -19,6 +20,8 @@ export interface Output {
   result(value: object): void
   /** One line on stderr; with --json it is the object too, where there has been none. */
   failure(failure: Failure): void
+  /** Warnings and errors of a server, a line each on stderr. */
+  readonly logger: Logger
   /** A bar on stderr; silent where stderr is no terminal. `total`: in the units of `advance`. */
   progress(total: number, message: string): Progress
 }
@@ -51,6 +54,12 @@ export const terminalOutput = (json: boolean): Output => {
       process.stderr.write(`${styled('red', code, process.stderr)} ${message}\n`)
       if (json && !hasResult) process.stdout.write(`${JSON.stringify({ error: { code, message } })}\n`)
     },
+    logger: {
+      debug: () => {},
+      info: () => {},
+      warn: (fields, message) => logLine('yellow', message, fields),
+      error: (fields, message) => logLine('red', message, fields),
+    },
     progress(total, message) {
       if (!process.stderr.isTTY) return silent
       const bar = clackProgress({ max: total, output: process.stderr, style: 'heavy', size: 30, withGuide: false })
@@ -65,7 +74,11 @@ export const terminalOutput = (json: boolean): Output => {
   }
 }
 
-const styled = (style: 'dim' | 'red' | 'green' | 'bold', text: string, stream: NodeJS.WriteStream): string =>
+const logLine = (style: 'yellow' | 'red', message: string, fields: object): void => {
+  process.stderr.write(`${styled(style, message, process.stderr)} ${JSON.stringify(fields)}\n`)
+}
+
+const styled = (style: 'dim' | 'red' | 'yellow', text: string, stream: NodeJS.WriteStream): string =>
   styleText(style, text, { stream })
 
 /** 12540 → "12,540". */

@@ -3,7 +3,18 @@
  * clock showed.
  */
 import { createHash } from 'node:crypto'
-import { type DeviceId, f, memoryStore, type Ports, systemPorts } from '@driftlog/core'
+import {
+  type Batch,
+  type BatchStore,
+  decodeBatch,
+  type DeviceId,
+  f,
+  memoryStore,
+  type Ports,
+  type RecordChange,
+  startCursor,
+  systemPorts,
+} from '@driftlog/core'
 import { openReplica, type Replica, type Transport } from '@driftlog/client'
 import { CliError } from '../errors.ts'
 import { courierTransport, Mailbox } from './courier.ts'
@@ -11,6 +22,7 @@ import type { Commit } from './history.ts'
 import { replaySchema, rowIdOf } from './schema.ts'
 
 const SYNC_TIMEOUT_MS = 120_000
+const DISK_PAGE = { batches: 1_000, bytes: 8_000_000 }
 
 /** A path as a replica shows it. */
 export interface ShownFile {
@@ -42,36 +54,49 @@ export interface DeviceOptions {
   readonly direct: Transport
 }
 
+/** What a closed device leaves behind, as its disk would. */
+export interface DeviceDisk {
+  readonly batches: readonly Uint8Array[]
+  readonly records: readonly RecordChange[]
+  readonly mailbox: Mailbox
+}
+
 export class ReplayDevice {
   readonly index: number
   readonly mailbox: Mailbox
   readonly #replica: Replica<typeof replaySchema>
+  readonly #store: BatchStore
   readonly #clock: { nowMs: number }
 
-  private constructor(
-    index: number,
-    mailbox: Mailbox,
-    replica: Replica<typeof replaySchema>,
-    clock: { nowMs: number },
-  ) {
-    this.index = index
-    this.mailbox = mailbox
-    this.#replica = replica
-    this.#clock = clock
+  private constructor(parts: {
+    index: number
+    mailbox: Mailbox
+    replica: Replica<typeof replaySchema>
+    store: BatchStore
+    clock: { nowMs: number }
+  }) {
+    this.index = parts.index
+    this.mailbox = parts.mailbox
+    this.#replica = parts.replica
+    this.#store = parts.store
+    this.#clock = parts.clock
   }
 
-  static async open({ index, space, direct }: DeviceOptions): Promise<ReplayDevice> {
-    const mailbox = new Mailbox()
+  /** A new device, or one that was closed before. Offline. */
+  static async open({ index, space, direct }: DeviceOptions, disk?: DeviceDisk): Promise<ReplayDevice> {
+    const mailbox = disk?.mailbox ?? new Mailbox()
     const clock = { nowMs: 0 }
+    const store = memoryStore()
+    if (disk !== undefined) await store.append(space, disk.batches.map(decodeBatch), { records: disk.records })
     const replica = await openReplica({
       schema: replaySchema,
       space,
-      store: memoryStore(),
+      store,
       transport: courierTransport(direct, mailbox, () => systemPorts.clock.now()),
       ports: devicePorts(index, clock),
       online: false,
     })
-    return new ReplayDevice(index, mailbox, replica, clock)
+    return new ReplayDevice({ index, mailbox, replica, store, clock })
   }
 
   get id(): DeviceId {
@@ -129,8 +154,25 @@ export class ReplayDevice {
     })
   }
 
-  close(): Promise<void> {
-    return this.#replica.close()
+  /** `share`: the same bytes from where others hold them too. Thousands of batches on each of hundreds of disks are a lot. */
+  async closeToDisk(share: (batch: Batch) => Uint8Array): Promise<DeviceDisk> {
+    const { space } = this.#replica
+    await this.#replica.close()
+    const batches: Uint8Array[] = []
+    for (let cursor = startCursor, more = true; more; ) {
+      const page = await this.#store.readAfter(space, cursor, DISK_PAGE)
+      for (const { batch } of page.batches) batches.push(share(batch))
+      cursor = page.cursor
+      more = page.more
+    }
+    const records = await this.#store.records(space, '')
+    await this.#store.close()
+    return { batches, records, mailbox: this.mailbox }
+  }
+
+  async close(): Promise<void> {
+    await this.#replica.close()
+    await this.#store.close()
   }
 }
 

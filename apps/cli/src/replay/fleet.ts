@@ -3,12 +3,14 @@
  *
  *     sessions, in the planned order: wait for what it receives ▸ hand over ▸ sync ▸ write ▸ sync if it pushes
  *     all sessions of all threads done
- *     devices, one after the other: sync directly with the server ▸ outcome ▸ close
+ *     devices, one after the other: open again ▸ sync directly with the server ▸ outcome ▸ close
+ *
+ * A device is open from its first session to its last; in between to the end only its disk is kept.
  */
 import type { DeviceId } from '@driftlog/core'
 import { http } from '@driftlog/client'
 import type { Board } from './board.ts'
-import { type DeviceOutcome, ReplayDevice, type ShownFile } from './devices.ts'
+import { type DeviceDisk, type DeviceOutcome, ReplayDevice, type ShownFile } from './devices.ts'
 import type { Commit } from './history.ts'
 import type { Plan, Session } from './plan.ts'
 import { ServerFeed } from './server-feed.ts'
@@ -40,7 +42,9 @@ export const runFleet = async (job: FleetJob, board: Board): Promise<FleetOutcom
   const traffic = { sentBytes: 0, receivedBytes: 0 }
   const direct = http(job.url, { token: () => job.token, fetch: countingFetch(traffic), pollMs: POLL_MS })
   const feed = new ServerFeed(direct, job.space)
-  const fleet = new Fleet(job, board, feed, (index) => ReplayDevice.open({ index, space: job.space, direct }))
+  const fleet = new Fleet(job, board, feed, (index, disk) =>
+    ReplayDevice.open({ index, space: job.space, direct }, disk),
+  )
   try {
     await fleet.replay()
     await board.whenSessionsDone(job.plan.sessions.length)
@@ -51,20 +55,27 @@ export const runFleet = async (job: FleetJob, board: Board): Promise<FleetOutcom
   }
 }
 
+type Open = (index: number, disk?: DeviceDisk) => Promise<ReplayDevice>
+
 class Fleet {
   readonly #job: FleetJob
   readonly #board: Board
   readonly #feed: ServerFeed
-  readonly #open: (index: number) => Promise<ReplayDevice>
-  readonly #devices = new Map<number, ReplayDevice>()
+  readonly #open: Open
+  readonly #awake = new Map<number, ReplayDevice>()
+  readonly #asleep = new Map<number, DeviceDisk>()
+  readonly #sessionsLeft: number[]
   readonly #deviceOfCommit = new Map<number, number>()
 
-  constructor(job: FleetJob, board: Board, feed: ServerFeed, open: (index: number) => Promise<ReplayDevice>) {
+  constructor(job: FleetJob, board: Board, feed: ServerFeed, open: Open) {
     this.#job = job
     this.#board = board
     this.#feed = feed
     this.#open = open
-    job.plan.devices.forEach(({ writes }, device) => {
+    const { devices, sessions } = job.plan
+    this.#sessionsLeft = devices.map(() => 0)
+    for (const { device } of sessions) this.#sessionsLeft[device]++
+    devices.forEach(({ writes }, device) => {
       for (const write of writes) this.#deviceOfCommit.set(write, device)
     })
   }
@@ -74,10 +85,11 @@ class Fleet {
   }
 
   async #device(index: number): Promise<ReplayDevice> {
-    let device = this.#devices.get(index)
+    let device = this.#awake.get(index)
     if (device === undefined) {
-      device = await this.#open(index)
-      this.#devices.set(index, device)
+      device = await this.#open(index, this.#asleep.get(index))
+      this.#asleep.delete(index)
+      this.#awake.set(index, device)
       this.#board.nameDevice(index, device.id)
     }
     return device
@@ -88,6 +100,7 @@ class Fleet {
       if (this.#board.isStopped) return
       if (!this.#isOwn(session.device)) continue
       await this.#run(session)
+      if (--this.#sessionsLeft[session.device] === 0) await this.#sleep(session.device)
       this.#board.sessionDone()
     }
   }
@@ -108,6 +121,13 @@ class Fleet {
     this.#board.markPushed(writes[writes.length - 1], device.seq)
   }
 
+  async #sleep(index: number): Promise<void> {
+    const device = this.#awake.get(index)
+    if (device === undefined) return
+    this.#awake.delete(index)
+    this.#asleep.set(index, await device.closeToDisk((batch) => this.#feed.share(batch)))
+  }
+
   #authorOf(commit: number): DeviceId {
     return this.#board.deviceId(this.#deviceOfCommit.get(commit) as number)
   }
@@ -122,8 +142,7 @@ class Fleet {
       await device.sync()
       devices.push(device.outcome())
       files ??= await device.files()
-      // One at a time, so that only one holds the whole history.
-      this.#devices.delete(index)
+      this.#awake.delete(index)
       await device.close()
       this.#board.deviceConverged()
     }
@@ -131,8 +150,8 @@ class Fleet {
   }
 
   async close(): Promise<void> {
-    const devices = [...this.#devices.values()]
-    this.#devices.clear()
+    const devices = [...this.#awake.values()]
+    this.#awake.clear()
     await Promise.allSettled(devices.map((device) => device.close()))
   }
 }

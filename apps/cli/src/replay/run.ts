@@ -5,6 +5,8 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { systemPorts } from '@driftlog/core'
+import { mintToken } from '@driftlog/server'
 import type { Progress } from '../output.ts'
 import { startServer } from '../serve/server.ts'
 import { Board, type BoardMemory, createBoardMemory } from './board.ts'
@@ -45,6 +47,10 @@ export interface ReplayResult {
   readonly kept: string | undefined
 }
 
+const SPACE = 'replay'
+const TOKEN_SECONDS = 86_400
+/** All devices share one subject here, and hurry. */
+const NO_RATE_LIMITS = { messagesPerSecond: 1e9, bytesPerSecond: 1e12 }
 const PROGRESS_MS = 120
 /** How much more work it is to bring one device up to date at the end than to run one session, roughly. */
 const CONVERGE_WEIGHT = 20
@@ -54,7 +60,7 @@ export const replayHistory = async (options: ReplayOptions): Promise<ReplayResul
   const plan = planReplay(history)
   const threads = Math.max(1, Math.min(options.threads, plan.devices.length))
   const started = performance.now()
-  const own = remote === undefined ? await OwnServer.start() : undefined
+  const own = remote === undefined ? await OwnServer.start(latestOf(history)) : undefined
   try {
     const memory = createBoardMemory(history.commits.length, plan.devices.length)
     const stopProgress = showProgress(plan, memory, options.startProgress)
@@ -113,19 +119,30 @@ class OwnServer {
     this.#close = close
   }
 
-  static async start(): Promise<OwnServer> {
+  /** `latestMs`: of all authors' clocks. */
+  static async start(latestMs: number): Promise<OwnServer> {
     const directory = await mkdtemp(join(tmpdir(), 'driftlog-replay-'))
     try {
       const secret = randomBytes(32).toString('base64url')
-      const server = await startServer({ database: databaseIn(directory), host: '127.0.0.1', port: 0, secret })
-      const space = 'replay'
-      const token = await server.mintToken({
-        spaces: [space],
-        role: 'writer',
-        subject: 'replay',
-        expiresInSeconds: 86_400,
+      // A history from the future is as good as any other: this server's clock is never behind its authors'.
+      const clock = { now: () => Math.max(systemPorts.clock.now(), latestMs) }
+      const server = await startServer({
+        database: databaseIn(directory),
+        host: '127.0.0.1',
+        port: 0,
+        secret,
+        limits: NO_RATE_LIMITS,
+        ports: { ...systemPorts, clock },
       })
-      return new OwnServer(directory, { url: server.url, space, token }, () => server.close())
+      const token = await mintToken({
+        secret,
+        subject: 'replay',
+        spaces: { [SPACE]: 'writer' },
+        expiresInSeconds: TOKEN_SECONDS,
+        nowMs: clock.now(),
+      })
+      const url = `http://127.0.0.1:${server.port}`
+      return new OwnServer(directory, { url, space: SPACE, token }, () => server.close())
     } catch (error) {
       await rm(directory, { recursive: true, force: true })
       throw error
@@ -143,6 +160,9 @@ class OwnServer {
     if (!keep) await rm(this.#directory, { recursive: true, force: true })
   }
 }
+
+const latestOf = ({ commits }: History): number =>
+  commits.reduce((latest, { authoredMs }) => Math.max(latest, authoredMs), 0)
 
 const databaseIn = (directory: string): string => join(directory, 'replay.db')
 

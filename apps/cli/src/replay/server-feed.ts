@@ -5,6 +5,7 @@ import {
   decodeBatch,
   type DeviceId,
   DriftlogError,
+  equalBytes,
   type ServerMessage,
   startCursor,
 } from '@driftlog/core'
@@ -58,7 +59,15 @@ export class ServerFeed {
         have: this.#heldSeq(device),
       })
     }
-    return (this.#ofDevice.get(device) ?? []).filter(({ header }) => header.toSeq <= seq)
+    const list = this.#ofDevice.get(device) ?? []
+    return list.slice(0, lastUpTo(list, seq) + 1)
+  }
+
+  /** The bytes of a batch as this feed holds them, so that many devices can share them; the given ones where it does not. */
+  share({ header, bytes }: Batch): Uint8Array {
+    const list = this.#ofDevice.get(header.device) ?? []
+    const shared = list[lastUpTo(list, header.toSeq)]
+    return shared !== undefined && equalBytes(shared.bytes, bytes) ? shared.bytes : bytes
   }
 
   close(): void {
@@ -98,4 +107,16 @@ export class ServerFeed {
     this.#awaited?.reject(error)
     this.#awaited = undefined
   }
+}
+
+/** The index of the last batch that ends at `seq` or below; -1 for none. */
+const lastUpTo = (list: readonly CarriedBatch[], seq: number): number => {
+  let low = 0
+  let high = list.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (list[middle].header.toSeq <= seq) low = middle + 1
+    else high = middle
+  }
+  return low - 1
 }
