@@ -10,7 +10,7 @@ import '../tasks/tasks.css'
 import '../tasks/detail.css'
 import '../status/status.css'
 import { chooseSpace, fetchConfig, keptConfig } from '../data/config.ts'
-import { openAppReplica } from '../data/replica.ts'
+import { openAppReplica, reconnectOnReturn } from '../data/replica.ts'
 import { App } from './app.tsx'
 import { Message } from './message.tsx'
 import './service-worker-updates.ts'
@@ -54,6 +54,7 @@ const start = async (): Promise<void> => {
     const replica = await openAppReplica(config, choice.space)
     // For the tests and the curious: try `await driftlog.replica.query(db => db.selectFrom('tasks').selectAll())`.
     window.driftlog = { replica }
+    reconnectOnReturn(replica)
     root.render(
       <StrictMode>
         <App replica={replica} />

@@ -34,6 +34,20 @@ export const setWantsOnline = (replica: Replica<AppSchema>, online: boolean): vo
   replica.setOnline(online)
 }
 
+/** Tries to reach the server now instead of after the pause that follows a failed attempt. */
+export const reconnect = (replica: Replica<AppSchema>): void => {
+  // How it went is what the status shows.
+  replica.sync().catch(() => {})
+}
+
+/** The network came back, or the person did: both are reasons not to wait for the next attempt. */
+export const reconnectOnReturn = (replica: Replica<AppSchema>): void => {
+  addEventListener('online', () => reconnect(replica))
+  document.addEventListener('visibilitychange', () => {
+    if (document.visibilityState === 'visible') reconnect(replica)
+  })
+}
+
 /** Asks the browser not to evict the tasks when the disk gets full. Some browsers ask the person: so not at the start. */
 export const askToKeepData = async (): Promise<void> => {
   if ((await navigator.storage?.persisted?.()) === false) await navigator.storage.persist()

@@ -1,6 +1,6 @@
 import { useState } from 'react'
 import { useReplica, useStatus } from '../data/hooks.ts'
-import { setWantsOnline, wantsOnline } from '../data/replica.ts'
+import { reconnect, setWantsOnline, wantsOnline } from '../data/replica.ts'
 import { useNow } from '../ui/use-now.ts'
 import { statusNumbers, summaryWords } from './status-words.ts'
 
@@ -27,7 +27,14 @@ export const StatusPanel = () => {
           <input type="checkbox" role="switch" checked={online} onChange={(event) => turn(event.target.checked)} />
         </label>
       </div>
-      <p className="status-numbers">{statusNumbers(status, now)}</p>
+      <p className="status-numbers">
+        {statusNumbers(status, online, now)}
+        {online && status.summary === 'offline' && (
+          <button type="button" className="link-button" onClick={() => reconnect(replica)}>
+            Try now
+          </button>
+        )}
+      </p>
       {status.error && (
         <p className="status-error" role="alert">
           {status.error.message} <code>{status.error.code}</code>

@@ -10,8 +10,9 @@ export const summaryWords = {
 } as const satisfies Record<Status['summary'], string>
 
 /** What is on its way, most urgent first; where nothing is, when this device and the server last agreed. */
-export const statusNumbers = (status: Status, now: Date): string => {
+export const statusNumbers = (status: Status, wantsOnline: boolean, now: Date): string => {
   const numbers = [
+    wantsOnline && status.summary === 'offline' && 'No answer from the server',
     status.unsaved > 0 && `${status.unsaved} not saved yet`,
     status.pending > 0 && `${status.pending} to send`,
     status.waiting > 0 && `${status.waiting} waiting for earlier changes`,
@@ -21,5 +22,5 @@ export const statusNumbers = (status: Status, now: Date): string => {
   if (numbers.length > 0) return numbers.join(' · ')
   return status.lastSyncedAt === undefined
     ? 'Everything is on this device'
-    : `All sent, ${momentInWords(status.lastSyncedAt, now)}`
+    : `All sent · in step ${momentInWords(status.lastSyncedAt, now)}`
 }

@@ -24,10 +24,11 @@ export const ConcurrentValues = <K extends keyof Tables>(props: ConcurrentValues
   const { device } = useReplica()
   const now = useNow()
   if (candidates.length < 2) return null
+  const head = `${label} has ${candidates.length === 2 ? 'two' : candidates.length} values`
   return (
-    <div className="concurrent" role="group" aria-label={`${label}: written on two devices at once`}>
+    <div className="concurrent" role="group" aria-label={head}>
       <p className="concurrent-head">
-        <Icon name="branch" /> {label}: written on two devices at once
+        <Icon name="branch" /> {head}
       </p>
       <ul>
         {candidates.map(({ value, author, at }, index) => {
@@ -37,7 +38,7 @@ export const ConcurrentValues = <K extends keyof Tables>(props: ConcurrentValues
               <div>
                 <p className="concurrent-value">{words === '' ? <em>empty</em> : words}</p>
                 <p className="concurrent-author">
-                  {index === 0 && <strong>shown now · </strong>}
+                  {index === 0 && <strong>shown · </strong>}
                   {deviceName(author, device)}, {momentInWords(at, now)}
                 </p>
               </div>

@@ -160,7 +160,7 @@ const Authorship = ({ task }: { readonly task: Task }) => {
   return (
     <footer className="detail-foot">
       <p>
-        Created <Moment at={task.createdAt} now={now} /> on {deviceName(task.createdBy, device)}
+        Created <Moment at={task.createdAt} now={now} />, {deviceName(task.createdBy, device)}
       </p>
       <p>
         Changed <Moment at={task.updatedAt} now={now} />

@@ -1,0 +1,166 @@
+/** One window of the app, driven by what a person sees: roles and names. Every wait is bounded. */
+import type { BrowserContext, Locator, Page } from 'playwright-core'
+import { expect } from 'vitest'
+
+/** What the app shows to scripts. */
+interface ReplicaHandle {
+  readonly device: string
+  readonly status: { readonly summary: string; readonly pending: number; readonly unsaved: number }
+  digest(): string
+  sync(): Promise<void>
+}
+declare global {
+  interface Window {
+    driftlog?: { readonly replica: ReplicaHandle }
+  }
+}
+
+export const PATIENCE_MS = 15_000
+const poll = { timeout: PATIENCE_MS, interval: 50 }
+
+export class AppWindow {
+  readonly page: Page
+  /** Errors that no code caught. */
+  readonly crashes: string[] = []
+
+  constructor(page: Page) {
+    this.page = page
+    page.setDefaultTimeout(PATIENCE_MS)
+    page.on('pageerror', (error) => this.crashes.push(String(error)))
+  }
+
+  static async open(context: BrowserContext, url: string): Promise<AppWindow> {
+    const window = new AppWindow(await context.newPage())
+    await window.page.goto(url)
+    await window.isReady()
+    return window
+  }
+
+  async isReady(): Promise<void> {
+    await this.page.waitForFunction(() => window.driftlog !== undefined)
+    await this.page.getByRole('textbox', { name: 'New task' }).waitFor()
+  }
+
+  /** The service worker has everything that a start without a network needs. */
+  async isInstalled(): Promise<void> {
+    await this.page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined))
+  }
+
+  async reload(): Promise<void> {
+    await this.page.reload()
+    await this.isReady()
+  }
+
+  // ---- What a person does. --------------------------------------------------------------------------------------------
+
+  async setOnline(online: boolean): Promise<void> {
+    await this.page.getByRole('switch', { name: 'Online' }).setChecked(online)
+    if (!online) await this.says('offline')
+  }
+
+  /** Does not wait for the next attempt to reach the server. */
+  async tryNow(): Promise<void> {
+    // It may have reached it by itself meanwhile.
+    await this.page
+      .getByRole('button', { name: 'Try now' })
+      .click({ timeout: 1_000 })
+      .catch(() => {})
+    await this.says('up-to-date')
+  }
+
+  async add(title: string): Promise<void> {
+    await this.page.getByRole('textbox', { name: 'New task' }).fill(title)
+    await this.page.keyboard.press('Enter')
+    await this.shows(title)
+  }
+
+  async tick(title: string): Promise<void> {
+    await this.task(title).getByRole('checkbox').check()
+  }
+
+  async openTask(title: string): Promise<void> {
+    await this.page.getByRole('button', { name: `Open ${title}`, exact: true }).click()
+    await this.details.getByRole('textbox', { name: 'Title' }).waitFor()
+  }
+
+  async rename(from: string, to: string): Promise<void> {
+    await this.openTask(from)
+    await this.details.getByRole('textbox', { name: 'Title' }).fill(to)
+    await this.page.keyboard.press('Enter')
+    await this.shows(to)
+  }
+
+  async delete(title: string): Promise<void> {
+    await this.task(title).hover()
+    await this.page.getByRole('button', { name: `Delete ${title}`, exact: true }).click()
+    await this.lacks(title)
+  }
+
+  async writeNotes(title: string, notes: string): Promise<void> {
+    await this.openTask(title)
+    const field = this.details.getByRole('textbox', { name: 'Notes' })
+    await field.fill(notes)
+    await field.blur()
+  }
+
+  // ---- What a person sees. --------------------------------------------------------------------------------------------
+
+  get details(): Locator {
+    return this.page.getByRole('complementary', { name: 'Task details' })
+  }
+
+  task(title: string): Locator {
+    return this.page
+      .getByRole('list', { name: 'Tasks' })
+      .getByRole('listitem')
+      .filter({ has: this.page.getByRole('checkbox', { name: title, exact: true }) })
+  }
+
+  async shows(title: string): Promise<void> {
+    await expect.poll(() => this.task(title).count(), { ...poll, message: `shows “${title}” once` }).toBe(1)
+  }
+
+  async lacks(title: string): Promise<void> {
+    await expect.poll(() => this.task(title).count(), { ...poll, message: `does not show “${title}”` }).toBe(0)
+  }
+
+  async isTicked(title: string): Promise<void> {
+    await expect.poll(() => this.task(title).getByRole('checkbox').isChecked(), poll).toBe(true)
+  }
+
+  async says(summary: 'offline' | 'syncing' | 'conflict' | 'up-to-date' | 'error'): Promise<void> {
+    const status = this.page.getByRole('status', { name: 'Sync status' })
+    await expect.poll(() => status.getAttribute('data-summary'), poll).toBe(summary)
+  }
+
+  /** The values of a field among which the person may choose, the shown one first. */
+  concurrent(field: string): Locator {
+    return this.details.getByRole('group', { name: `${field} has two values` }).getByRole('listitem')
+  }
+
+  // ---- What the replica says. -----------------------------------------------------------------------------------------
+
+  digest(): Promise<string> {
+    return this.page.evaluate(() => window.driftlog!.replica.digest())
+  }
+
+  device(): Promise<string> {
+    return this.page.evaluate(() => window.driftlog!.replica.device)
+  }
+
+  /** Everything written here is durable on this device. */
+  async isStored(): Promise<void> {
+    await expect.poll(() => this.page.evaluate(() => window.driftlog!.replica.status.unsaved), poll).toBe(0)
+  }
+}
+
+/** All have sent everything and show the same. */
+export const converge = async (...windows: readonly AppWindow[]): Promise<void> => {
+  await Promise.all(windows.map(({ page }) => page.evaluate(() => window.driftlog!.replica.sync())))
+  await expect
+    .poll(async () => new Set(await Promise.all(windows.map((window) => window.digest()))).size, {
+      ...poll,
+      message: 'one digest',
+    })
+    .toBe(1)
+}

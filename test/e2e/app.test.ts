@@ -1,0 +1,187 @@
+/** The app in a real browser, against a real server in a process of its own. Two contexts are two devices. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Browser, BrowserContext } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { AppWindow, converge } from './app-window.ts'
+import { ensureBuiltApp } from './built-app.ts'
+import { launchChromium } from './chromium.ts'
+import { ServerProcess } from './server.ts'
+
+let folder = ''
+let browser: Browser
+let server: ServerProcess
+const contexts: BrowserContext[] = []
+const windows: AppWindow[] = []
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'driftlog-e2e-'))
+  await ensureBuiltApp()
+  browser = await launchChromium()
+}, 90_000)
+
+afterAll(async () => {
+  await browser?.close()
+  await rm(folder, { recursive: true, force: true })
+})
+
+beforeEach(async () => {
+  server = new ServerProcess(await mkdtemp(join(folder, 'server-')))
+  await server.start()
+}, 30_000)
+
+afterEach(async () => {
+  const crashes = windows.flatMap((window) => window.crashes)
+  windows.length = 0
+  await Promise.all(contexts.splice(0).map((context) => context.close()))
+  await server.kill()
+  expect(crashes).toEqual([])
+})
+
+const newContext = async (): Promise<BrowserContext> => {
+  const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 } })
+  contexts.push(context)
+  return context
+}
+
+const openWindow = async (context: BrowserContext): Promise<AppWindow> => {
+  const window = await AppWindow.open(context, server.url)
+  windows.push(window)
+  return window
+}
+
+const newDevice = async (): Promise<AppWindow> => openWindow(await newContext())
+
+test('two devices that edited offline converge, and nothing that was written is lost', {
+  timeout: 60_000,
+}, async () => {
+  const [a, b] = [await newDevice(), await newDevice()]
+  for (const title of ['Paint the boat', 'Wash the sails', 'Sell the trailer']) await a.add(title)
+  for (const title of ['Paint the boat', 'Wash the sails', 'Sell the trailer']) await b.shows(title)
+  await Promise.all([a.setOnline(false), b.setOnline(false)])
+
+  // The same task, different fields: both stay.
+  await a.rename('Paint the boat', 'Paint the old boat')
+  await b.openTask('Paint the boat')
+  await b.details.getByRole('combobox', { name: 'Priority' }).selectOption('High')
+  // The same field: one is shown, both are kept.
+  await a.rename('Wash the sails', 'Wash both sails')
+  await b.rename('Wash the sails', 'Wash the sails with soap')
+  // A delete against an edit: the edit wins, as the schema says.
+  await a.delete('Sell the trailer')
+  await b.writeNotes('Sell the trailer', 'Someone called about it.')
+  await b.lacks('Paint the old boat')
+
+  await Promise.all([a.setOnline(true), b.setOnline(true)])
+  await converge(a, b)
+  await Promise.all([a, b].map((device) => device.says('conflict')))
+
+  for (const device of [a, b]) {
+    await device.openTask('Paint the old boat')
+    const priority = device.details.getByRole('combobox', { name: 'Priority' })
+    await expect.poll(() => priority.inputValue()).toBe('3')
+    await device.openTask('Sell the trailer')
+    const notes = device.details.getByRole('textbox', { name: 'Notes' })
+    await expect.poll(() => notes.inputValue()).toBe('Someone called about it.')
+  }
+
+  // B wrote later, so that is what both show; a person prefers the other, and that settles it on both.
+  for (const device of [a, b]) {
+    await device.openTask('Wash the sails with soap')
+    await expect.poll(() => device.concurrent('Title').count()).toBe(2)
+    expect(await device.concurrent('Title').first().textContent()).toContain('Wash the sails with soap')
+  }
+  await a.details.getByRole('button', { name: 'Keep “Wash both sails”' }).click()
+  for (const device of [a, b]) {
+    await device.shows('Wash both sails')
+    await expect.poll(() => device.concurrent('Title').count()).toBe(0)
+    await device.says('up-to-date')
+  }
+  await converge(a, b)
+})
+
+test('a start without any network shows everything, and what is written then arrives later', {
+  timeout: 60_000,
+}, async () => {
+  const context = await newContext()
+  const a = await openWindow(context)
+  await a.add('Read the chart')
+  await a.tick('Read the chart')
+  await a.add('Pack the lamp')
+  await a.isInstalled()
+  await converge(a)
+  const before = await a.digest()
+
+  await server.kill()
+  await context.setOffline(true)
+  await a.reload()
+  await a.says('offline')
+  await a.shows('Pack the lamp')
+  expect(await a.digest()).toBe(before)
+  await a.page.getByRole('radio', { name: 'All' }).check()
+  await a.isTicked('Read the chart')
+
+  await a.add('Written on the way')
+  await a.isStored()
+  await a.reload()
+  await a.shows('Written on the way')
+  await a.page.getByRole('searchbox', { name: 'Search all tasks' }).fill('WAY wri')
+  await a.shows('Written on the way')
+  await a.lacks('Pack the lamp')
+
+  await server.start()
+  await context.setOffline(false)
+  const b = await newDevice()
+  await b.shows('Written on the way')
+  await a.tryNow()
+  await converge(a, b)
+})
+
+test('the server is killed and started again in the middle: nothing is lost, nothing doubles', {
+  timeout: 60_000,
+}, async () => {
+  const [a, b] = [await newDevice(), await newDevice()]
+  const titles = Array.from({ length: 12 }, (_, index) => `Knot ${index + 1}`)
+  const killing = a.shows('Knot 3').then(() => server.kill())
+  for (const [index, title] of titles.entries()) await (index % 2 === 0 ? a : b).add(title)
+  await killing
+  await Promise.all([a.says('offline'), b.says('offline')])
+  await a.add('While it was down')
+
+  await server.start()
+  await Promise.all([a.tryNow(), b.tryNow()])
+  for (const device of [a, b]) for (const title of [...titles, 'While it was down']) await device.shows(title)
+  await converge(a, b)
+})
+
+test('two tabs share the storage and are two devices; each shows what the other stored', {
+  timeout: 60_000,
+}, async () => {
+  const context = await newContext()
+  const [a, b] = [await openWindow(context), await openWindow(context)]
+  expect(await a.device()).not.toBe(await b.device())
+  await a.add('From the first tab')
+  await b.shows('From the first tab')
+
+  // Also where no server helps.
+  await server.kill()
+  await Promise.all([a.says('offline'), b.says('offline')])
+  await b.add('From the second tab')
+  await a.shows('From the second tab')
+  await a.tick('From the second tab')
+  await b.lacks('From the second tab')
+  await b.page.getByRole('radio', { name: 'All' }).check()
+  await b.isTicked('From the second tab')
+  await expect.poll(async () => (await a.digest()) === (await b.digest())).toBe(true)
+
+  // What the closed tab wrote reaches the server by the one that stays.
+  await a.isStored()
+  await a.page.close()
+  await server.start()
+  await b.tryNow()
+  const c = await newDevice()
+  await c.page.getByRole('radio', { name: 'All' }).check()
+  await c.isTicked('From the second tab')
+  await converge(b, c)
+})
