@@ -1,6 +1,6 @@
 // cells/
 export { type CellState, shownCell, writesOf } from './cells/cell-state.ts'
-export { deviceOfRef, type OpIndex } from './cells/ops.ts'
+export type { OpIndex } from './cells/ops.ts'
 export type { Row, TableCells } from './cells/row.ts'
 // clock/
 export { compareDevices, type DeviceId, type Dot, isDeviceId } from './clock/dot.ts'
@@ -67,6 +67,7 @@ export { type CheckedBatch, OpLog } from './log/op-log.ts'
 export { Writer, type WriterIdentity, type Written } from './log/writer.ts'
 // op/
 export type { NewChange } from './op/author.ts'
+export { type DotRef, deviceOfRef } from './op/dot-ref.ts'
 export { Law } from './op/law.ts'
 export { idSource } from './op/row-id.ts'
 export type { Shape } from './op/run.ts'
@@ -78,7 +79,6 @@ export { systemPorts } from './ports/system.ts'
 export { Projector } from './projection/projector.ts'
 export { takeDirtyRows } from './projection/cell-rows.ts'
 export { createQueryBuilder, type QueryBuilder } from './projection/tables/query-builder.ts'
-export type { RunnableQuery } from './projection/tables/reader.ts'
 export { reconcileRows } from './projection/tables/reconcile.ts'
 export { createTables, type Tables } from './projection/tables/tables.ts'
 export { tablesRead } from './projection/tables/tables-read.ts'
@@ -118,6 +118,7 @@ export {
 export { refusal, stepServerSession } from './protocol/server-session.ts'
 export { createServerSession, type ServerSession } from './protocol/server-state.ts'
 export type { ServerEffect, ServerInput } from './protocol/server-types.ts'
+export { vectorDigest } from './protocol/vector-digest.ts'
 // schema/
 export { decodeField, encodeField, lawOf } from './schema/encode.ts'
 export { type CounterBuilder, f, type Json, type RegisterBuilder, type StringBuilder } from './schema/f.ts'

@@ -16,13 +16,12 @@ import {
   DriftlogError,
   type QueryBuilder,
   reconcileRows,
-  type RunnableQuery,
   type Schema,
   type Tables,
   tablesRead,
   takeDirtyRows,
 } from '@driftlog/core'
-import type { Compilable } from 'kysely'
+import type { Compilable, CompiledQuery } from 'kysely'
 import { distinctUntilChanged, filter, from, map, type Observable, scan, startWith, Subject, switchMap } from 'rxjs'
 import type { Database } from 'sql.js'
 
@@ -82,7 +81,7 @@ export class LiveTables<S extends Schema> {
     )
   }
 
-  #run<O>(tables: Tables, compiled: RunnableQuery<O>): O[] {
+  #run<O>(tables: Tables, compiled: CompiledQuery<O>): O[] {
     if (this.#closed) throw new DriftlogError('CLOSED')
     this.#flush(tables)
     return tables.run(compiled)

@@ -12,7 +12,8 @@ import { Law } from '../op/law.ts'
 import type { Value } from '../op/value.ts'
 import type { Dot } from '../clock/dot.ts'
 import { CellDigest } from './digest.ts'
-import { type DotRef, type OpIndex, sees } from './ops.ts'
+import { type OpIndex, sees } from './ops.ts'
+import { type DotRef } from '../op/dot-ref.ts'
 import { ABSENT, columnIndex, COUNTED, createTable, type Row, SIBLINGS, type TableCells, type Write } from './row.ts'
 
 const NO_REFS: DotRef[] = []

@@ -12,7 +12,8 @@ import type { CounterTotal } from '../laws/counter.ts'
 import { isTombstone } from '../laws/life.ts'
 import { writeValue } from '../op/value.ts'
 import type { Value } from '../op/value.ts'
-import { deviceOfRef, type DotRef, type OpIndex, seqOfRef } from './ops.ts'
+import { type OpIndex } from './ops.ts'
+import { deviceOfRef, type DotRef, seqOfRef } from '../op/dot-ref.ts'
 import { ABSENT, COUNTED, type Row, SIBLINGS, type TableCells, type Write } from './row.ts'
 
 const LANES = 16

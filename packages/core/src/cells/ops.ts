@@ -4,6 +4,7 @@
  */
 import { compareDevices, type DeviceId, type Dot } from '../clock/dot.ts'
 import type { Hlc } from '../clock/hlc.ts'
+import { deviceOfRef, type DotRef, dotRef, seqOfRef } from '../op/dot-ref.ts'
 import {
   createSeenHistory,
   joinSeen,
@@ -14,15 +15,6 @@ import {
   seenSeq,
   withSeen,
 } from '../clock/seen.ts'
-
-/** The dot of a projected op as one safe integer: device index * 2^32 + seq. 0 is no op. */
-export type DotRef = number
-
-const SEQ_SPAN = 2 ** 32
-
-export const dotRef = (device: number, seq: number): DotRef => device * SEQ_SPAN + seq
-export const deviceOfRef = (ref: DotRef): number => Math.floor(ref / SEQ_SPAN)
-export const seqOfRef = (ref: DotRef): number => ref % SEQ_SPAN
 
 interface DeviceOps {
   readonly id: DeviceId

@@ -1,7 +1,7 @@
 import { type Life } from '../laws/life.ts'
 import type { CounterTotal } from '../laws/counter.ts'
 import type { Value } from '../op/value.ts'
-import type { DotRef } from './ops.ts'
+import type { DotRef } from '../op/dot-ref.ts'
 
 /** One of several concurrent writes of a register. */
 export interface Write {
@@ -53,9 +53,9 @@ export interface TableCells {
   dirty: Row[]
 }
 
-/** A field's key is its name; a longer path, or another law than the register's, is told apart by what no name contains. */
+/** Injective for any names: a remote op may name a field as it likes, and two cells under one key would never come apart. */
 export const columnKey = (law: number, path: readonly string[]): string =>
-  path.length === 1 ? `${law}\u0000${path[0]}` : `${law}\u0000${JSON.stringify(path)}\u0000`
+  path.length === 1 ? `${law}:${path[0]}` : `${law}/${JSON.stringify(path)}`
 
 export const createTable = (name: string): TableCells => ({
   name,

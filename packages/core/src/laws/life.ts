@@ -7,7 +7,7 @@
  * because a delete that saw the later one saw the earlier one too.
  * delete-wins: the row is dead while a delete has not been seen by an insert.
  */
-import type { DotRef } from '../cells/ops.ts'
+import type { DotRef } from '../op/dot-ref.ts'
 
 export type DeleteLaw = 'update-wins' | 'delete-wins'
 

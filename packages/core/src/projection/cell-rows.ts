@@ -1,6 +1,7 @@
 /** From the cells to the tables: which cell a field shows, and what of a row comes from its stamps. */
 import { type CellState, latestValue } from '../cells/cell-state.ts'
-import { deviceOfRef, type OpIndex } from '../cells/ops.ts'
+import { type OpIndex } from '../cells/ops.ts'
+import { deviceOfRef } from '../op/dot-ref.ts'
 import { columnIndex, type Row, type TableCells } from '../cells/row.ts'
 import { hlcToMs } from '../clock/hlc.ts'
 import { isLive } from '../laws/life.ts'

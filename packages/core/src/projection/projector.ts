@@ -7,7 +7,8 @@
  * - whether an op is void follows from its bytes and its causal past alone, so all replicas agree.
  */
 import { CellState, type Applied } from '../cells/cell-state.ts'
-import { type DotRef, OpIndex, sees } from '../cells/ops.ts'
+import { OpIndex, sees } from '../cells/ops.ts'
+import { type DotRef } from '../op/dot-ref.ts'
 import { columnIndex, type Row } from '../cells/row.ts'
 import type { DeviceId, Dot } from '../clock/dot.ts'
 import { advanceFrontier, type Frontier } from '../clock/frontier.ts'
@@ -147,9 +148,16 @@ export class Projector {
       else rows.push(row)
       if (shape.law === Law.increment && !Number.isSafeInteger(run.value[change])) isVoid = true
       const over = run.over.size === 0 ? undefined : run.over.get(change)
-      if (over?.some((dot) => dot.seq < 1 || !sees(seen, device, seq - 1, this.ops.refOf(dot)))) isVoid = true
+      if (over?.some((dot) => !this.#hadSeen(seen, device, seq - 1, dot))) isVoid = true
     }
     return isVoid ? undefined : rows
+  }
+
+  // A seq that nothing has reached is not turned into a ref: beyond 2^32 it would be the ref of another device's op.
+  #hadSeen(seen: SeenVector, device: number, seq: number, dot: Dot): boolean {
+    const other = this.ops.deviceIndex(dot.device)
+    if (dot.seq < 1 || dot.seq > (other === device ? seq : this.ops.projectedSeq(other))) return false
+    return sees(seen, device, seq, this.ops.refOf(dot))
   }
 
   #introduce(run: Run, change: number, device: number, seq: number): Row {
@@ -173,7 +181,10 @@ export class Projector {
     this.projected.set(run.device, seq)
     if (judged.isVoid) {
       this.voidCount++
-      this.ops.append(device, this.ops.lastStamp(device) + 1, this.ops.lastSeen(device))
+      const stamp = this.ops.lastStamp(device) + 1
+      this.ops.append(device, stamp, this.ops.lastSeen(device))
+      // Who writes next has seen it, and must be stamped above it.
+      this.highest = Math.max(this.highest, stamp)
       advanceFrontier(this.frontier, run.device, seq, NO_HEADS)
       return
     }

@@ -1,5 +1,6 @@
 /** What a query is given, as SQL takes it (Q4). */
 import type {
+  CompiledQuery,
   BinaryOperationNode,
   ColumnNode,
   OperationNode,
@@ -14,15 +15,14 @@ import { DriftlogError } from '../../errors.ts'
 import { canonicalJson, encodeJson } from '../../schema/kinds/json.ts'
 import { describe, Refusal } from '../../schema/kinds/kind.ts'
 import type { TableLayout } from './layout.ts'
-import type { RunnableQuery } from './reader.ts'
 import { walk } from './walk.ts'
 
-const refuse = (why: string, query: RunnableQuery<unknown>): DriftlogError =>
+const refuse = (why: string, query: CompiledQuery<unknown>): DriftlogError =>
   new DriftlogError('QUERY_INVALID', why, { sql: query.sql })
 
 /** Throws QUERY_INVALID for what no column can be compared with. */
 export const bindParameters = (
-  query: RunnableQuery<unknown>,
+  query: CompiledQuery<unknown>,
   layouts: ReadonlyMap<string, TableLayout>,
 ): SqlValue[] => {
   let jsonOperands: ReadonlySet<unknown> | undefined
@@ -47,7 +47,7 @@ export const bindParameters = (
   })
 }
 
-const jsonText = (value: unknown, index: number, query: RunnableQuery<unknown>): string => {
+const jsonText = (value: unknown, index: number, query: CompiledQuery<unknown>): string => {
   try {
     return canonicalJson(encodeJson(value))
   } catch (error) {

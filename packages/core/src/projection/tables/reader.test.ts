@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { type Kysely, sql } from 'kysely'
+import { type CompiledQuery, type Kysely, sql } from 'kysely'
 import { jsonArrayFrom } from 'kysely/helpers/sqlite'
 import initSqlJs from 'sql.js'
 import { afterAll, beforeAll, describe, expect, expectTypeOf, test } from 'vitest'
@@ -7,7 +7,6 @@ import type { DriftlogError } from '../../errors.ts'
 import { f } from '../../schema/f.ts'
 import { defineSchema, table } from '../../schema/schema.ts'
 import { createQueryBuilder } from './query-builder.ts'
-import type { RunnableQuery } from './reader.ts'
 import type { RowReader } from './row-reader.ts'
 import { createTables, type Tables } from './tables.ts'
 import { tablesRead } from './tables-read.ts'
@@ -57,8 +56,8 @@ beforeAll(async () => {
 })
 afterAll(() => tables.close())
 
-const run = <O>(query: { compile(): RunnableQuery<O> }): O[] => tables.run(query.compile())
-const refusal = (query: { compile(): RunnableQuery<unknown> }): DriftlogError => {
+const run = <O>(query: { compile(): CompiledQuery<O> }): O[] => tables.run(query.compile())
+const refusal = (query: { compile(): CompiledQuery<unknown> }): DriftlogError => {
   try {
     run(query)
   } catch (error) {
@@ -311,7 +310,7 @@ describe('reading', () => {
 })
 
 describe('tablesRead', () => {
-  const read = (query: { compile(): RunnableQuery<unknown> }): string[] =>
+  const read = (query: { compile(): CompiledQuery<unknown> }): string[] =>
     [...tablesRead(schema, query.compile())].sort()
 
   test('[Q6] finds the tables of joins, subqueries, CTEs, unions and searches', () => {

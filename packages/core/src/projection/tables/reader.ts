@@ -10,23 +10,20 @@ import { outputColumns } from './output-columns.ts'
 import { bindParameters } from './parameters.ts'
 import { createStatementCache } from './statement-cache.ts'
 
-/** What `.compile()` of a select returns. */
-export type RunnableQuery<O> = CompiledQuery<O>
-
 /** Statements kept prepared: more than the queries that an app watches at once. */
 const STATEMENT_CACHE_SIZE = 200
 
-const invalid = (why: string, query: RunnableQuery<unknown>, cause?: unknown): DriftlogError =>
+const invalid = (why: string, query: CompiledQuery<unknown>, cause?: unknown): DriftlogError =>
   new DriftlogError('QUERY_INVALID', why, { sql: query.sql }, { cause })
 
 export interface Reader {
-  readonly run: <O>(query: RunnableQuery<O>) => O[]
+  readonly run: <O>(query: CompiledQuery<O>) => O[]
 }
 
 export const createReader = (database: Database, layouts: ReadonlyMap<string, TableLayout>): Reader => {
   const statements = createStatementCache(STATEMENT_CACHE_SIZE, (sql) => database.prepare(sql))
 
-  const readAll = (statement: Statement, parameters: SqlValue[], query: RunnableQuery<unknown>): unknown[] => {
+  const readAll = (statement: Statement, parameters: SqlValue[], query: CompiledQuery<unknown>): unknown[] => {
     statement.bind(parameters)
     const rows: unknown[] = []
     if (!statement.step()) return rows
@@ -46,7 +43,7 @@ export const createReader = (database: Database, layouts: ReadonlyMap<string, Ta
   }
 
   return {
-    run: <O>(query: RunnableQuery<O>): O[] => {
+    run: <O>(query: CompiledQuery<O>): O[] => {
       if (query.query.kind !== 'SelectQueryNode') {
         throw invalid('only selects can run here; changes go through mutate', query)
       }

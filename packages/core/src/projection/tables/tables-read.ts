@@ -1,14 +1,13 @@
-import type { IdentifierNode, OperationNode, RawNode, TableNode } from 'kysely'
+import type { CompiledQuery, IdentifierNode, OperationNode, RawNode, TableNode } from 'kysely'
 import type { TypedSchema } from '../../schema/infer.ts'
 import { searchTableOf } from './layout.ts'
-import type { RunnableQuery } from './reader.ts'
 import { walk } from './walk.ts'
 
 /**
  * The tables of the schema that a query reads: through joins, subqueries, CTEs, searches and raw SQL too (Q6). Never
  * one too few; one too many where an alias or a raw fragment has a table's name in it.
  */
-export const tablesRead = (schema: TypedSchema, query: RunnableQuery<unknown>): ReadonlySet<string> => {
+export const tablesRead = (schema: TypedSchema, query: CompiledQuery<unknown>): ReadonlySet<string> => {
   const byName = new Map<string, string>()
   for (const table of Object.keys(schema.tables)) {
     byName.set(table.toLowerCase(), table)

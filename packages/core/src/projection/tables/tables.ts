@@ -5,10 +5,11 @@
  *
  * The database takes writes during a flush and at no other time.
  */
+import type { CompiledQuery } from 'kysely'
 import type { Database } from 'sql.js'
 import type { Schema } from '../../schema/schema.ts'
 import { createSearchSql, createTableSql, DATABASE, indexesOf, layOutAll } from './layout.ts'
-import { createReader, type RunnableQuery } from './reader.ts'
+import { createReader } from './reader.ts'
 import type { RowReader } from './row-reader.ts'
 import { createTableWriter } from './table-writer.ts'
 
@@ -37,7 +38,7 @@ export interface Tables {
    */
   flush<R>(dirty: Iterable<DirtyRows<R>>): void
   /** Runs a select. Throws QUERY_INVALID, with SQLite's error as cause where there is one. */
-  run<O>(query: RunnableQuery<O>): O[]
+  run<O>(query: CompiledQuery<O>): O[]
   /** Frees all memory, the database's too. */
   close(): void
 }
