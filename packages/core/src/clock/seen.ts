@@ -33,7 +33,9 @@ export const seenSeq = (seen: SeenVector, device: number): number => {
   return (node[device & (WIDTH - 1)] as number | undefined) ?? 0
 }
 
+// An empty root stays as it is: nothing has one shape only, or joins would not see that one side holds the other.
 const raise = (seen: SeenVector, height: number): SeenVector => {
+  if (seen.root.length === 0) return { height, root: seen.root }
   let raised = seen
   while (raised.height < height) raised = { height: raised.height + 1, root: [raised.root] }
   return raised
@@ -86,11 +88,12 @@ const joinNodes = (a: Node, b: Node, height: number): Node => {
 
 export const joinSeen = (a: SeenVector, b: SeenVector): SeenVector => {
   if (a === b) return a
-  const height = Math.max(a.height, b.height)
-  const left = raise(a, height)
+  const { height } = a
+  // The higher one stands left: of equal nodes the left is kept, and those of a raised vector are made for the moment.
+  if (height < b.height) return joinSeen(b, a)
   const right = raise(b, height)
-  const root = joinNodes(left.root, right.root, height)
-  return root === a.root && a.height === height ? a : root === b.root && b.height === height ? b : { height, root }
+  const root = joinNodes(a.root, right.root, height)
+  return root === a.root ? a : root === b.root ? b : { height, root }
 }
 
 /** The vectors of one device's ops: those of its ops with heads, by rising seq. */

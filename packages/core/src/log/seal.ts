@@ -1,7 +1,7 @@
 /**
  * Sealing runs into a batch and opening one again (SPEC ENV1). Nothing here touches a store or a clock.
  */
-import { deflateSync, inflateSync } from 'fflate'
+import { deflateSync, Inflate, inflateSync } from 'fflate'
 import type { DeviceId } from '../clock/dot.ts'
 import { toCoarse } from '../clock/hlc.ts'
 import { ByteReader, ByteWriter, malformed } from '../codec/bytes.ts'
@@ -16,6 +16,9 @@ import { signBatch } from './signature.ts'
 const COMPRESS_FROM_BYTES = 160
 /** A body never inflates to more: the bound of a decompression bomb. */
 export const MAX_BODY_BYTES = 8 * 1024 * 1024
+
+/** This much inflates to 8 MB at most (1,032 : 1), which is as far as a bomb gets. */
+const INFLATE_STEP_BYTES = 8 * 1024
 
 export interface SealedPart {
   readonly space: string
@@ -62,15 +65,36 @@ const inflate = (packed: Uint8Array): Uint8Array => {
   const reader = new ByteReader(packed)
   const length = reader.varint()
   if (length > MAX_BODY_BYTES) throw new DriftlogError('TOO_LARGE', 'body', { bytes: length, limit: MAX_BODY_BYTES })
+  const deflated = reader.raw(reader.remaining)
   try {
-    // One byte more than announced: a stream that inflates further is noticed without being followed.
-    const inflated = inflateSync(reader.raw(reader.remaining), { out: new Uint8Array(length + 1) })
+    const inflated =
+      deflated.length > INFLATE_STEP_BYTES ? inflateInSteps(deflated, length) : inflateSmall(deflated, length)
     if (inflated.length !== length) throw malformed('body length')
     return inflated
   } catch (cause) {
     if (cause instanceof DriftlogError) throw cause
     throw new DriftlogError('MALFORMED', 'body does not inflate', {}, { cause })
   }
+}
+
+// One byte more than announced, so that a longer stream is noticed. It is followed to its end all the same.
+const inflateSmall = (deflated: Uint8Array, length: number): Uint8Array =>
+  inflateSync(deflated, { out: new Uint8Array(length + 1) })
+
+// Slower for what is small, but a bomb is left as soon as a step passes the announced length.
+const inflateInSteps = (deflated: Uint8Array, length: number): Uint8Array => {
+  const inflated = new Uint8Array(length)
+  let filled = 0
+  const inflater = new Inflate((chunk) => {
+    if (filled + chunk.length > length) throw malformed('body length')
+    inflated.set(chunk, filled)
+    filled += chunk.length
+  })
+  for (let from = 0; from < deflated.length; from += INFLATE_STEP_BYTES) {
+    const to = from + INFLATE_STEP_BYTES
+    inflater.push(deflated.subarray(from, to), to >= deflated.length)
+  }
+  return inflated.subarray(0, filled)
 }
 
 /** A run and the canonical bytes that its chain hash covers. */
