@@ -11,7 +11,7 @@ const COLUMNS = ['id', 'title', 'done', 'priority', 'listId', 'changedAt'] as co
 export class ReplicaDevice implements Device {
   readonly replica: Replica<typeof schema>
   readonly store: BatchStore
-  #last: Receipt<unknown> | undefined
+  protected last: Receipt<unknown> | undefined
 
   constructor(replica: Replica<typeof schema>, store: BatchStore) {
     this.replica = replica
@@ -19,15 +19,15 @@ export class ReplicaDevice implements Device {
   }
 
   insert(task: Task): void {
-    this.#last = this.replica.mutate((tx) => tx.tasks.insert(task))
+    this.last = this.replica.mutate((tx) => tx.tasks.insert(task))
   }
 
   update(id: string, change: Change): void {
-    this.#last = this.replica.mutate((tx) => tx.tasks.update(id, change))
+    this.last = this.replica.mutate((tx) => tx.tasks.update(id, change))
   }
 
   insertAll(tasks: readonly Task[]): void {
-    this.#last = this.replica.mutate((tx) => {
+    this.last = this.replica.mutate((tx) => {
       for (const task of tasks) tx.tasks.insert(task)
     })
   }
@@ -49,7 +49,7 @@ export class ReplicaDevice implements Device {
   }
 
   async stored(): Promise<void> {
-    await this.#last?.stored
+    await this.last?.stored
   }
 
   async log(): Promise<readonly Uint8Array[]> {
@@ -64,5 +64,8 @@ export class ReplicaDevice implements Device {
 
 type Ways = Pick<ReplicaOptions<typeof schema>, 'transport' | 'online'>
 
+export const openReplicaOver = (store: BatchStore, ways: Ways = {}): Promise<Replica<typeof schema>> =>
+  openReplica({ schema, space: SPACE, store, ...ways })
+
 export const openDevice = async (store: BatchStore, ways: Ways = {}): Promise<ReplicaDevice> =>
-  new ReplicaDevice(await openReplica({ schema, space: SPACE, store, ...ways }), store)
+  new ReplicaDevice(await openReplicaOver(store, ways), store)

@@ -7,6 +7,7 @@ import { openDevice } from './device.ts'
 import { openGroup } from './group.ts'
 import { writeHistory } from './history.ts'
 import { note } from './notes.ts'
+import { startServer } from './server.ts'
 
 const COLD_FILE = 'device.db'
 
@@ -24,7 +25,5 @@ export const driftlog: Subject = {
   openGroup,
   prepareBehind,
   openBehind,
-  startServer: async () => {
-    throw new Error('TODO')
-  },
+  startServer,
 }
