@@ -114,7 +114,8 @@ export class World {
   #nextTimer(): boolean {
     let next: { client: SimClient; name: TimerName; atMs: number } | undefined
     for (const client of this.clients) {
-      for (const [name, atMs] of client.timers) if (next === undefined || atMs < next.atMs) next = { client, name, atMs }
+      for (const [name, atMs] of client.timers)
+        if (next === undefined || atMs < next.atMs) next = { client, name, atMs }
     }
     if (next === undefined) return false
     this.nowMs = next.atMs
@@ -233,7 +234,9 @@ export class World {
     const frame = decodeClientFrame(encodeFrame(message))
     connection.toServer.push(frame)
     if (frame.type !== 'hello' && this.#fault('duplicate')) connection.toServer.push(frame)
-    this.#flow(connection.toServer, connection, (next) => this.#serve(client, connection, { kind: 'message', message: next }))
+    this.#flow(connection.toServer, connection, (next) =>
+      this.#serve(client, connection, { kind: 'message', message: next }),
+    )
   }
 
   #toClient(client: SimClient, connection: Connection, message: ServerMessage): void {
@@ -278,7 +281,8 @@ export class World {
 
   async #answer(effect: ServerEffect): Promise<ServerInput> {
     const store = this.server
-    if (effect.kind !== 'authorize' && this.#fault('serverStore')) return { kind: 'storeFailed', code: 'STORAGE_FAILED' }
+    if (effect.kind !== 'authorize' && this.#fault('serverStore'))
+      return { kind: 'storeFailed', code: 'STORAGE_FAILED' }
     try {
       switch (effect.kind) {
         case 'authorize':
@@ -329,7 +333,9 @@ export class World {
         return
       }
       const opened = sent[0].type === 'hello' ? sent : [bareHello(SPACE), ...sent]
-      const answers = decodeServerExchange(encodeExchange(await this.#roundTrip(decodeClientExchange(encodeExchange(opened)))))
+      const answers = decodeServerExchange(
+        encodeExchange(await this.#roundTrip(decodeClientExchange(encodeExchange(opened)))),
+      )
       if (isLostAfter) this.breakConnection(client)
       for (const message of answers) if (connection.isOpen) this.input(client, { kind: 'message', message })
     }, connection)

@@ -114,7 +114,7 @@ export const createServer = (options: ServerOptions): DriftlogServer => {
     },
     close() {
       isClosed = true
-      for (const socket of [...sockets]) socket.goAway()
+      for (const socket of sockets) socket.goAway()
     },
   }
 }

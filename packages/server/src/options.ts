@@ -26,7 +26,7 @@ export interface ServerLimits {
   readonly helloMs: number
   /** A silent socket is pinged, and after twice this time dropped, in milliseconds. */
   readonly heartbeatMs: number
-  /** Bytes that may wait for a slow reader; above half of it nothing more is read for it. */
+  /** Bytes that may wait for a slow reader; beyond it (by one frame at most) nothing more is made for it. */
   readonly sendBufferBytes: number
   /** How long a reader may stay slow, in milliseconds. */
   readonly slowReaderMs: number
@@ -42,7 +42,7 @@ export const defaultLimits: ServerLimits = {
   connections: 10_000,
   helloMs: 5_000,
   heartbeatMs: 30_000,
-  sendBufferBytes: 4_194_304,
+  sendBufferBytes: 2_097_152,
   slowReaderMs: 30_000,
   messagesPerSecond: 200,
   bytesPerSecond: 8_388_608,

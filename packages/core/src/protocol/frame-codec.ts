@@ -14,7 +14,6 @@ import {
   MAX_EXCHANGE_BYTES,
   MAX_EXCHANGE_FRAMES,
   MAX_FRAME_BYTES,
-  MAX_MESSAGE_LENGTH,
   type PushOutcome,
   type RefusalDetails,
   type ServerMessage,
@@ -78,10 +77,6 @@ export const toRefusalDetails = (details: Readonly<Record<string, unknown>>): Re
   }
   return flat
 }
-
-/** The sentence of a refusal, short enough to travel. */
-export const toRefusalMessage = (message: string): string =>
-  message.toWellFormed().slice(0, MAX_MESSAGE_LENGTH).toWellFormed()
 
 // Fields in a fixed order, so that equal messages are equal bytes.
 const toWire = (message: ClientMessage | ServerMessage): object => {

@@ -1,5 +1,5 @@
 /** How a coded refusal looks over HTTP: `{ code, message, details }`, never a stack. */
-import { DriftlogError, type ErrorCode, toRefusalDetails } from '@driftlog/core'
+import { type DriftlogError, type ErrorCode, toRefusalDetails } from '@driftlog/core'
 import type { Context } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 

@@ -4,9 +4,10 @@
  * Invariants:
  * - SOCK1 a socket that has not said a valid hello in time is closed; nothing is read for it before;
  * - SOCK2 a frame is binary, within the limit, and decodes, or the socket is closed with a coded refusal;
- * - SOCK3 what comes too fast is not read from the network: pausing costs the sender time and us nothing;
- * - SOCK4 what a reader does not take is bounded: above half the send buffer nothing is produced for it, a buffer that is
- *   full or stays half full too long ends the socket (the device pulls from its cursor later);
+ * - SOCK3 what comes too fast is not read from the network: pausing costs the sender time and us nothing but what one
+ *   read had brought already, which waits in `held`;
+ * - SOCK4 what a reader does not take is bounded: a full send buffer gets nothing more (one frame may stand out), and one
+ *   that stays full too long ends the socket; the device pulls from its cursor later;
  * - SOCK5 after the end no timer runs and the store is no longer watched.
  */
 import {
@@ -23,8 +24,10 @@ import { RateMeter } from '../limits/token-bucket.ts'
 import type { ServerParts } from '../parts.ts'
 import { SessionDriver } from '../session/session-driver.ts'
 
-/** Messages that may wait before the network is made to wait. */
+/** Messages that may wait in the session before the network is made to wait. */
 const FULL_QUEUE = 16
+/** Frames that one read of the network may bring. Who packs more into it means harm. */
+const MAX_HELD = 10_000
 
 // RFC 6455, section 7.4.1.
 const GOING_AWAY = 1001
@@ -55,6 +58,8 @@ export class SocketSession {
   readonly #rates: RateMeter
   readonly #timers = new Map<'hello' | 'heartbeat' | 'slow' | 'pace', () => void>()
   readonly #onEnd: () => void
+  readonly #held: unknown[] = []
+  #isPumping = false
   #isAlive = true
   #isCongested = false
   #isEnded = false
@@ -91,17 +96,36 @@ export class SocketSession {
   received(data: unknown): void {
     if (this.#isEnded) return
     this.#isAlive = true
+    this.#held.push(data)
+    if (this.#held.length > MAX_HELD) this.#refuse('RATE_LIMITED')
+    else this.#pump()
+  }
+
+  /** Takes what is held while the rates and the session allow, and reads from the network only while nothing is held. */
+  #pump(): void {
+    if (this.#isPumping) return
+    this.#isPumping = true
+    while (!this.#isEnded && !this.#mustWait && this.#held.length > 0) this.#take(this.#held.shift())
+    this.#isPumping = false
+    if (this.#isEnded || this.#socket.readyState !== this.#socket.OPEN) return
+    if (this.#mustWait && !this.#socket.isPaused) this.#socket.pause()
+    else if (!this.#mustWait && this.#socket.isPaused) this.#socket.resume()
+  }
+
+  get #mustWait(): boolean {
+    return this.#timers.has('pace') || this.#driver.waiting >= FULL_QUEUE
+  }
+
+  #take(data: unknown): void {
     if (!(data instanceof ArrayBuffer)) {
       this.#send(refusal('MALFORMED'))
       this.#finish(UNSUPPORTED, 'MALFORMED')
       return
     }
     const owedMs = this.#rates.take(1, data.byteLength, this.#parts.ports.clock.now())
-    if (owedMs > 0) this.#startTimer('pace', owedMs, () => this.#pace())
+    if (owedMs > 0) this.#startTimer('pace', owedMs, () => this.#pump())
     const message = this.#decode(new Uint8Array(data))
-    if (message === undefined) return
-    this.#driver.input({ kind: 'message', message })
-    this.#pace()
+    if (message !== undefined) this.#driver.input({ kind: 'message', message })
   }
 
   #decode(frame: Uint8Array): ClientMessage | undefined {
@@ -118,32 +142,24 @@ export class SocketSession {
     const { limits } = this.#parts
     if (this.#isEnded) return
     this.#socket.send(encodeFrame(message), () => this.#sent())
-    // What was answered may make room for what was held back.
-    this.#pace()
-    if (this.#socket.bufferedAmount > limits.sendBufferBytes) {
-      this.#parts.logger.warn({ bytes: this.#socket.bufferedAmount }, 'a slow reader was dropped')
-      this.terminate()
-    } else if (!this.#isCongested && this.#socket.bufferedAmount > limits.sendBufferBytes / 2) {
+    if (!this.#isCongested && this.#socket.bufferedAmount > limits.sendBufferBytes) {
       this.#isCongested = true
-      this.#startTimer('slow', limits.slowReaderMs, () => this.terminate())
+      this.#startTimer('slow', limits.slowReaderMs, () => {
+        this.#parts.logger.info({ bytes: this.#socket.bufferedAmount }, 'a slow reader was dropped')
+        this.terminate()
+      })
       this.#driver.input({ kind: 'congested' })
     }
+    // What was answered may make room for what was held back.
+    this.#pump()
   }
 
   #sent(): void {
     if (this.#isEnded || !this.#isCongested) return
-    if (this.#socket.bufferedAmount > this.#parts.limits.sendBufferBytes / 4) return
+    if (this.#socket.bufferedAmount > this.#parts.limits.sendBufferBytes / 2) return
     this.#isCongested = false
     this.#stopTimer('slow')
     this.#driver.input({ kind: 'drained' })
-  }
-
-  /** SOCK3: reads from the network only while it is welcome. */
-  #pace(): void {
-    if (this.#isEnded || this.#socket.readyState !== this.#socket.OPEN) return
-    const mustWait = this.#timers.has('pace') || this.#driver.waiting >= FULL_QUEUE
-    if (mustWait && !this.#socket.isPaused) this.#socket.pause()
-    else if (!mustWait && this.#socket.isPaused) this.#socket.resume()
   }
 
   #heartbeat(): void {
@@ -189,6 +205,7 @@ export class SocketSession {
     this.#isEnded = true
     for (const cancel of this.#timers.values()) cancel()
     this.#timers.clear()
+    this.#held.length = 0
     this.#driver.close()
     this.#onEnd()
   }
