@@ -4,7 +4,8 @@ import { VitePWA } from 'vite-plugin-pwa'
 
 export default defineConfig({
   // The workspace packages are bundled from their sources: nothing has to be built before, and a change shows at once.
-  resolve: { conditions: ['driftlog-source', ...defaultClientConditions] },
+  // With `es2015` RxJS comes as the modules that it is written in; by default it is ES5 with helpers.
+  resolve: { conditions: ['driftlog-source', 'es2015', ...defaultClientConditions] },
   build: {
     target: 'es2022',
     // libsodium carries its WebAssembly inside; it is cached once, so a large chunk costs nothing at the next start.
