@@ -1,5 +1,5 @@
-// Gate: what npm would receive is well formed. Each package is packed as for a release; publint and attw read the tarball.
-// A tarball that passed before is not read again (the cache holds its hash).
+// Gate: what npm would receive is well formed. Each package is packed as npm does it; publint and attw read the tarball.
+// A package whose files passed before is not packed again (the cache holds their hash).
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,27 +13,39 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const cache = join(root, 'node_modules', '.cache', 'driftlog', 'exports')
 const shell = process.platform === 'win32'
 
-async function check(folder) {
-  const manifest = JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
-  const { stdout } = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', cache], {
+/** One hash of all that may enter the tarball. */
+function fingerprint(folder) {
+  const hash = createHash('sha256')
+  const files = globSync(['package.json', 'README.md', '{dist,src}/**/*.*'], {
     cwd: join(root, folder),
-    shell,
+    withFileTypes: true,
   })
-  const [{ filename, files }] = Object.values(JSON.parse(stdout))
-  const tarball = join(cache, filename)
-  const stamp = join(cache, `${createHash('sha256').update(readFileSync(tarball)).digest('hex')}.ok`)
+  for (const file of files
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()) {
+    hash.update(file).update(readFileSync(file))
+  }
+  return hash.digest('hex')
+}
+
+async function check(folder) {
+  const stamp = join(cache, `${fingerprint(folder)}.ok`)
+  if (existsSync(stamp)) return
+  let tarball
   try {
+    const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', cache]
+    const { stdout } = await run('npm', pack, { cwd: join(root, folder), shell })
+    const [{ filename, files }] = Object.values(JSON.parse(stdout))
+    tarball = join(cache, filename)
     if (!files.some((file) => file.path === 'dist/mod.js')) throw new Error('the tarball holds no dist/mod.js')
-    if (existsSync(stamp)) return
     await run('publint', ['run', tarball, '--strict'], { cwd: root, shell })
     await run('attw', [tarball, '--profile', 'esm-only', '--no-emoji'], { cwd: root, shell })
-    writeFileSync(stamp, manifest.name)
+    writeFileSync(stamp, folder)
   } catch (error) {
-    throw new Error(
-      `${manifest.name}\n${error.stdout ?? ''}${error.stderr ?? ''}${error.stdout === undefined ? error.message : ''}`,
-    )
+    throw new Error(`${folder}\n${error.stdout === undefined ? error.message : `${error.stdout}${error.stderr}`}`)
   } finally {
-    rmSync(tarball, { force: true })
+    if (tarball) rmSync(tarball, { force: true })
   }
 }
 

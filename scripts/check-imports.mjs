@@ -1,6 +1,6 @@
 // Gate: imports point one way (design: apps → react → client → core; server, store-* → core; testkit → all of them).
-// It fails too when it did not look: every source file on disk must be among the modules it saw.
-import { globSync } from 'node:fs'
+// It fails too when it did not look: every source file on disk, and every relative import in it, must be among what it saw.
+import { globSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
@@ -94,12 +94,18 @@ const { output } = await cruise(
   { extensions: ['.ts', '.tsx', '.js', '.mjs', '.json'] },
 )
 
-const seen = new Set(output.modules.map((module) => module.source))
-const missed = onDisk.filter((path) => !seen.has(path))
-const edges = output.modules.reduce((sum, module) => sum + module.dependencies.length, 0)
+// What the tool should have seen, read in the simplest other way: without TypeScript 6 it passes, having missed modules and type imports.
+const seen = new Map(
+  output.modules.map(({ source, dependencies }) => [source, dependencies.map(({ module }) => module)]),
+)
+const missed = onDisk.flatMap((path) => {
+  if (!seen.has(path)) return [path]
+  const written = readFileSync(path, 'utf8').matchAll(/^(?:import|export)\b[^'"`;]*?['"](\.{1,2}\/[^'"]+)['"]/gm)
+  return [...written].filter(([, name]) => !seen.get(path).includes(name)).map(([, name]) => `${path} → ${name}`)
+})
 
-for (const { rule, from, to } of output.summary.violations) console.error(`${rule.name}: ${from} → ${to}`)
+const { violations } = output.summary
+for (const { rule, from, to } of violations) console.error(`${rule.name}: ${from} → ${to}`)
 for (const path of missed) console.error(`not looked at: ${path}`)
-if (onDisk.length === 0 || edges === 0) console.error(`looked at nothing: ${onDisk.length} files, ${edges} imports`)
-console.log(`${seen.size} modules, ${edges} imports, ${output.summary.violations.length} violations`)
-if (output.summary.violations.length || missed.length || onDisk.length === 0 || edges === 0) process.exitCode = 1
+console.log(`${onDisk.length} files, ${violations.length} violations, ${missed.length} not looked at`)
+if (violations.length || missed.length || onDisk.length === 0) process.exitCode = 1

@@ -88,7 +88,7 @@ function runGate(gate) {
     ...process.env,
     PATH: path,
     TURBO_TELEMETRY_DISABLED: '1',
-    ...(process.stdout.isTTY && { FORCE_COLOR: '1' }),
+    [process.stdout.isTTY ? 'FORCE_COLOR' : 'NO_COLOR']: '1',
   }
   const [command, ...args] = gate.run
   return new Promise((done) => {

@@ -82,18 +82,30 @@ function whereTools() {
   return { node: process.execPath, pnpmFolder }
 }
 
-/** Runs `node ...args` to its end. Signals to this process reach the child, and the child decides when to end. */
-function run({ node, pnpmFolder }, args) {
+/**
+ * Runs `node ...args` to its end. Signals to this process reach the child, and the child decides when to end.
+ * A preparing step speaks only when it fails.
+ */
+function run({ node, pnpmFolder }, args, { isPreparing }) {
   const path = [dirname(node), pnpmFolder, join(root, 'node_modules', '.bin'), process.env.PATH].join(delimiter)
   const env = { ...process.env, PATH: path, TURBO_TELEMETRY_DISABLED: '1', TURBO_NO_UPDATE_NOTIFIER: '1' }
-  const child = spawn(node, args, { cwd: root, env, stdio: 'inherit' })
+  const child = spawn(node, args, { cwd: root, env, stdio: isPreparing ? ['ignore', 'pipe', 'pipe'] : 'inherit' })
+  const said = []
+  for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => said.push(chunk))
+  const patience = setTimeout(() => isPreparing && console.error('Building …'), 2000)
   // A terminal sends Ctrl-C to the whole group, so the child has it already; a second one would cut its shutdown short.
   const forward = (signal) => (signal === 'SIGINT' && process.stdin.isTTY ? undefined : child.kill(signal))
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP']
   for (const signal of signals) process.on(signal, forward)
+  // npm hands SIGTERM to the shell between us, and that dies without a word: a server must not live on alone.
+  const parent = process.ppid
+  const watch = setInterval(() => process.ppid === parent || child.kill('SIGTERM'), 500)
   return new Promise((done, fail) => {
     child.on('error', fail)
-    child.on('exit', (code, signal) => {
+    child.on('close', (code, signal) => {
+      clearTimeout(patience)
+      clearInterval(watch)
+      if (code !== 0) process.stderr.write(Buffer.concat(said))
       for (const name of signals) process.off(name, forward)
       done(code ?? 128 + constants.signals[signal])
     })
@@ -108,11 +120,12 @@ async function main([name, ...rest]) {
   const steps = commands[name]
   if (!steps) throw new Failure(`Usage: node scripts/launch.mjs <${Object.keys(commands).join('|')}> [arguments]`)
   const tools = prepare()
-  for (const [index, step] of steps.entries()) {
-    const code = await run(tools, index === steps.length - 1 ? [...step, ...rest] : step)
+  const last = steps.at(-1)
+  for (const step of steps.slice(0, -1)) {
+    const code = await run(tools, step, { isPreparing: true })
     if (code !== 0) return code
   }
-  return 0
+  return run(tools, [...last, ...rest], { isPreparing: false })
 }
 
 main(process.argv.slice(2)).then(
