@@ -10,12 +10,18 @@ import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { mintToken } from '@driftlog/server'
+import { http, openReplica } from '@driftlog/client'
+import { memoryStore } from '@driftlog/core'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { readHistory } from '../../apps/cli/src/replay/history.ts'
 import { expectedState } from '../../apps/cli/src/replay/oracle.ts'
 import { reportOf } from '../../apps/cli/src/replay/report.ts'
 import { replayHistory } from '../../apps/cli/src/replay/run.ts'
+import { replaySchema } from '../../apps/cli/src/replay/schema.ts'
+import { startServer } from '../../apps/cli/src/serve/server.ts'
 import { type GeneratedCommit, generateHistory, linesOf } from './history-generator.ts'
+import { startProxy } from './proxy.ts'
 
 const root = resolve(fileURLToPath(new URL('../..', import.meta.url)))
 const main = join(root, 'apps', 'cli', 'src', 'main.ts')
@@ -57,10 +63,14 @@ const driftlog = (...args: string[]): Promise<Ended> =>
   })
 
 describe('generated histories', () => {
-  test.each([1, 2, 3])('seed %i agrees with the graph', { timeout: TIMEOUT_MS }, async (seed) => {
+  test.each([
+    [1, 1],
+    [2, 2],
+    [3, 1],
+  ])('seed %i on %i threads agrees with the graph', { timeout: TIMEOUT_MS }, async (seed, threads) => {
     const generated = generateHistory(seed, 150)
     const path = await save(`generated-${seed}.jsonl.gz`, generated)
-    const { exitCode, stdout, stderr } = await driftlog('replay', path, '--json', '--threads', '2')
+    const { exitCode, stdout, stderr } = await driftlog('replay', path, '--json', '--threads', String(threads))
     expect(stderr).toContain('agrees')
     const report = JSON.parse(stdout)
     expect(stdout.trim().split('\n')).toHaveLength(1)
@@ -100,6 +110,76 @@ describe('generated histories', () => {
     })
     expect(result.verdict.agrees).toBe(false)
     expect(reportOf(history, result).differences).toEqual([expect.stringContaining(`${file.path}: lines`)])
+  })
+})
+
+describe('through another server', () => {
+  const space = 'elsewhere'
+  const secret = 'a secret of at least thirty-two characters'
+  const close: (() => Promise<void>)[] = []
+  afterEach(async () => {
+    for (const stop of close.splice(0)) await stop()
+  })
+
+  const start = async (name: string) => {
+    const server = await startServer({ database: join(folder, `${name}.db`), host: '127.0.0.1', port: 0, secret })
+    close.push(() => server.close())
+    const spaces = { [space]: 'writer' } as const
+    const token = await mintToken({ secret, subject: 'test', spaces, expiresInSeconds: 600, nowMs: Date.now() })
+    return { url: `http://127.0.0.1:${server.port}`, token }
+  }
+  const replayThrough = (path: string, url: string, token: string) =>
+    driftlog('replay', path, '--threads', '1', '--server', url, '--space', space, '--token', token)
+
+  test('it agrees, once: the second time the space is not empty', { timeout: TIMEOUT_MS }, async () => {
+    const path = await save('through.jsonl', generateHistory(6, 40))
+    const { url, token } = await start('through')
+    expect(await replayThrough(path, url, token)).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining('agrees'),
+    })
+    expect(await replayThrough(path, url, token)).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringMatching(/^SPACE_NOT_EMPTY /),
+    })
+  })
+
+  test('a byte that changes on the way is noticed', { timeout: TIMEOUT_MS }, async () => {
+    const path = await save('changed.jsonl', generateHistory(7, 40))
+    const { url, token } = await start('changed')
+    const proxy = await startProxy(url, {
+      // In the signature of the last batch of the first long answer.
+      answer: (body) => (body.length > 1_000 ? body.with(-200, body.at(-200)! ^ 1) : body),
+    })
+    close.push(proxy.close)
+    const { exitCode, stderr } = await replayThrough(path, proxy.url, token)
+    expect(stderr).toMatch(/^(SIGNATURE_INVALID|CERTIFICATE_INVALID|MALFORMED|CHAIN_BROKEN) /m)
+    expect(exitCode).toBe(1)
+  })
+
+  test('an op that is not in the history is noticed', { timeout: TIMEOUT_MS }, async () => {
+    const path = await save('intruder.jsonl', generateHistory(8, 40))
+    const { url, token } = await start('intruder')
+    const intrude = async (): Promise<void> => {
+      const replica = await openReplica({
+        schema: replaySchema,
+        space,
+        store: memoryStore(),
+        transport: http(url, { token: () => token }),
+      })
+      replica.mutate((tx) => {
+        tx.files.insert({ id: 'x', path: 'intruder', lastCommit: 0, lastAuthor: 0, lines: 1, commits: 1 })
+      })
+      await replica.sync()
+      await replica.close()
+    }
+    let requests = 0
+    const proxy = await startProxy(url, { before: async () => (++requests === 10 ? intrude() : undefined) })
+    close.push(proxy.close)
+    const { exitCode, stdout, stderr } = await replayThrough(path, proxy.url, token)
+    expect(stdout).toContain('intruder: shown, and not in the history')
+    expect(stderr).toMatch(/^REPLAY_DISAGREES /m)
+    expect(exitCode).toBe(1)
   })
 })
 

@@ -18,6 +18,8 @@ export type CliErrorCode =
   | 'SERVER_UNREACHABLE'
   /** Something answers, but not a Driftlog server. */
   | 'NOT_A_SERVER'
+  /** A replay needs a space that holds nothing. */
+  | 'SPACE_NOT_EMPTY'
   /** The replayed devices do not hold what the history says. */
   | 'REPLAY_DISAGREES'
   /** The replay did not get to its end. */

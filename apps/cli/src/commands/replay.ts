@@ -3,10 +3,11 @@ import process from 'node:process'
 import type { Command } from 'commander'
 import { CliError, failureOf } from '../errors.ts'
 import { serverUrl, spaceId, wholeNumber } from '../options.ts'
-import { formatCount, terminalOutput } from '../output.ts'
+import { formatCount, plural, terminalOutput } from '../output.ts'
 import { readHistory } from '../replay/history.ts'
 import { reportOf, tableOf } from '../replay/report.ts'
-import { replayHistory } from '../replay/run.ts'
+import { type Remote, replayHistory } from '../replay/run.ts'
+import { probeHealth, probeSpace } from '../status/probe.ts'
 
 /** More threads than this wait for each other. */
 const MOST_THREADS = 8
@@ -55,6 +56,7 @@ const defaultThreads = (): number => Math.min(availableParallelism(), MOST_THREA
 const run = async (path: string, options: Options): Promise<void> => {
   const output = terminalOutput(options.json === true)
   const remote = remoteOf(options)
+  if (remote !== undefined) await expectEmpty(remote)
   const history = await readHistory(path, { commits: options.commits })
   const result = await replayHistory({
     history,
@@ -72,7 +74,19 @@ const run = async (path: string, options: Options): Promise<void> => {
   process.exitCode = failure.exitCode
 }
 
-const remoteOf = ({ server, token, space, keep }: Options) => {
+/** What is there already would be part of the outcome. */
+const expectEmpty = async ({ url, space, token }: Remote): Promise<void> => {
+  await probeHealth(url)
+  const { ops } = await probeSpace(url, space, token)
+  if (ops > 0) {
+    throw new CliError(
+      'SPACE_NOT_EMPTY',
+      `${space} holds ${plural(ops, 'op')} already; name a space that was never used`,
+    )
+  }
+}
+
+const remoteOf = ({ server, token, space, keep }: Options): Remote | undefined => {
   if (server === undefined) {
     if (token !== undefined || space !== undefined) throw new CliError('USAGE', '--token and --space go with --server')
     return undefined

@@ -16,12 +16,19 @@ import { type Plan, planReplay } from './plan.ts'
 import { runThreads } from './threads.ts'
 import { judge, type Verdict } from './verdict.ts'
 
+/** Where to replay to: a space, and a writer's token for it. */
+export interface Remote {
+  readonly url: string
+  readonly space: string
+  readonly token: string
+}
+
 export interface ReplayOptions {
   readonly history: History
   /** Devices are spread over so many threads. */
   readonly threads: number
   /** A server to replay through, and a space on it that holds nothing yet. Without one, an own server on loopback. */
-  readonly remote?: { readonly url: string; readonly space: string; readonly token: string }
+  readonly remote?: Remote
   /** Leaves the database of the own server where it is. */
   readonly keep: boolean
   /** What the history says must come out; by default the oracle's word. Tests pass something else to see it noticed. */
@@ -108,11 +115,11 @@ export const replayHistory = async (options: ReplayOptions): Promise<ReplayResul
 /** A server on loopback over SQLite in a temporary directory, for this one replay. */
 class OwnServer {
   readonly database: string
-  readonly access: { readonly url: string; readonly space: string; readonly token: string }
+  readonly access: Remote
   readonly #directory: string
   readonly #close: () => Promise<void>
 
-  private constructor(directory: string, access: OwnServer['access'], close: () => Promise<void>) {
+  private constructor(directory: string, access: Remote, close: () => Promise<void>) {
     this.#directory = directory
     this.database = databaseIn(directory)
     this.access = access

@@ -1,10 +1,12 @@
 /** Reads a space from a server in its arrival order, over the protocol, and keeps every batch: what a courier carries. */
+import { setTimeout } from 'node:timers/promises'
 import {
   type Batch,
   type Cursor,
   decodeBatch,
   type DeviceId,
   DriftlogError,
+  type ErrorCode,
   equalBytes,
   type ServerMessage,
   startCursor,
@@ -20,9 +22,15 @@ export interface CarriedBatch {
   readonly order: number
 }
 
+/** A busy server is asked again after so long, so many times. */
+const RETRY_MS = 1_000
+const MOST_RETRIES = 60
+
 export class ServerFeed {
-  readonly #connection: Connection
+  readonly #transport: Transport
+  readonly #space: string
   readonly #ofDevice = new Map<DeviceId, CarriedBatch[]>()
+  #connection: Connection | undefined
   #cursor: Cursor = startCursor
   #count = 0
   #lastId = 0
@@ -31,15 +39,8 @@ export class ServerFeed {
 
   /** `transport`: a round-trip one; the feed asks only when it needs something. */
   constructor(transport: Transport, space: string) {
-    this.#connection = transport.connect(space, {
-      opened: () => {},
-      message: (message) => {
-        if (message.type === 'page' && message.id === this.#awaited?.id) this.#awaited?.resolve(message)
-        else if (message.type === 'refused')
-          this.#fail(new DriftlogError(message.code, message.message, { ...message.details }))
-      },
-      closed: (failure) => this.#fail(new DriftlogError(failure?.code ?? 'UNAVAILABLE', failure?.message)),
-    })
+    this.#transport = transport
+    this.#space = space
   }
 
   /** The device's batches up to `seq`, in order. Rejects where the server does not have them, though it said so. */
@@ -71,7 +72,8 @@ export class ServerFeed {
   }
 
   close(): void {
-    this.#connection.close()
+    this.#connection?.close()
+    this.#connection = undefined
   }
 
   #heldSeq(device: DeviceId): number {
@@ -80,18 +82,46 @@ export class ServerFeed {
 
   async #read(): Promise<void> {
     for (let more = true; more; ) {
-      const page = await this.#ask()
+      const page = await this.#askPatiently()
       for (const bytes of page.batches) this.#take(bytes)
       this.#cursor = page.cursor
       more = page.more
     }
   }
 
+  async #askPatiently(): Promise<Page> {
+    for (let retries = 0; ; retries++) {
+      try {
+        return await this.#ask()
+      } catch (error) {
+        const isPassing =
+          error instanceof DriftlogError && (error.code === 'UNAVAILABLE' || error.code === 'RATE_LIMITED')
+        if (!isPassing || retries === MOST_RETRIES) throw error
+        this.close()
+        await setTimeout(RETRY_MS)
+      }
+    }
+  }
+
   #ask(): Promise<Page> {
+    this.#connection ??= this.#connect()
+    const connection = this.#connection
     return new Promise((resolve, reject) => {
       const id = ++this.#lastId
       this.#awaited = { id, resolve, reject }
-      this.#connection.send([{ type: 'pull', id, after: this.#cursor }])
+      connection.send([{ type: 'pull', id, after: this.#cursor }])
+    })
+  }
+
+  #connect(): Connection {
+    return this.#transport.connect(this.#space, {
+      opened: () => {},
+      message: (message) => {
+        const awaited = this.#awaited
+        if (message.type === 'page' && message.id === awaited?.id) awaited.resolve(message)
+        else if (message.type === 'refused') this.#fail(message.code, message.message)
+      },
+      closed: (failure) => this.#fail(failure?.code ?? 'UNAVAILABLE', failure?.message),
     })
   }
 
@@ -103,8 +133,8 @@ export class ServerFeed {
     else list.push(carried)
   }
 
-  #fail(error: Error): void {
-    this.#awaited?.reject(error)
+  #fail(code: ErrorCode, message?: string): void {
+    this.#awaited?.reject(new DriftlogError(code, message))
     this.#awaited = undefined
   }
 }

@@ -38,17 +38,25 @@ export const judge = (evidence: Evidence): Verdict => {
 }
 
 const deviceDifferences = ({ devices, ops, expectation }: Evidence): string[] => {
-  const differences: string[] = []
   const [first] = devices
+  const differences = new Map<string, number[]>()
+  const note = (what: string, device: number): void => {
+    differences.set(what, [...(differences.get(what) ?? []), device])
+  }
   for (const { device, digest, ops: shownOps, conflicts, waiting } of devices) {
-    if (digest !== first.digest) differences.push(`device ${device} has another digest than device ${first.device}`)
-    if (shownOps !== ops) differences.push(`device ${device} shows ${formatCount(shownOps)} ops of ${formatCount(ops)}`)
-    if (waiting > 0) differences.push(`on device ${device} ${formatCount(waiting)} ops still wait for what they saw`)
+    if (digest !== first.digest) note(`has another digest than device ${first.device}`, device)
+    if (shownOps !== ops) note(`shows ${formatCount(shownOps)} ops of ${formatCount(ops)}`, device)
+    if (waiting > 0) note(`holds ${formatCount(waiting)} ops that wait for what they saw`, device)
     if (conflicts !== expectation.conflicts) {
-      differences.push(`device ${device} counts ${conflicts} concurrent fields, the history ${expectation.conflicts}`)
+      note(`counts ${conflicts} fields with concurrent values, the history ${expectation.conflicts}`, device)
     }
   }
-  return differences
+  // What is wrong everywhere is one thing to be told, not hundreds.
+  return [...differences].map(([what, which]) =>
+    which.length === 1
+      ? `device ${which[0]} ${what}`
+      : `${which.length} devices, the first is ${which[0]}: each ${what}`,
+  )
 }
 
 const fileDifferences = (files: readonly ShownFile[], { files: expected }: Expectation, history: History): string[] => {

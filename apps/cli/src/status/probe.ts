@@ -19,7 +19,7 @@ export interface Health {
 export const probeHealth = async (url: string): Promise<Health> => {
   const started = performance.now()
   const response = await reach(url, `${url}/healthz`)
-  const answeredMs = performance.now() - started
+  const answeredMs = Math.round(performance.now() - started)
   const said: unknown = await response.json().catch(() => undefined)
   if (typeof said === 'object' && said !== null) {
     const { ready, checks, protocol, connections } = said as Record<string, unknown>
