@@ -11,7 +11,7 @@
  * - LOG4 the projected vector is at most the held one.
  */
 import type { DeviceId } from '../clock/dot.ts'
-import { equalBytes } from '../codec/bytes.ts'
+import { equalBytes, malformed } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
 import { opCount, type Run, toSeqOf } from '../op/run.ts'
 import type { Batch } from './batch.ts'
@@ -49,6 +49,7 @@ interface HeldDevice {
 
 export class OpLog {
   readonly chain: ChainIndex
+  readonly #space: string
   readonly #projector: ProjectionTarget
   readonly #devices = new Map<DeviceId, HeldDevice>()
   /** Device → devices whose next run waits for one of its ops. */
@@ -56,6 +57,7 @@ export class OpLog {
 
   constructor(space: string, projector: ProjectionTarget) {
     this.chain = new ChainIndex(space)
+    this.#space = space
     this.#projector = projector
   }
 
@@ -94,6 +96,8 @@ export class OpLog {
    * batch, where that one is not held yet but comes with the same delivery. Throws what `verifyBatch` and `openBatch` throw.
    */
   check(batch: Batch, certificate?: Uint8Array): CheckedBatch {
+    // A first batch of another space brings a certificate that is right for that space.
+    if (batch.header.space !== this.#space) throw malformed('a batch of another space')
     verifyBatch(batch, this.#devices.get(batch.header.device)?.certificate ?? certificate)
     return this.open(batch)
   }

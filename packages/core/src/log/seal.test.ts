@@ -4,10 +4,9 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { toCoarse } from '../clock/hlc.ts'
 import { ByteWriter } from '../codec/bytes.ts'
 import { cryptoReady } from '../crypto/sodium.ts'
-import { DriftlogError } from '../errors.ts'
 import { opCount } from '../op/run.ts'
 import { encodeRun } from '../op/run-codec.ts'
-import { type ForgedOp, forgeRun, identityOf, shapes } from '../testing/replicas.test-support.ts'
+import { codeOf, type ForgedOp, forgeRun, identityOf, shapes } from '../testing/replicas.test-support.ts'
 import {
   assembleBatch,
   type Batch,
@@ -27,16 +26,6 @@ const identity = (() => {
   let made: ReturnType<typeof identityOf> | undefined
   return () => (made ??= identityOf(1))
 })()
-
-const codeOf = (run: () => unknown): string => {
-  try {
-    run()
-  } catch (error) {
-    if (error instanceof DriftlogError) return error.code
-    throw error
-  }
-  return 'ok'
-}
 
 const opsOf = (...stamps: number[]): ForgedOp[] =>
   stamps.map((hlc) => ({

@@ -2,8 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type DeviceId, deviceIdFromBytes, type Dot } from '../clock/dot.ts'
 import { ByteWriter } from '../codec/bytes.ts'
-import { DriftlogError } from '../errors.ts'
-import { forgeRun, shapes, spliceBytes } from '../testing/replicas.test-support.ts'
+import { codeOf, forgeRun, shapes, spliceBytes } from '../testing/replicas.test-support.ts'
 import { Author, type NewChange, type OpContext } from './author.ts'
 import { LAST_KNOWN_LAW, Law } from './law.ts'
 import { type AppEvent, opCount, type Run, type Shape } from './run.ts'
@@ -99,16 +98,6 @@ const contentOf = (run: Run) => ({
   })),
   events: [...run.events],
 })
-
-const codeOf = (read: () => unknown): string => {
-  try {
-    read()
-  } catch (error) {
-    if (error instanceof DriftlogError) return error.code
-    throw error
-  }
-  return 'ok'
-}
 
 /** A mutated run decodes to a run with exactly those bytes, or is refused with one of two codes. */
 const checkHostile = (bytes: Uint8Array): void => {

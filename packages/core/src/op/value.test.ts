@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ByteReader, ByteWriter } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
+import { codeOf } from '../testing/replicas.test-support.ts'
 import { MAX_DEPTH, readValue, type Value, writeValue } from './value.ts'
 
 const encode = (value: Value): Uint8Array => {
@@ -16,16 +17,6 @@ const decode = (bytes: Uint8Array): Value | undefined => {
   const value = readValue(reader)
   reader.expectEnd()
   return value
-}
-
-const codeOf = (run: () => unknown): string => {
-  try {
-    run()
-  } catch (error) {
-    if (error instanceof DriftlogError) return error.code
-    throw error
-  }
-  return 'nothing was thrown'
 }
 
 const text = fc.string({ unit: 'binary' }).filter((candidate) => candidate.isWellFormed())

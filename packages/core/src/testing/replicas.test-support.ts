@@ -6,6 +6,7 @@ import type { DeviceId, Dot } from '../clock/dot.ts'
 import { chainNext } from '../crypto/chain.ts'
 import { fingerprint, makeCertificate } from '../crypto/identity.ts'
 import { signingKeysFromSeed } from '../crypto/sodium.ts'
+import { DriftlogError } from '../errors.ts'
 import { type Batch, decodeBatch } from '../log/batch.ts'
 import { ChainIndex } from '../log/chain-index.ts'
 import { OpLog } from '../log/op-log.ts'
@@ -30,6 +31,17 @@ export const shapes = {
 } as const satisfies Record<string, Shape>
 
 export const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex')
+
+/** The code of the DriftlogError that is thrown; 'ok' where none is. Anything else goes on. */
+export const codeOf = (run: () => unknown): string => {
+  try {
+    run()
+  } catch (error) {
+    if (error instanceof DriftlogError) return error.code
+    throw error
+  }
+  return 'ok'
+}
 
 const seedOf = (number: number): Uint8Array => {
   const seed = new Uint8Array(32)
@@ -166,7 +178,8 @@ export const createForger = (number: number) => {
     nextSeq = toSeq + 1
     return sealBatch(part, [bytes], identity.keys)
   }
-  return { device, identity, seal, nextSeq: () => nextSeq }
+  /** The chain hash after what was sealed last: what a reference to it is filled in with. */
+  return { device, identity, seal, last: () => before }
 }
 export type Forger = ReturnType<typeof createForger>
 
