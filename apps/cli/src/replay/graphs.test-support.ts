@@ -2,7 +2,7 @@
 import * as fc from 'fast-check'
 import type { Commit, History } from './history.ts'
 
-export const BASE_MS = Date.UTC(2021, 0, 1)
+const BASE_MS = Date.UTC(2021, 0, 1)
 
 /** `atMs`: after BASE_MS. A path stands for a change of +1 line. */
 export const commit = (

@@ -76,7 +76,11 @@ export const replayHistory = async (options: ReplayOptions): Promise<ReplayResul
       memory,
     ).finally(stopProgress)
     const replayed = performance.now()
+    // The digest and all that follows is in `outcomes`: what is left to look at is the database.
+    await own?.close()
+    const stored = await own?.storedBytes()
 
+    const checking = performance.now()
     const board = new Board(memory)
     const deviceOf = new Map(
       plan.devices.flatMap(({ writes }, device) => writes.map((write) => [write, device] as const)),
@@ -102,13 +106,14 @@ export const replayHistory = async (options: ReplayOptions): Promise<ReplayResul
       bytes: {
         sent: outcomes.reduce((sum, { sentBytes }) => sum + sentBytes, 0),
         received: outcomes.reduce((sum, { receivedBytes }) => sum + receivedBytes, 0),
-        stored: await own?.storedBytes(),
+        stored,
       },
-      ms: { replay: replayed - started, check: performance.now() - replayed },
+      ms: { replay: replayed - started, check: performance.now() - checking },
       kept: keep ? own?.database : undefined,
     }
   } finally {
-    await own?.stop(keep)
+    await own?.close()
+    if (!keep) await own?.remove()
   }
 }
 
@@ -118,6 +123,7 @@ class OwnServer {
   readonly access: Remote
   readonly #directory: string
   readonly #close: () => Promise<void>
+  #closing: Promise<void> | undefined
 
   private constructor(directory: string, access: Remote, close: () => Promise<void>) {
     this.#directory = directory
@@ -156,15 +162,21 @@ class OwnServer {
     }
   }
 
+  /** Closing twice is harmless. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  /** Once it is closed: what is left on the disk then. */
   async storedBytes(): Promise<number> {
     const names = await readdir(this.#directory)
     const sizes = await Promise.all(names.map(async (name) => (await stat(join(this.#directory, name))).size))
     return sizes.reduce((sum, size) => sum + size, 0)
   }
 
-  async stop(keep: boolean): Promise<void> {
-    await this.#close()
-    if (!keep) await rm(this.#directory, { recursive: true, force: true })
+  remove(): Promise<void> {
+    return rm(this.#directory, { recursive: true, force: true })
   }
 }
 

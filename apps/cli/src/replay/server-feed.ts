@@ -118,7 +118,7 @@ export class ServerFeed {
       opened: () => {},
       message: (message) => {
         const awaited = this.#awaited
-        if (message.type === 'page' && message.id === awaited?.id) awaited.resolve(message)
+        if (message.type === 'page' && awaited !== undefined && message.id === awaited.id) awaited.resolve(message)
         else if (message.type === 'refused') this.#fail(message.code, message.message)
       },
       closed: (failure) => this.#fail(failure?.code ?? 'UNAVAILABLE', failure?.message),

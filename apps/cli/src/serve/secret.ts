@@ -5,7 +5,7 @@ import { CliError, systemCode } from '../errors.ts'
 
 const SECRET_BYTES = 32
 /** What HS256 asks for. */
-export const MIN_SECRET_LENGTH = 32
+const MIN_SECRET_LENGTH = 32
 
 export const secretFileOf = (database: string): string => `${database}.secret`
 
