@@ -6,7 +6,7 @@ import type { Browser, BrowserContext } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { AppWindow, converge } from './app-window.ts'
 import { ensureBuiltApp } from './built-app.ts'
-import { launchChromium } from './chromium.ts'
+import { BrowserProcess, launchChromium } from './chromium.ts'
 import { ServerProcess } from './server.ts'
 
 let folder = ''
@@ -184,4 +184,28 @@ test('two tabs share the storage and are two devices; each shows what the other 
   await c.page.getByRole('radio', { name: 'All' }).check()
   await c.isTicked('From the second tab')
   await converge(b, c)
+})
+
+test('the browser is killed: what was stored is there again, and continues the same log', {
+  timeout: 60_000,
+}, async () => {
+  const killed = new BrowserProcess(await mkdtemp(join(folder, 'profile-')))
+  try {
+    let window = await openWindow(await killed.start())
+    await window.isInstalled()
+    await window.setOnline(false)
+    await window.add('Stored before the kill')
+    await window.isStored()
+    const [device, digest] = [await window.device(), await window.digest()]
+    await killed.kill()
+
+    window = await openWindow(await killed.start())
+    await window.shows('Stored before the kill')
+    expect(await window.digest()).toBe(digest)
+    expect(await window.device()).toBe(device)
+    await window.add('Written after it')
+    await converge(window, await newDevice())
+  } finally {
+    await killed.kill()
+  }
 })
