@@ -42,7 +42,8 @@ const chaos = async (world: World, steps: number): Promise<void> => {
         if (choose(3) === 0) world.restartServer()
         break
       case 6:
-        if (choose(6) === 0) await world.rollBackServer(choose(12))
+        if (choose(3) === 0) world.killSilently(client)
+        else if (choose(4) === 0) await world.rollBackServer(choose(12))
         break
       default:
         await world.step()

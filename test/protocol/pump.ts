@@ -210,6 +210,14 @@ export class World {
     this.input(client, { kind: 'disconnected' })
   }
 
+  /** The connection dies without a word: only silence tells. */
+  killSilently(client: SimClient): void {
+    const { connection } = client
+    if (connection === undefined) return
+    connection.isOpen = false
+    connection.stopWatching?.()
+  }
+
   restartServer(): void {
     for (const client of this.clients) this.breakConnection(client)
   }
@@ -230,7 +238,7 @@ export class World {
 
   #toServer(client: SimClient, message: ClientMessage): void {
     const { connection } = client
-    if (connection === undefined) return
+    if (connection?.isOpen !== true) return
     const frame = decodeClientFrame(encodeFrame(message))
     connection.toServer.push(frame)
     if (frame.type !== 'hello' && this.#fault('duplicate')) connection.toServer.push(frame)
@@ -360,9 +368,9 @@ export class World {
   isQuiet(): boolean {
     return (
       this.actions.every(({ connection }) => connection?.isOpen === false) &&
-      this.clients.every(({ session }) => {
+      this.clients.every(({ session, connection }) => {
         const { online, caughtUp, syncing } = sessionStatus(session)
-        return online && caughtUp && !syncing
+        return online && caughtUp && !syncing && connection?.isOpen === true
       })
     )
   }

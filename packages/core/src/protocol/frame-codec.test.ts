@@ -49,7 +49,11 @@ const text = (maxLength: number) =>
   fc.string({ unit: 'grapheme', maxLength }).filter((value) => value.length <= maxLength)
 const details = fc.dictionary(
   fc.stringMatching(/^[a-z][a-zA-Z]{0,10}$/).filter((key) => !(key in Object.prototype)),
-  fc.oneof(text(50), fc.double({ noNaN: true }), fc.boolean()),
+  fc.oneof(
+    text(50),
+    fc.double({ noNaN: true }).map((value) => value + 0),
+    fc.boolean(),
+  ),
   { maxKeys: 8, noNullPrototype: true },
 )
 const optional = <T>(key: string, value: fc.Arbitrary<T>) =>
@@ -224,7 +228,7 @@ describe('wire values', () => {
         fc.boolean(),
         fc.integer(),
         fc.maxSafeInteger(),
-        fc.double({ noNaN: true }),
+        fc.double({ noNaN: true }).map((value) => value + 0),
         fc.string({ unit: 'grapheme' }),
         bytes(20),
         fc.array(tie('any'), { maxLength: 4 }),

@@ -1,0 +1,308 @@
+import { beforeAll, describe, expect, it } from 'vitest'
+import type { DeviceId } from '../clock/dot.ts'
+import { emptyVector, encodeVector } from '../clock/version-vector.ts'
+import { chainStart } from '../crypto/chain.ts'
+import { fingerprint, makeCertificate } from '../crypto/identity.ts'
+import { cryptoReady, type SigningKeys, signingKeysFromSeed } from '../crypto/sodium.ts'
+import { assembleBatch, type Batch, encodeHeader } from '../log/batch.ts'
+import type { BatchPage, Cursor, StoredBatch } from '../log/batch-store.ts'
+import { signBatch } from '../log/signature.ts'
+import { bareHello, type ClientMessage, type Role, type ServerMessage } from './messages.ts'
+import { stepServerSession } from './server-session.ts'
+import { createServerSession, type ServerSession } from './server-state.ts'
+import type { ServerEffect, ServerInput } from './server-types.ts'
+import { vectorDigest } from './vector-digest.ts'
+
+const NOW = Date.UTC(2026, 5, 1)
+let keys: SigningKeys
+let device: DeviceId
+let certificate: Uint8Array
+
+beforeAll(async () => {
+  await cryptoReady()
+  keys = signingKeysFromSeed(new Uint8Array(32).fill(1))
+  device = fingerprint(keys.publicKey)
+  certificate = makeCertificate('home', keys.publicKey, signingKeysFromSeed(new Uint8Array(32).fill(2)))
+})
+
+const batchOf = (seq: number, coarseMaxHlc = 1): Batch => {
+  const tag = chainStart('home', certificate).subarray(0, 16)
+  const common = { format: 1, space: 'home', device, fromSeq: seq, toSeq: seq, keyEpoch: 0, flags: 0 }
+  const own = seq === 1 ? certificate : undefined
+  const header = encodeHeader({ ...common, coarseMaxHlc, tagBefore: tag, tagAfter: tag, certificate: own })
+  const body = new Uint8Array(3)
+  return assembleBatch(header, body, signBatch(header, body, keys))
+}
+const cursorAt = (position: number): Cursor => ({
+  position,
+  tag: new Uint8Array(position === 0 ? 0 : 16).fill(position),
+})
+const pageOf = (positions: readonly number[], end: number, more = false): BatchPage => ({
+  batches: positions.map((position): StoredBatch => ({ batch: batchOf(position), position })),
+  cursor: cursorAt(end),
+  more,
+})
+
+class Machine {
+  state: ServerSession
+  effects: ServerEffect[] = []
+
+  constructor(mode: 'live' | 'roundTrip' = 'live') {
+    this.state = createServerSession({ space: 'home', mode })
+  }
+
+  input(...inputs: ServerInput[]): this {
+    for (const input of inputs) {
+      const { state, effects } = stepServerSession(this.state, input)
+      this.state = state
+      this.effects.push(...effects)
+    }
+    return this
+  }
+
+  say(...messages: ClientMessage[]): this {
+    return this.input(...messages.map((message) => ({ kind: 'message', message }) as const))
+  }
+
+  authorized(role: Role = 'writer', serverTimeMs: number | undefined = NOW): this {
+    return this.input({ kind: 'authorized', role, serverTimeMs })
+  }
+
+  /** In sync, and so live from position 9. */
+  live(): this {
+    this.say({ ...bareHello('home'), digest: vectorDigest(emptyVector) }).authorized()
+    this.input({ kind: 'looked', end: cursorAt(9), vector: emptyVector, cursorValid: false })
+    // The look after the watch began.
+    this.authorized().input({ kind: 'pageRead', page: pageOf([], 9) })
+    this.effects = []
+    return this
+  }
+
+  kinds(): string[] {
+    return this.effects.splice(0).map((effect) => (effect.kind === 'send' ? effect.message.type : effect.kind))
+  }
+
+  sent(): ServerMessage[] {
+    return this.effects.splice(0).flatMap((effect) => (effect.kind === 'send' ? [effect.message] : []))
+  }
+}
+
+describe('a session', () => {
+  it('ING7 reads nothing of the space before its hello is authorized, and ends where it is not', () => {
+    const machine = new Machine().say({ ...bareHello('home'), token: 't', digest: vectorDigest(emptyVector) })
+    expect(machine.effects).toEqual([{ kind: 'authorize', token: 't' }])
+    machine.effects = []
+    expect(machine.input({ kind: 'denied', code: 'NOT_FOUND' }).kinds()).toEqual(['refused', 'close'])
+    expect(machine.say({ type: 'ping' }).kinds()).toEqual([])
+  })
+
+  it.each([
+    { ...bareHello('other') },
+    { type: 'ping' },
+    { type: 'push', id: 1, batches: [new Uint8Array(1)] },
+    { ...bareHello('home'), protocol: 2 },
+  ] as ClientMessage[])('begins with a hello of this space and version: %j', (message) => {
+    expect(new Machine().say(message).kinds()).toEqual(['refused', 'close'])
+  })
+
+  it('ING5 does one thing at a time, each authorized afresh', () => {
+    const machine = new Machine().live()
+    machine.say(
+      { type: 'pull', id: 1, after: cursorAt(0) },
+      { type: 'pull', id: 2, after: cursorAt(0) },
+      { type: 'ping' },
+    )
+    expect(machine.kinds()).toEqual(['authorize'])
+    expect(machine.authorized().kinds()).toEqual(['readAfter'])
+    expect(machine.input({ kind: 'pageRead', page: pageOf([1], 9) }).kinds()).toEqual(['page', 'authorize'])
+    expect(machine.input({ kind: 'denied', code: 'UNAUTHORIZED' }).kinds()).toEqual(['refused', 'close'])
+  })
+
+  it('SYNC7 answers a digest that is its own without a vector, and goes live from the end', () => {
+    const vector = new Map([[device, 3]])
+    const hello = { ...bareHello('home'), digest: vectorDigest(vector), cursor: cursorAt(2) }
+    const looked = { kind: 'looked', end: cursorAt(9), vector, cursorValid: true } as const
+    const inSync = new Machine().say(hello).authorized().input(looked)
+    expect(inSync.state.live).toEqual(cursorAt(9))
+    const [welcome] = inSync.sent()
+    expect(welcome).toEqual({
+      type: 'welcome',
+      protocol: 1,
+      serverTimeMs: NOW,
+      role: 'writer',
+      inSync: true,
+      cursorValid: true,
+      end: cursorAt(9),
+    })
+    const behind = new Machine()
+      .say({ ...hello, digest: vectorDigest(emptyVector) })
+      .authorized()
+      .input(looked)
+    expect(behind.state.live).toBeUndefined()
+    expect(behind.sent()).toMatchObject([{ inSync: false, vector: encodeVector(vector) }])
+  })
+
+  it('PRO9 a hello without a digest is not answered', () => {
+    const machine = new Machine('roundTrip').say(bareHello('home'), {
+      type: 'push',
+      id: 1,
+      batches: [batchOf(1).bytes],
+    })
+    machine.authorized()
+    expect(machine.kinds()).toEqual(['authorize', 'authorize'])
+    expect(machine.authorized().kinds()).toEqual(['append'])
+  })
+
+  it('is bounded in what waits', () => {
+    const machine = new Machine().live().input({ kind: 'congested' })
+    for (let count = 0; count < 65; count++) machine.say({ type: 'ping' })
+    expect(machine.sent()).toMatchObject([{ type: 'refused', code: 'RATE_LIMITED' }])
+  })
+
+  it('says nothing while the send buffer is full', () => {
+    const machine = new Machine().live().input({ kind: 'congested' }, { kind: 'changed' })
+    expect(machine.say({ type: 'ping' }).kinds()).toEqual([])
+    expect(machine.input({ kind: 'drained' }).kinds()).toEqual(['pong', 'authorize'])
+  })
+
+  it('UNAVAILABLE where the clock cannot be trusted', () => {
+    const machine = new Machine().say({ ...bareHello('home'), digest: vectorDigest(emptyVector) })
+    machine.effects = []
+    expect(machine.input({ kind: 'authorized', role: 'writer', serverTimeMs: undefined }).sent()).toMatchObject([
+      { code: 'UNAVAILABLE' },
+    ])
+  })
+})
+
+describe('a push', () => {
+  const push = (...batches: Batch[]): ClientMessage => ({
+    type: 'push',
+    id: 4,
+    batches: batches.map(({ bytes }) => bytes),
+  })
+
+  it('ING6 is acknowledged only once the store has it', () => {
+    const machine = new Machine()
+      .live()
+      .say(push(batchOf(1)))
+      .authorized()
+    expect(machine.kinds()).toEqual(['authorize', 'append'])
+    expect(machine.input({ kind: 'appended', outcomes: [{ kind: 'appended', position: 10 }] }).sent()).toEqual([
+      { type: 'pushed', id: 4, outcomes: [{ kind: 'appended' }] },
+    ])
+    machine.say(push(batchOf(1))).authorized()
+    machine.effects = []
+    expect(machine.input({ kind: 'storeFailed', code: 'STORAGE_FULL' }).sent()).toEqual([
+      { type: 'pushed', id: 4, outcomes: [{ kind: 'refused', code: 'UNAVAILABLE', details: {} }] },
+    ])
+  })
+
+  it('ING3 looks up certificates only for histories that go on, and names a gap where there is none', () => {
+    const machine = new Machine()
+      .live()
+      .say(push(batchOf(2)))
+      .authorized()
+    expect(machine.effects.at(-1)).toEqual({ kind: 'readTips', devices: [device] })
+    machine.effects = []
+    expect(machine.input({ kind: 'tipsRead', tips: new Map() }).sent()).toMatchObject([
+      { outcomes: [{ kind: 'refused', code: 'GAP', details: { have: 0 } }] },
+    ])
+    const tip = { seq: 1, tag: new Uint8Array(16), certificate }
+    machine
+      .say(push(batchOf(2)))
+      .authorized()
+      .input({ kind: 'tipsRead', tips: new Map([[device, tip]]) })
+    expect(machine.kinds()).toContain('append')
+  })
+
+  it('ING2 to ING4 refuse one batch and keep the others; outcomes stay in order', () => {
+    const ahead = batchOf(1, 1e9)
+    const forged = batchOf(2).bytes.slice()
+    forged[forged.length - 1] ^= 1
+    const machine = new Machine().live()
+    machine.say({
+      type: 'push',
+      id: 4,
+      batches: [ahead.bytes, batchOf(1).bytes, forged, batchOf(2).bytes, new Uint8Array(9)],
+    })
+    machine.authorized().input({ kind: 'tipsRead', tips: new Map() })
+    const append = machine.effects.at(-1)
+    expect(append?.kind === 'append' && append.batches.map(({ header }) => header.fromSeq)).toEqual([1, 2])
+    machine.effects = []
+    machine.input({ kind: 'appended', outcomes: [{ kind: 'duplicate' }, { kind: 'fork', have: 7 }] })
+    expect(machine.sent()).toMatchObject([
+      {
+        outcomes: [
+          { code: 'CLOCK_AHEAD', details: { serverTimeMs: NOW } },
+          { kind: 'duplicate' },
+          { code: 'SIGNATURE_INVALID' },
+          { code: 'FORK', details: { have: 7 } },
+          { code: 'MALFORMED' },
+        ],
+      },
+    ])
+  })
+
+  it('SYNC6 of a reader is refused, batch by batch', () => {
+    const machine = new Machine().live().say(push(batchOf(1), batchOf(2)))
+    machine.effects = []
+    expect(machine.authorized('reader').sent()).toMatchObject([
+      { outcomes: [{ code: 'FORBIDDEN' }, { code: 'FORBIDDEN' }] },
+    ])
+  })
+})
+
+describe('live pages', () => {
+  it('SYNC11 go on where the last one ended, until there is no more', () => {
+    const machine = new Machine().live().input({ kind: 'changed' }).authorized()
+    expect(machine.effects.at(-1)).toMatchObject({ kind: 'readAfter', cursor: cursorAt(9) })
+    machine.effects = []
+    machine.input({ kind: 'pageRead', page: pageOf([10, 11], 11, true) })
+    expect(machine.effects).toMatchObject([
+      { message: { type: 'page', from: 9, cursor: cursorAt(11) } },
+      { kind: 'authorize' },
+    ])
+    machine.authorized()
+    expect(machine.effects.at(-1)).toMatchObject({ kind: 'readAfter', cursor: cursorAt(11) })
+    machine.effects = []
+    expect(machine.input({ kind: 'pageRead', page: pageOf([12], 12) }).kinds()).toEqual(['page'])
+  })
+
+  it('SYNC11 look again at what came in while they were read', () => {
+    const machine = new Machine().live().input({ kind: 'changed' }).authorized().input({ kind: 'changed' })
+    machine.effects = []
+    expect(machine.input({ kind: 'pageRead', page: pageOf([10], 10) }).kinds()).toEqual(['page', 'authorize'])
+  })
+
+  it('SYNC12 leave out what the session itself pushed, and cover it', () => {
+    const machine = new Machine()
+      .live()
+      .say({ type: 'push', id: 1, batches: [batchOf(1).bytes] })
+      .authorized()
+    machine
+      .input({ kind: 'appended', outcomes: [{ kind: 'appended', position: 11 }] }, { kind: 'changed' })
+      .authorized()
+    machine.effects = []
+    machine.input({ kind: 'pageRead', page: pageOf([10, 11, 12], 12) })
+    const [page] = machine.sent()
+    expect(page).toMatchObject({ from: 9, cursor: cursorAt(12) })
+    expect(page.type === 'page' && page.batches).toHaveLength(2)
+    expect(machine.state.own.size).toBe(0)
+  })
+
+  it('do not hold up messages for ever', () => {
+    const machine = new Machine().live().input({ kind: 'changed' })
+    machine.say({ type: 'ping' }).authorized()
+    machine.effects = []
+    machine.input({ kind: 'pageRead', page: pageOf([10], 10, true) })
+    expect(machine.kinds()).toEqual(['page', 'pong', 'authorize'])
+  })
+
+  it('end the session where they cannot be read', () => {
+    const machine = new Machine().live().input({ kind: 'changed' }).authorized()
+    machine.effects = []
+    expect(machine.input({ kind: 'storeFailed', code: 'BASE_MISMATCH' }).sent()).toMatchObject([
+      { code: 'UNAVAILABLE' },
+    ])
+  })
+})
