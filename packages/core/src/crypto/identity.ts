@@ -68,3 +68,13 @@ export const readCertificate = (bytes: Uint8Array, space: string, device: Device
     throw invalid('it does not decode', error)
   }
 }
+
+/**
+ * The public key of a device by a certificate that was checked when it was taken in. The id is the key's fingerprint, so
+ * the key needs no second look at the installation's signature. Throws CERTIFICATE_INVALID.
+ */
+export const certifiedKey = (checked: Uint8Array, device: DeviceId): Uint8Array => {
+  const publicKey = checked.subarray(0, PUBLIC_KEY_BYTES)
+  if (fingerprint(publicKey) === device) return publicKey
+  throw new DriftlogError('CERTIFICATE_INVALID', 'its key is not the one of the device', { device })
+}

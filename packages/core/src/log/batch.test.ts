@@ -176,7 +176,8 @@ describe('a signed batch', () => {
     expect(refusal(() => verifyBatch(signed({}, other), certificate))).toBe('SIGNATURE_INVALID')
     const strange = makeCertificate(space, other.publicKey, other)
     expect(refusal(() => verifyBatch(later, strange))).toBe('CERTIFICATE_INVALID')
-    expect(refusal(() => verifyBatch(signed({ space: 'other' }, author), certificate))).toBe('CERTIFICATE_INVALID')
+    const elsewhere = signed({ space: 'other', fromSeq: 1, toSeq: 2, certificate }, author)
+    expect(refusal(() => verifyBatch(elsewhere, undefined))).toBe('CERTIFICATE_INVALID')
   })
 
   it('a first batch goes by the certificate that it brings, not by one that is known', () => {

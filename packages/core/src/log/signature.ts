@@ -1,4 +1,4 @@
-import { readCertificate } from '../crypto/identity.ts'
+import { certifiedKey, readCertificate } from '../crypto/identity.ts'
 import { hash, type SigningKeys, sign, verify } from '../crypto/sodium.ts'
 import { ByteWriter } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
@@ -14,15 +14,19 @@ export const signBatch = (headerBytes: Uint8Array, body: Uint8Array, keys: Signi
   sign(digestOf(headerBytes, body), keys)
 
 /**
- * ENV authorship: checks that the device in the header signed the batch. `knownCertificate` is the one of the device's
- * first batch; a first batch brings its own. Throws CERTIFICATE_INVALID or SIGNATURE_INVALID.
+ * ENV authorship: checks that the device in the header signed the batch. A first batch brings its certificate;
+ * `knownCertificate` is the one, checked then, of the device of a later batch. Throws CERTIFICATE_INVALID or
+ * SIGNATURE_INVALID.
  */
 export const verifyBatch = (batch: Batch, knownCertificate: Uint8Array | undefined): void => {
-  const { header } = batch
-  const bytes = header.certificate ?? knownCertificate
-  if (bytes === undefined) throw new DriftlogError('CERTIFICATE_INVALID', 'none is known', { device: header.device })
-  const { publicKey } = readCertificate(bytes, header.space, header.device)
-  if (!verify(batch.signature, digestOf(batch.headerBytes, batch.body), publicKey)) {
-    throw new DriftlogError('SIGNATURE_INVALID', '', { device: header.device, fromSeq: header.fromSeq })
+  const { device, space, certificate, fromSeq } = batch.header
+  if (!verify(batch.signature, digestOf(batch.headerBytes, batch.body), authorKey())) {
+    throw new DriftlogError('SIGNATURE_INVALID', '', { device, fromSeq })
+  }
+
+  function authorKey(): Uint8Array {
+    if (certificate !== undefined) return readCertificate(certificate, space, device).publicKey
+    if (knownCertificate !== undefined) return certifiedKey(knownCertificate, device)
+    throw new DriftlogError('CERTIFICATE_INVALID', 'none is known', { device })
   }
 }
