@@ -6,10 +6,11 @@ import type { Browser, BrowserContext } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { AppWindow, converge } from './app-window.ts'
 import { ensureBuiltApp } from './built-app.ts'
-import { BrowserProcess, launchChromium } from './chromium.ts'
+import { BrowserProcess, findChromium, launchChromium } from './chromium.ts'
 import { ServerProcess } from './server.ts'
 
 let folder = ''
+let executable = ''
 let browser: Browser
 let server: ServerProcess
 const contexts: BrowserContext[] = []
@@ -18,7 +19,8 @@ const windows: AppWindow[] = []
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'driftlog-e2e-'))
   await ensureBuiltApp()
-  browser = await launchChromium()
+  executable = await findChromium(folder)
+  browser = await launchChromium(executable)
 }, 90_000)
 
 afterAll(async () => {
@@ -189,7 +191,7 @@ test('two tabs share the storage and are two devices; each shows what the other 
 test('the browser is killed: what was stored is there again, and continues the same log', {
   timeout: 60_000,
 }, async () => {
-  const killed = new BrowserProcess(await mkdtemp(join(folder, 'profile-')))
+  const killed = new BrowserProcess(executable, await mkdtemp(join(folder, 'profile-')))
   try {
     let window = await openWindow(await killed.start())
     await window.isInstalled()

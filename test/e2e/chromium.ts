@@ -2,13 +2,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import process from 'node:process'
 import { type Browser, type BrowserContext, chromium } from 'playwright-core'
 
 const PATIENCE_MS = 20_000
+/** As the value of DRIFTLOG_CHROMIUM: the one in the npm package, whatever the system has. */
+const BUNDLED = 'bundled'
 
 const SYSTEM = [
   '/usr/bin/chromium',
@@ -18,7 +17,7 @@ const SYSTEM = [
   'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe',
 ]
 
-export const browserArguments = [
+const browserArguments = [
   '--headless',
   '--no-sandbox',
   '--disable-gpu',
@@ -29,37 +28,48 @@ export const browserArguments = [
   '--disable-sync',
 ]
 
-export const chromiumPath = async (): Promise<string> => {
+/** Where a Chromium is. One that has to be unpacked goes into `folder`; the caller deletes it in the end. */
+export const findChromium = async (folder: string): Promise<string> => {
   const named = process.env['DRIFTLOG_CHROMIUM']
+  if (named === BUNDLED) return unpackChromium(folder)
   if (named !== undefined && named !== '') return named
-  return SYSTEM.find(existsSync) ?? unpackChromium()
+  return SYSTEM.find(existsSync) ?? unpackChromium(folder)
 }
 
-/** It thinks of itself as part of a cloud function: only there it unpacks the libraries that a bare system lacks. */
-const unpackChromium = async (): Promise<string> => {
+/** It takes itself for part of a cloud function: only there it unpacks the libraries too that a bare system lacks. */
+const unpackChromium = async (folder: string): Promise<string> => {
   process.env['AWS_LAMBDA_JS_RUNTIME'] ??= 'nodejs22.x'
   process.env['AWS_EXECUTION_ENV'] ??= 'AWS_Lambda_nodejs22.x'
-  // What an interrupted run left half unpacked would be taken for whole.
-  await rm(join(tmpdir(), 'chromium'), { force: true })
-  const { default: packed } = await import('@sparticuz/chromium')
-  return packed.executablePath()
+  // It unpacks to a fixed name: in the common temp folder, what an interrupted run left half done would be taken for whole.
+  const common = process.env['TMPDIR']
+  process.env['TMPDIR'] = folder
+  try {
+    const { default: packed } = await import('@sparticuz/chromium')
+    return await packed.executablePath()
+  } finally {
+    if (common === undefined) delete process.env['TMPDIR']
+    else process.env['TMPDIR'] = common
+  }
 }
 
 /** A browser with a profile on disk, to be killed and started again over it. */
 export class BrowserProcess {
+  readonly #executable: string
   readonly #profile: string
   #child: ChildProcess | undefined
 
-  constructor(profile: string) {
+  constructor(executable: string, profile: string) {
+    this.#executable = executable
     this.#profile = profile
   }
 
   async start(): Promise<BrowserContext> {
     const child = spawn(
-      await chromiumPath(),
+      this.#executable,
       [...browserArguments, '--remote-debugging-port=0', `--user-data-dir=${this.#profile}`, 'about:blank'],
       // A group of its own: a browser is many processes, and all of them have to go.
-      { stdio: ['ignore', 'ignore', 'pipe'], detached: true },
+      // What a killed browser leaves behind lies in its profile.
+      { stdio: ['ignore', 'ignore', 'pipe'], detached: true, env: { ...process.env, TMPDIR: this.#profile } },
     )
     this.#child = child
     const endpoint = await new Promise<string>((resolve, reject) => {
@@ -91,5 +101,5 @@ export class BrowserProcess {
   }
 }
 
-export const launchChromium = async (): Promise<Browser> =>
-  chromium.launch({ executablePath: await chromiumPath(), args: browserArguments })
+export const launchChromium = (executablePath: string): Promise<Browser> =>
+  chromium.launch({ executablePath, args: browserArguments })

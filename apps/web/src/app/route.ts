@@ -73,11 +73,8 @@ export const useRoute = (): Route => useSyncExternalStore(listen, present)
 export const go = (change: Partial<Route>, { replace = false } = {}): void => {
   const hash = routeHash({ ...present(), ...change })
   if (hash === location.hash) return
-  if (!replace) {
-    location.hash = hash
-    return
-  }
-  history.replaceState(null, '', hash)
+  history[replace ? 'replaceState' : 'pushState'](null, '', hash)
+  // At once: by itself the event comes later, and a control that was just switched would jump back and forth.
   dispatchEvent(new HashChangeEvent('hashchange'))
 }
 
