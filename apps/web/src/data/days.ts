@@ -18,11 +18,6 @@ export const dateOf = (day: Day): Date | undefined => {
   return Number.isNaN(date.getTime()) ? undefined : date
 }
 
-export const addDays = (day: Day, days: number): Day => {
-  const date = dateOf(day)
-  return date === undefined ? day : dayOf(new Date(date.getTime() + days * DAY_MS))
-}
-
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'long', timeZone: 'UTC' })
 const thisYear = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short', timeZone: 'UTC' })
 const otherYear = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeZone: 'UTC' })
