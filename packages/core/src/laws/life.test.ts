@@ -37,7 +37,8 @@ const causalOrders = (changes: readonly Change[]): Change[][] =>
     order.every(({ seen }, at) => [...seen].every((ref) => order.slice(0, at).some((other) => other.ref === ref))),
   )
 
-const sorted = (life: Life) => ({ touches: life.touches.toSorted(), deletes: life.deletes.toSorted() })
+const byRef = (a: number, b: number): number => a - b
+const sorted = ({ touches, deletes }: Life) => ({ touches: touches.toSorted(byRef), deletes: deletes.toSorted(byRef) })
 
 /** Change n may have seen any of those before it; what these saw, it saw. */
 const histories = (length: number): fc.Arbitrary<Change[]> =>

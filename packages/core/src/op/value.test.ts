@@ -102,7 +102,7 @@ describe('values', () => {
         if (!(error instanceof DriftlogError && error.code === 'MALFORMED')) throw error
         return
       }
-      if (Buffer.compare(encode(decoded!), Uint8Array.from(bytes)) !== 0) expect.unreachable(`${bytes}`)
+      if (Buffer.compare(encode(decoded!), Uint8Array.from(bytes)) !== 0) expect.unreachable(bytes.join())
     }
     for (let first = 0; first < 256; first++) check(first)
     for (const tag of [0, 3, 4, 5, 6, 7, 8, 9, 10, 16, 127, 128, 129])

@@ -1,0 +1,261 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import process from 'node:process'
+import { fileURLToPath } from 'node:url'
+import { ed25519 } from '@noble/curves/ed25519.js'
+import { blake2b } from '@noble/hashes/blake2.js'
+import { cryptoReady, decodeVector, type DeviceId, hash, signingKeysFromSeed } from '@driftlog/core'
+import fc from 'fast-check'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { ByteReader } from '../../packages/core/src/codec/bytes.ts'
+import { sign, verify } from '../../packages/core/src/crypto/sodium.ts'
+import { decodeBatch } from '../../packages/core/src/log/batch.ts'
+import { openBatch, sealBatch } from '../../packages/core/src/log/seal.ts'
+import { decodeRun, encodeRun } from '../../packages/core/src/op/run-codec.ts'
+import { readValue } from '../../packages/core/src/op/value.ts'
+import { createReplica, forgeRun, identityOf, shapes } from '../../packages/core/src/testing/replicas.test-support.ts'
+import { describeRun, fromJson, type JsonValue, makeVectors } from './make-vectors.ts'
+import * as second from './second-implementation.ts'
+import { fromHex, toHex } from './second-implementation.ts'
+
+beforeAll(cryptoReady)
+
+const CHANGED = `The bytes of a format have changed. What was written before must stay readable for ever: give the new bytes a
+format number of their own, keep reading the old ones, and write a decision record (docs/decisions). If a case was only
+added, write the vectors with DRIFTLOG_WRITE_VECTORS=1 and look at the diff: no line that was there may change.`
+
+const pathOf = (name: string): string => fileURLToPath(new URL(`vectors/${name}`, import.meta.url))
+const isWriting = process.env.DRIFTLOG_WRITE_VECTORS === '1'
+const format = (contents: unknown): string => `${JSON.stringify(contents, null, 2)}\n`
+
+const load = <T>(name: string): T => JSON.parse(readFileSync(pathOf(name), 'utf8')) as T
+
+interface Values {
+  values: { value: JsonValue; hex: string }[]
+  refused: { why: string; hex: string }[]
+  tooDeep: { hex: string }
+}
+type CryptoVectors = Record<
+  | 'space'
+  | 'seed'
+  | 'publicKey'
+  | 'installationSeed'
+  | 'installationKey'
+  | 'certificate'
+  | 'replacedDevice'
+  | 'certificateThatReplaces'
+  | 'chainStart'
+  | 'run'
+  | 'chainNext'
+  | 'tagDevice'
+  | 'tagKey'
+  | 'tag',
+  string
+> & { references: string[] }
+interface History {
+  space: string
+  batches: { device: string; fromSeq: number; toSeq: number; tagAfter: string; chainAfter: string; hex: string }[]
+  projected: [string, number][]
+  voidOps: number
+  rows: (Omit<second.RowJson, 'registers'> & {
+    registers: { path: string[]; writes: { dot: second.DotJson; value: JsonValue }[] }[]
+  })[]
+  digest: string
+}
+
+const valueOf = (hex: string) => {
+  const reader = new ByteReader(fromHex(hex))
+  const value = readValue(reader)
+  reader.expectEnd()
+  return value
+}
+
+describe('golden vectors', () => {
+  it.each(['values.json', 'clock.json', 'crypto.json', 'runs.json', 'history.json'])(
+    '%s is what the code makes',
+    (name) => {
+      const made = makeVectors()[name]
+      if (isWriting) writeFileSync(pathOf(name), format(made))
+      // Line by line of one layout, so that the message names the first case that changed.
+      const lines = format(made).split('\n')
+      const onFile = format(load(name)).split('\n')
+      const changed = lines.findIndex((line, at) => line !== onFile[at])
+      expect(lines[changed], CHANGED).toBe(onFile[changed])
+      expect(lines.length, CHANGED).toBe(onFile.length)
+    },
+  )
+
+  it('[OP2] values read back; what is no value is refused', () => {
+    const { values, refused, tooDeep } = load<Values>('values.json')
+    for (const { value, hex } of values) expect(valueOf(hex)).toEqual(fromJson(value))
+    for (const { hex } of refused) expect(() => valueOf(hex)).toThrow(expect.objectContaining({ code: 'MALFORMED' }))
+    expect(valueOf(tooDeep.hex)).toBeUndefined()
+  })
+
+  it('[VV1] vectors read back', () => {
+    const { vectors } = load<{ vectors: { entries: [string, number][]; hex: string }[] }>('clock.json')
+    for (const { entries, hex } of vectors) {
+      expect(Object.fromEntries(decodeVector(fromHex(hex)))).toEqual(Object.fromEntries(entries))
+    }
+  })
+
+  it('[OP3] runs read back', () => {
+    const { runs } = load<{ runs: { name: string; device: DeviceId; hex: string }[] }>('runs.json')
+    for (const { name, device, hex, ...described } of runs) {
+      expect(describeRun(decodeRun(fromHex(hex), device, 1_000)), name).toEqual(described)
+    }
+  })
+
+  it('[OP8 OP3 ENV3] certificates, chain and tags by another library', () => {
+    const vectors = load<CryptoVectors>('crypto.json')
+    const [seed, installationSeed, certificate, run] = (
+      ['seed', 'installationSeed', 'certificate', 'run'] as const
+    ).map((name) => fromHex(vectors[name]))
+    const publicKey = second.publicKeyOf(seed)
+    expect(toHex(publicKey)).toBe(vectors.publicKey)
+    expect(toHex(second.publicKeyOf(installationSeed))).toBe(vectors.installationKey)
+    expect(toHex(second.makeCertificate(vectors.space, publicKey, installationSeed))).toBe(vectors.certificate)
+    const replaced = second.deviceBytes(vectors.replacedDevice)
+    expect(toHex(second.makeCertificate(vectors.space, publicKey, installationSeed, replaced))).toBe(
+      vectors.certificateThatReplaces,
+    )
+    const start = second.chainStart(vectors.space, certificate)
+    expect(toHex(start)).toBe(vectors.chainStart)
+    const next = second.chainNext(start, run, vectors.references.map(fromHex))
+    expect(toHex(next)).toBe(vectors.chainNext)
+    const key = second.tagKey(new Uint8Array(32), vectors.space, vectors.tagDevice)
+    expect(toHex(key)).toBe(vectors.tagKey)
+    expect(toHex(second.tagOf(next, key))).toBe(vectors.tag)
+  })
+
+  it('[ENV1 LOG2 CELL7] the history: signatures and the digest by another library, the state in any order of devices', () => {
+    const { space, batches, projected, voidOps, rows, digest } = load<History>('history.json')
+    const keys = new Map<string, Uint8Array>()
+    for (const { hex, device, chainAfter, tagAfter } of batches) {
+      const bytes = fromHex(hex)
+      const { certificate, flags } = decodeBatch(bytes).header
+      // Not compressed: the bytes of a deflate stream are not part of the format.
+      expect(flags).toBe(0)
+      if (certificate !== undefined) keys.set(device, certificate.subarray(0, 32))
+      expect(second.fingerprint(keys.get(device)!)).toBe(device)
+      second.checkBatch(bytes, keys.get(device)!)
+      const changed = bytes.slice()
+      changed[bytes.length - 70] ^= 1
+      expect(() => second.checkBatch(changed, keys.get(device)!)).toThrow()
+      expect(toHex(second.tagOf(fromHex(chainAfter), second.tagKey(new Uint8Array(32), space, device)))).toBe(tagAfter)
+    }
+    const withBytes = rows.map((row) => ({
+      ...row,
+      registers: row.registers.map(({ path, writes }) => ({
+        path,
+        writes: writes.map(({ dot, value }) => ({ dot, hex: encodeJson(value) })),
+      })),
+    }))
+    expect(toHex(second.digestOf(withBytes))).toBe(digest)
+    const devices = [...new Set(batches.map(({ device }) => device))]
+    for (const [index, order] of [
+      devices,
+      devices.toReversed(),
+      [...devices.slice(2), ...devices.slice(0, 2)],
+    ].entries()) {
+      const reader = createReplica(20 + index)
+      for (const device of order) {
+        for (const batch of batches) if (batch.device === device) reader.receive(fromHex(batch.hex))
+      }
+      expect(reader.digest()).toBe(digest)
+      expect(reader.projector.voidCount).toBe(voidOps)
+      expect(Object.fromEntries(reader.projector.projected)).toEqual(Object.fromEntries(projected))
+    }
+  })
+
+  it('[ENV1] a compressed batch opens to its run: the stream is any deflate, its bytes are not fixed', () => {
+    const name = 'compressed-batch.json'
+    if (isWriting && !existsSync(pathOf(name))) writeFileSync(pathOf(name), format(makeCompressed()))
+    const { batch, device, run } = load<{ batch: string; device: DeviceId; run: string }>(name)
+    const decoded = decodeBatch(fromHex(batch))
+    expect(decoded.header.flags).toBe(1)
+    expect(decoded.header.device).toBe(device)
+    expect(openBatch(decoded).map(({ bytes }) => toHex(bytes))).toEqual([run])
+  })
+})
+
+const encodeJson = (value: JsonValue): string => {
+  const found = load<Values>('values.json').values.find(
+    (candidate) => JSON.stringify(candidate.value) === JSON.stringify(value),
+  )
+  if (found !== undefined) return found.hex
+  // Short text and what is in values.json is all that the history holds.
+  const bytes = new TextEncoder().encode(value as string)
+  return bytes.length < 128 && bytes.every((byte) => byte < 128)
+    ? toHex(Uint8Array.of(128 + bytes.length, ...bytes))
+    : toHex(second.join(Uint8Array.of(6), second.prefixed(bytes)))
+}
+
+const makeCompressed = () => {
+  const identity = identityOf(1)
+  const changes = Array.from({ length: 12 }, (_, index) => ({
+    shape: shapes.title,
+    row: { id: `row ${index}` },
+    value: 'a title',
+  }))
+  const run = encodeRun(forgeRun(identity.device, 1, [{ hlc: 5, changes }]))
+  const part = {
+    ...identity,
+    fromSeq: 1,
+    toSeq: 1,
+    maxHlc: 5,
+    tagBefore: new Uint8Array(16),
+    tagAfter: new Uint8Array(16),
+  }
+  return { device: identity.device, run: toHex(run), batch: toHex(sealBatch(part, [run], identity.keys).bytes) }
+}
+
+describe('primitives, against a second library', () => {
+  const bytes = fc.uint8Array({ maxLength: 300 })
+  const key = fc.uint8Array({ minLength: 16, maxLength: 64 })
+
+  it('BLAKE2b of any length, keyed and not', () => {
+    fc.assert(
+      fc.property(bytes, fc.integer({ min: 16, max: 64 }), key, (message, dkLen, secret) => {
+        expect(toHex(hash(message, dkLen))).toBe(toHex(blake2b(message, { dkLen })))
+        expect(toHex(hash(message, dkLen, secret))).toBe(toHex(blake2b(message, { dkLen, key: secret })))
+      }),
+    )
+  })
+
+  it('Ed25519: the same keys, the same signatures, each accepted by the other', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), bytes, fc.nat(511), (seed, message, flip) => {
+        const keys = signingKeysFromSeed(seed)
+        expect(toHex(keys.publicKey)).toBe(toHex(ed25519.getPublicKey(seed)))
+        const signature = sign(message, keys)
+        expect(toHex(signature)).toBe(toHex(ed25519.sign(message, seed)))
+        expect(verify(signature, message, keys.publicKey)).toBe(true)
+        const changed = signature.slice()
+        changed[flip >> 3] ^= 1 << (flip & 7)
+        expect(verify(changed, message, keys.publicKey)).toBe(false)
+      }),
+      { numRuns: 30 },
+    )
+  })
+
+  it('Ed25519: a signature whose S is not reduced, and a key of small order, are refused', () => {
+    const seed = new Uint8Array(32).fill(3)
+    const keys = signingKeysFromSeed(seed)
+    const message = Uint8Array.of(1, 2, 3)
+    const signature = sign(message, keys)
+    const order = 2n ** 252n + 27742317777372353535851937790883648493n
+    let scalar = BigInt(`0x${toHex(signature.slice(32).reverse())}`) + order
+    const malleated = signature.slice()
+    for (let at = 32; at < 64; at++, scalar >>= 8n) malleated[at] = Number(scalar & 255n)
+    expect(verify(malleated, message, keys.publicKey)).toBe(false)
+    expect(ed25519.verify(malleated, message, keys.publicKey, { zip215: false })).toBe(false)
+    const smallOrder = Uint8Array.of(1, ...new Uint8Array(31))
+    expect(
+      verify(
+        new Uint8Array(64).fill(0, 32).map((_, at) => (at === 0 ? 1 : 0)),
+        message,
+        smallOrder,
+      ),
+    ).toBe(false)
+  })
+})
