@@ -1,4 +1,4 @@
-/** SYNC, ING: any number of devices and one server, in any order of events and under faults, end equal (faults 2, 4, 9). */
+/** SYNC, ING: any number of devices and one server, in any order of events and under faults, end equal (no loss, contiguity, liveness). */
 import { cryptoReady, type DeviceId, sessionStatus } from '@driftlog/core'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -105,7 +105,7 @@ const run = async (seed: number, modes: readonly ('live' | 'roundTrip')[], steps
   await expectSilence(world)
 }
 
-/** Fault 9: where nothing is to be done nothing is asked, except the ping or the poll of an idle session. */
+/** SYNC20: where nothing is to be done nothing is asked, except the ping or the poll of an idle session. */
 const expectSilence = async (world: World): Promise<void> => {
   for (const client of world.clients) client.sent.length = 0
   const until = world.nowMs + 10 * 60_000

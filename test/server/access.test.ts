@@ -1,4 +1,4 @@
-/** Fault 10, ING5, ING7: only members' bytes come in, and a space's bytes reach only its members. */
+/** ING5, ING7: only members' bytes come in, and a space's bytes reach only its members. */
 import {
   bareHello,
   cryptoReady,

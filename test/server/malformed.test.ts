@@ -1,4 +1,4 @@
-/** Fault 11, PRO2, SOCK2: whatever comes, the answer is a catalogued code, nothing is stored, and the process serves on. */
+/** PRO2, SOCK2: whatever comes, the answer is a catalogued code, nothing is stored, and the process serves on. */
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import {

@@ -106,7 +106,7 @@ export const pageCame = (draft: Draft, page: Page): void => {
     state.received = page.cursor
   }
   if (!isAnswer || !page.more) return
-  // No loop without progress (fault 9): a page that says "more" and brings nothing new is against the protocol.
+  // SYNC20, no loop without progress: a page that says "more" and brings nothing new is against the protocol.
   if (isOld || (isByVector && page.batches.length === 0)) fail(draft, 'PROTOCOL_VIOLATION', 'a page without progress')
   else state.pullWanted = true
 }
