@@ -15,7 +15,7 @@ import { LiveTables } from './query/live-tables.ts'
 import { openSqlJs, type SqlJsOptions } from './query/sql-js.ts'
 import { Replica } from './replica.ts'
 import { loadBookmarks } from './storage/bookmarks.ts'
-import { loadIdentity } from './storage/identity.ts'
+import { loadIdentity, retiredSlot } from './storage/identity.ts'
 import { Keeper } from './storage/keeper.ts'
 import { SyncEngine } from './sync/engine.ts'
 import type { Transport } from './transport/transport.ts'
@@ -55,7 +55,7 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
     const keeper = new Keeper(store, space, log, ports.timers)
     await keeper.load()
     const writer = new Writer(identity, log, projector, highWater)
-    keeper.begin(writer)
+    keeper.begin(writer, retiredSlot(slot))
     const tables = new LiveTables({
       schema,
       cells: projector.cells,

@@ -70,6 +70,7 @@ export class Replica<S extends Schema> {
   readonly #stored: Milestones
   readonly #acknowledged: Milestones
   readonly #board: StatusBoard
+  #isMutating = false
   #closing: Promise<void> | undefined
 
   /** Use `openReplica`. */
@@ -94,7 +95,11 @@ export class Replica<S extends Schema> {
       tables.changed()
       this.#board.refresh()
     })
-    engine?.acknowledged$.subscribe((vector) => this.#acknowledged.reach(seqOf(vector, this.device)))
+    engine?.acknowledged$.subscribe((vector) => {
+      const seq = seqOf(vector, this.device)
+      // A server that has more of this device than was ever sent has another branch, and says nothing about this one.
+      if (seq <= keeper.storedSeq) this.#acknowledged.reach(seq)
+    })
   }
 
   get space(): string {
@@ -112,12 +117,14 @@ export class Replica<S extends Schema> {
 
   /**
    * Runs `change` and writes what it asks for as one op, atomic on every replica. Synchronous; the receipt tells when it
-   * is durable. Throws VALUE_INVALID, ROW_NOT_FOUND, TOO_LARGE, READ_ONLY or CLOSED, or whatever `change` throws, and then
-   * nothing has happened.
+   * is durable. Throws VALUE_INVALID, ROW_NOT_FOUND, TOO_LARGE, READ_ONLY or CLOSED, OPTION_INVALID where `change` is async
+   * or mutates by itself, or whatever `change` throws; and then nothing has happened.
    */
   mutate<T>(change: (tx: Tx<S>) => T): Receipt<T> {
     this.#expectOpen()
     const { writer, projector, keeper, ports, newId, schema, tables } = this.#parts
+    // The inner one would take the outer one's stamp, and the outer op would be void everywhere (OP5).
+    if (this.#isMutating) throw new DriftlogError('OPTION_INVALID', 'mutate was called inside the function of a mutate')
     if (keeper.error !== undefined)
       throw new DriftlogError('READ_ONLY', keeper.error.message, { cause: keeper.error.code })
     const hlc = writer.nextStamp(ports.clock.now())
@@ -130,11 +137,15 @@ export class Replica<S extends Schema> {
       newId,
     })
     let value: T
+    this.#isMutating = true
     try {
       value = change(transaction.tables() as Tx<S>)
     } finally {
+      this.#isMutating = false
       transaction.end()
     }
+    refusePromise(value)
+    this.#expectOpen()
     const changes = transaction.changes()
     if (changes.length === 0) return createReceipt(value, undefined, this.#stored, this.#acknowledged)
     const { toSeq } = writer.write(changes, hlc, schema.version)
@@ -209,7 +220,7 @@ export class Replica<S extends Schema> {
 
   /**
    * Resolves when everything that is held here is at the server and everything that the server had is here. Waits while
-   * offline; rejects with the error where that cannot happen, and with CLOSED.
+   * offline and while it is trying; rejects with the error where that cannot happen, and with CLOSED.
    */
   async sync(): Promise<void> {
     this.#expectOpen()
@@ -228,10 +239,11 @@ export class Replica<S extends Schema> {
 
   async #close(): Promise<void> {
     const { keeper, engine, tables, release } = this.#parts
+    // First, so that nothing comes in any more that the keeper would have to store.
+    engine?.stop()
     try {
       await keeper.close()
     } finally {
-      engine?.stop()
       tables.close()
       this.#stored.reach(keeper.storedSeq)
       const closed = new DriftlogError('CLOSED')
@@ -245,4 +257,15 @@ export class Replica<S extends Schema> {
   #expectOpen(): void {
     if (this.#closing !== undefined) throw new DriftlogError('CLOSED')
   }
+}
+
+/** An async function has not done its work when it returns: what it did so far would be written, and the rest refused. */
+const refusePromise = (value: unknown): void => {
+  if (typeof (value as PromiseLike<unknown> | null | undefined)?.then !== 'function') return
+  // It goes on without a transaction and fails; that failure is told here, once.
+  Promise.resolve(value as PromiseLike<unknown>).catch(() => undefined)
+  throw new DriftlogError(
+    'OPTION_INVALID',
+    'the function of mutate is async or returned a promise: await outside of it',
+  )
 }

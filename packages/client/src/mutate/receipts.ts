@@ -12,9 +12,13 @@ export interface Receipt<T> {
   readonly acknowledged: Promise<void>
 }
 
-/** Promises for "this seq was reached", settled in any order of asking. */
+/**
+ * Promises for "this seq was reached", settled in any order of asking. What was reached can be lost again: a server that
+ * was rolled back has less than it said.
+ */
 export class Milestones {
   #reached: number
+  #abandoned: Error | undefined
   #waiting: { readonly seq: number; readonly resolve: () => void; readonly reject: (error: Error) => void }[] = []
 
   constructor(reached: number) {
@@ -31,10 +35,13 @@ export class Milestones {
 
   when(seq: number): Promise<void> {
     if (seq <= this.#reached) return Promise.resolve()
+    if (this.#abandoned !== undefined) return Promise.reject(this.#abandoned)
     return new Promise((resolve, reject) => this.#waiting.push({ seq, resolve, reject }))
   }
 
+  /** Nothing more will be reached. */
   abandon(error: Error): void {
+    this.#abandoned = error
     const waiting = this.#waiting
     this.#waiting = []
     for (const { reject } of waiting) reject(error)

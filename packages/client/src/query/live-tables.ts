@@ -2,12 +2,14 @@
  * The schema's SQL tables, brought up to date before every read, and the queries that watch them.
  *
  *     cells ─ dirty rows ─▶ flush (one SQL transaction) ─▶ tables ─▶ query
- *                               └─ names of changed tables ─▶ watches that read them
+ *                               └─ versions of changed tables ─▶ watches that read them
  *
  * Invariants:
  * - no read without a flush before it: a read sees every change that is projected;
  * - SQL is opened by the first read: a replica that is never asked pays nothing for it;
- * - a watch runs again only when a table that it reads changed, once for all changes of one turn of the event loop.
+ * - a watch runs again only when a table that it reads was flushed after its last run, once for all changes of one turn
+ *   of the event loop;
+ * - a watch ends: by its subscriber, by an error, or by completing when the replica closes.
  */
 import {
   type CellState,
@@ -22,7 +24,21 @@ import {
   takeDirtyRows,
 } from '@driftlog/core'
 import type { Compilable, CompiledQuery } from 'kysely'
-import { distinctUntilChanged, filter, from, map, type Observable, scan, startWith, Subject, switchMap } from 'rxjs'
+import {
+  defer,
+  distinctUntilChanged,
+  EMPTY,
+  filter,
+  from,
+  map,
+  merge,
+  type Observable,
+  of,
+  scan,
+  Subject,
+  switchMap,
+  takeUntil,
+} from 'rxjs'
 import type { Database } from 'sql.js'
 
 export interface LiveTablesOptions<S extends Schema> {
@@ -39,9 +55,14 @@ export class LiveTables<S extends Schema> {
   readonly #builder: QueryBuilder<S>
   #opening: Promise<Tables> | undefined
   #opened: Tables | undefined
-  /** Tables that changed since the watches were last told. */
-  #changedTables = new Set<string>()
-  readonly #changes = new Subject<ReadonlySet<string>>()
+  /** Counts flushes; `#flushedAt` has the last one that touched a table. */
+  #flushes = 0
+  readonly #flushedAt = new Map<string, number>()
+  /** The flushes that the watches have been told of. */
+  #told = 0
+  /** The tables are up to date, and some have changed. Errors where the tables had to be given up. */
+  #changes = new Subject<void>()
+  readonly #closing = new Subject<void>()
   #queued = false
   #closed = false
 
@@ -61,23 +82,31 @@ export class LiveTables<S extends Schema> {
   }
 
   async query<O>(query: Query<S, O>): Promise<O[]> {
-    const tables = await this.#open()
-    return this.#run(tables, query(this.#builder).compile())
+    const compiled = query(this.#builder).compile()
+    return this.#run(await this.#open(), compiled)
   }
 
   watch<O>(query: Query<S, O>): Observable<O[]> {
     const compiled = query(this.#builder).compile()
     const reads = tablesRead(this.#options.schema, compiled)
-    return from(this.#open()).pipe(
-      switchMap((tables) =>
-        this.#changes.pipe(
-          filter((changed) => [...reads].some((table) => changed.has(table))),
-          startWith(undefined),
-          map((): O[] => this.#run(tables, compiled)),
-        ),
-      ),
+    return defer(() => (this.#closed ? EMPTY : from(this.#open()))).pipe(
+      switchMap((tables) => this.#rows(tables, compiled, reads)),
       scan((previous, rows) => reconcileRows(previous, rows) as O[], [] as O[]),
       distinctUntilChanged(),
+      takeUntil(this.#closing),
+    )
+  }
+
+  #rows<O>(tables: Tables, compiled: CompiledQuery<O>, reads: ReadonlySet<string>): Observable<O[]> {
+    let ranAt = -1
+    // `merge` listens for changes before it runs for the first time: the subscriber may mutate when it gets the rows.
+    return merge(this.#changes, of(undefined)).pipe(
+      filter(() => ranAt < 0 || [...reads].some((table) => (this.#flushedAt.get(table) ?? 0) > ranAt)),
+      map((): O[] => {
+        const rows = this.#run(tables, compiled)
+        ranAt = this.#flushes
+        return rows
+      }),
     )
   }
 
@@ -94,37 +123,59 @@ export class LiveTables<S extends Schema> {
     try {
       tables.flush(dirty)
     } catch (error) {
-      // Out of memory: these tables are of no further use. The next read makes new ones from the cells.
-      this.#opening = undefined
-      this.#opened = undefined
-      tables.close()
-      cells.markAllDirty()
+      this.#giveUp(tables, error)
       throw error
     }
-    for (const { table } of dirty) this.#changedTables.add(table)
+    this.#flushes++
+    for (const { table } of dirty) this.#flushedAt.set(table, this.#flushes)
     this.changed()
+  }
+
+  /** Out of memory: these tables are of no further use, nor are their watches. The next read makes new ones. */
+  #giveUp(tables: Tables, error: unknown): void {
+    this.#opening = undefined
+    this.#opened = undefined
+    tables.close()
+    this.#options.cells.markAllDirty()
+    const changes = this.#changes
+    this.#changes = new Subject()
+    changes.error(error)
   }
 
   #tell(): void {
     if (this.#closed || this.#opened === undefined) return
-    this.#flush(this.#opened)
-    if (this.#changedTables.size === 0) return
-    const changed = this.#changedTables
-    this.#changedTables = new Set()
-    this.#changes.next(changed)
+    try {
+      this.#flush(this.#opened)
+    } catch {
+      // The watches, all there is to tell, have been told.
+      return
+    }
+    if (this.#told === this.#flushes) return
+    this.#told = this.#flushes
+    this.#changes.next()
   }
 
   #open(): Promise<Tables> {
-    this.#opening ??= this.#options.openDatabase().then((database) => {
-      this.#opened = createTables(database, this.#options.schema)
-      return this.#opened
-    })
+    if (this.#opening === undefined) {
+      const opening = this.#options.openDatabase().then((database) => {
+        this.#opened = createTables(database, this.#options.schema)
+        return this.#opened
+      })
+      this.#opening = opening
+      // The next read tries again.
+      opening.catch(() => {
+        if (this.#opening === opening) this.#opening = undefined
+      })
+    }
     return this.#opening
   }
 
   close(): void {
     this.#closed = true
-    this.#changes.complete()
-    void this.#opening?.then((tables) => tables.close())
+    this.#closing.next()
+    this.#opening?.then(
+      (tables) => tables.close(),
+      () => undefined,
+    )
   }
 }

@@ -7,7 +7,7 @@ import {
   type SessionStatus,
   type VersionVector,
 } from '@driftlog/core'
-import { BehaviorSubject, filter, firstValueFrom, map } from 'rxjs'
+import { BehaviorSubject, filter, firstValueFrom, map, merge } from 'rxjs'
 import type { Keeper } from '../storage/keeper.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import { countAbove, equalStatus, type Status, statusError, summarize } from './status.ts'
@@ -34,6 +34,7 @@ export class StatusBoard {
   readonly #sources: StatusSources
   readonly status$: BehaviorSubject<Status>
   #queued = false
+  #wasInSync = false
   #lastSyncedAt: Date | undefined
 
   constructor(sources: StatusSources) {
@@ -53,50 +54,72 @@ export class StatusBoard {
   }
 
   #publish(): void {
-    if (this.status$.closed) return
+    this.#noteSync()
     const next = this.#read()
     if (!equalStatus(this.status$.value, next)) this.status$.next(next)
   }
 
-  #read(): Status {
-    const { log, projector, keeper, engine, ports, acknowledged } = this.#sources
-    const session = engine?.status$.value ?? NO_SESSION
-    const pending = countAbove(log.held(), engine?.acknowledged$.value ?? acknowledged)
-    const isInSync = session.caughtUp && !session.syncing && pending === 0
-    if (isInSync && !(this.status$?.value.lastSyncedAt !== undefined && this.#wasInSync)) {
-      this.#lastSyncedAt = new Date(ports.clock.now())
-    }
+  get #session(): SessionStatus {
+    return this.#sources.engine?.status$.value ?? NO_SESSION
+  }
+
+  get #pending(): number {
+    const { log, engine, acknowledged } = this.#sources
+    return countAbove(log.held(), engine?.acknowledged$.value ?? acknowledged)
+  }
+
+  /** This device and the server have the same ops, and it is stored here. */
+  get #isInSync(): boolean {
+    const { caughtUp, syncing } = this.#session
+    return caughtUp && !syncing && this.#pending === 0 && this.#sources.keeper.unsavedCount === 0
+  }
+
+  /** Being in sync begins and ends at a time; in between there is nothing to note. */
+  #noteSync(): void {
+    const isInSync = this.#isInSync
+    if (isInSync !== this.#wasInSync) this.#lastSyncedAt = new Date(this.#sources.ports.clock.now())
     this.#wasInSync = isInSync
+  }
+
+  #read(): Status {
+    const { log, projector, keeper } = this.#sources
+    const { online, syncing } = this.#session
     const flags = {
-      online: session.online,
-      syncing: session.syncing,
-      pending,
+      online,
+      syncing,
+      pending: this.#pending,
       unsaved: keeper.unsavedCount,
       ...log.backlog(),
       conflicts: projector.cells.conflicts,
-      error: statusError(keeper.error, log.damage, session),
+      error: statusError(keeper.error ?? keeper.readError, log.damage, this.#session),
       readOnly: keeper.error !== undefined,
       lastSyncedAt: this.#lastSyncedAt,
     }
     return { summary: summarize(flags), ...flags }
   }
 
-  #wasInSync = false
-
   /** See `Replica.sync`. */
   async inSync(): Promise<void> {
     const { engine } = this.#sources
-    const settled = this.status$.pipe(
-      map((status) => ({ status, session: engine!.status$.value })),
-      filter(
-        ({ status, session }) =>
-          status.error !== undefined ||
-          (session.caughtUp && !session.syncing && status.pending === 0 && status.unsaved === 0),
-      ),
-      map(({ status }) => status.error),
+    // Asked of the sources whenever one of them moves: the published status may lag behind, or skip what was brief.
+    // All of them complete when the replica closes.
+    const settled = merge(this.status$, engine!.status$, engine!.acknowledged$).pipe(
+      map(() => ({ isInSync: this.#isInSync, error: this.#lastingError() })),
+      filter(({ isInSync, error }) => isInSync || error !== undefined),
     )
-    const error = await firstValueFrom(settled, { defaultValue: { code: 'CLOSED' as const, message: '' } })
-    if (error !== undefined) throw new DriftlogError(error.code, error.message)
+    const closed = { isInSync: false, error: { code: 'CLOSED' as const, message: undefined } }
+    const { error } = await firstValueFrom(settled, { defaultValue: closed })
+    if (error === undefined) return
+    const failure = new DriftlogError(error.code)
+    throw error.message === undefined ? failure : Object.assign(failure, { message: error.message })
+  }
+
+  /** What an attempt that is under way cannot get past: while connecting, why the last connection failed is history. */
+  #lastingError(): Status['error'] {
+    const { keeper, log } = this.#sources
+    const { phase } = this.#session
+    const isTrying = phase === 'connecting' || phase === 'greeting'
+    return statusError(keeper.error ?? keeper.readError, log.damage, isTrying ? NO_SESSION : this.#session)
   }
 
   close(): void {

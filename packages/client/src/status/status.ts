@@ -23,7 +23,7 @@ export interface Status {
   readonly error: { readonly code: ErrorCode; readonly message: string } | undefined
   /** Mutations are refused until the local storage works again. */
   readonly readOnly: boolean
-  /** When this device and the server last had the same ops. */
+  /** When this device and the server last had the same ops, as far as was known then; undefined: not since the opening. */
   readonly lastSyncedAt: Date | undefined
 }
 
@@ -35,8 +35,10 @@ export const statusError = (
   damage: { readonly code: ErrorCode; readonly message: string } | undefined,
   session: SessionStatus,
 ): Status['error'] => {
-  const found = storage ?? damage ?? session.error ?? session.refused[0]
-  if (found === undefined || PASSING.has(found.code)) return undefined
+  const found = [storage, damage, session.error, session.refused[0]].find(
+    (fault) => fault !== undefined && !PASSING.has(fault.code),
+  )
+  if (found === undefined) return undefined
   const message = 'message' in found ? found.message : `the server refuses the ops of device ${found.device}`
   return { code: found.code, message }
 }

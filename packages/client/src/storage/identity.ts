@@ -7,6 +7,7 @@ import {
   fingerprint,
   makeCertificate,
   type Randomness,
+  type RecordChange,
   type SigningKeys,
   signingKeysFromSeed,
   type WriterIdentity,
@@ -31,6 +32,9 @@ const readOrMakeSeed = async (
   // Another tab may have made one meanwhile: what is stored counts.
   return (await read(store, space, key))!
 }
+
+/** Forgets a slot's key: whoever opens the slot next writes as a new device. */
+export const retiredSlot = (slot: number): RecordChange => ({ key: slotKey(slot), value: undefined })
 
 /** The identity of a slot that this process holds, made and stored where it is new. */
 export const loadIdentity = async (

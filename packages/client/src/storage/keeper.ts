@@ -9,16 +9,20 @@
  * - KEEP1 a remote batch enters the log only once it is durable here, so whatever an op saw is stored before it (SYNC1);
  * - KEEP2 one append at a time; own batches in order of seq; an append that failed is tried again as it was, and until it
  *   succeeds the replica is read-only and keeps everything in memory;
- * - KEEP3 `storedSeq` (own) and `stored()` (all) tell what is durable, never what is only in memory.
+ * - KEEP3 `storedSeq` (own) and `stored()` (all) tell what is durable, never what is only in memory;
+ * - KEEP4 once `close` was called nothing but its own last append is begun: no retry, no ingest, no reading.
  */
 import {
   type AppendOutcome,
   type Batch,
+  type BatchPage,
   type BatchStore,
+  type CheckedBatch,
   type Cursor,
   type DeviceId,
   DriftlogError,
   type OpLog,
+  type PageLimit,
   type RecordChange,
   startCursor,
   type Timers,
@@ -27,10 +31,9 @@ import {
 } from '@driftlog/core'
 import { Subject } from 'rxjs'
 import { clockRecord, cursorRecord } from './bookmarks.ts'
+import { Retry } from './retry.ts'
 
 const LOAD_PAGE = { batches: 500, bytes: 8_000_000 }
-const RETRY_FIRST_MS = 500
-const RETRY_MOST_MS = 30_000
 
 /** A batch of a delivery that was not taken in, and why. */
 export interface NotTaken {
@@ -43,7 +46,8 @@ export class Keeper {
   readonly #store: BatchStore
   readonly #space: string
   readonly #log: OpLog
-  readonly #timers: Timers
+  readonly #flushRetry: Retry
+  readonly #readRetry: Retry
   #writer: Writer | undefined
   /** Our place in the local store's arrival order: everything up to it is in the log. */
   #read: Cursor = startCursor
@@ -53,8 +57,13 @@ export class Keeper {
   /** The end of the chain of store operations: each waits for the one before. */
   #tail: Promise<void> = Promise.resolve()
   #flushQueued = false
-  #failures = 0
-  #cancelRetry: (() => void) | undefined
+  #readQueued = false
+  /** Devices of which another branch is held here: none of the batches of theirs that still come can follow. */
+  readonly #forked = new Set<DeviceId>()
+  /** Set from when this device id was found to be written elsewhere. */
+  #ownFork: DriftlogError | undefined
+  /** Makes the store forget the key that this device id stands for. */
+  #retirement: RecordChange | undefined
   #stopWatching: (() => void) | undefined
   #closed = false
 
@@ -62,14 +71,17 @@ export class Keeper {
   readonly changes = new Subject<void>()
   /** Ops came in from the store that other tabs wrote. */
   readonly arrivals = new Subject<void>()
-  /** Set while the last append of own ops failed. */
+  /** Set while the last append of own ops failed, and from when this device id was found to be written elsewhere. */
   error: DriftlogError | undefined
+  /** Set while what other tabs stored cannot be read. Nothing is at risk: writing goes on. */
+  readError: DriftlogError | undefined
 
   constructor(store: BatchStore, space: string, log: OpLog, timers: Timers) {
     this.#store = store
     this.#space = space
     this.#log = log
-    this.#timers = timers
+    this.#flushRetry = new Retry(timers, () => this.#queueFlush())
+    this.#readRetry = new Retry(timers, () => this.#queueRead())
   }
 
   /** Reads the whole store into the log. */
@@ -78,13 +90,10 @@ export class Keeper {
   }
 
   /** Starts writing, and listening for what other tabs write. */
-  begin(writer: Writer): void {
+  begin(writer: Writer, retirement: RecordChange): void {
     this.#writer = writer
-    this.#stopWatching = this.#store.watch(this.#space, () => {
-      void this.#enqueue(() => this.#readNew().then(() => this.arrivals.next())).catch((error: unknown) =>
-        this.#fail(error),
-      )
-    })
+    this.#retirement = retirement
+    this.#stopWatching = this.#store.watch(this.#space, () => this.#queueRead())
   }
 
   /** The last own seq that is durable here. */
@@ -110,9 +119,20 @@ export class Keeper {
 
   /** Stores what is open soon: all mutations until then share one append. */
   scheduleFlush(): void {
-    if (this.#flushQueued || this.error !== undefined) return
+    if (this.error === undefined) this.#queueFlush()
+  }
+
+  #queueFlush(): void {
+    if (this.#flushQueued || this.#closed) return
     this.#flushQueued = true
-    void this.#enqueue(() => this.#flush()).catch((error: unknown) => this.#fail(error))
+    this.#enqueue(() => this.#flush()).catch((error: unknown) => this.#flushFailed(error))
+  }
+
+  /** The store tells of own appends too, so mostly there is nothing new. */
+  #queueRead(): void {
+    if (this.#readQueued || this.#closed) return
+    this.#readQueued = true
+    this.#enqueue(() => this.#readArrivals()).catch((error: unknown) => this.#readFailed(error))
   }
 
   /** Resolves when everything written so far is durable; rejects while the storage fails. */
@@ -149,22 +169,31 @@ export class Keeper {
       for (const [key, record] of records) if (!this.#records.has(key)) this.#records.set(key, record)
       throw error
     }
-    this.#failures = 0
-    this.error = undefined
+    this.#flushRetry.reset()
+    this.error = this.#ownFork
     this.changes.next()
   }
 
   /** Another history under our own id: a clone or a restored backup writes as this device too. */
   #expectTaken(outcomes: readonly AppendOutcome[], batches: readonly Batch[]): void {
     outcomes.forEach((outcome, index) => {
-      if (outcome.kind !== 'gap' && outcome.kind !== 'fork') return
-      const { device, fromSeq } = batches[index].header
-      throw new DriftlogError('FORK', 'this device id is also written elsewhere', {
-        device,
-        fromSeq,
-        have: outcome.have,
-      })
+      if (!isRefusal(outcome)) return
+      throw this.#stopWriting(batches[index].header.fromSeq, outcome.have)
     })
+  }
+
+  /** BR3: this id is written no further, here or by whoever opens this slot next: that one makes a new id. */
+  #stopWriting(fromSeq: number, have: number): DriftlogError {
+    const { device } = this.#writer!.identity
+    if (this.#ownFork === undefined) {
+      this.#ownFork = new DriftlogError('FORK', 'this device id is also written elsewhere', { device, fromSeq, have })
+      const retire = (): Promise<unknown> => this.#store.append(this.#space, [], { records: [this.#retirement!] })
+      // Where this fails too, the next who opens the slot finds the fork again.
+      this.#enqueue(retire).catch(() => undefined)
+    }
+    this.error = this.#ownFork
+    this.changes.next()
+    return this.#ownFork
   }
 
   /** Moves our place in the store over own appends, so that they are not read back. */
@@ -175,17 +204,17 @@ export class Keeper {
     })
   }
 
-  /** KEEP2. A fork is not tried again: it needs the person, or a new device id. */
-  #fail(cause: unknown): void {
-    this.error =
-      cause instanceof DriftlogError ? cause : new DriftlogError('STORAGE_FAILED', String(cause), {}, { cause })
+  /** KEEP2. After a fork it would fail for ever. */
+  #flushFailed(cause: unknown): void {
+    this.error = storageError(cause)
     this.changes.next()
-    if (this.#closed || this.error.code === 'FORK') return
-    const delayMs = Math.min(RETRY_FIRST_MS * 2 ** this.#failures++, RETRY_MOST_MS)
-    this.#cancelRetry?.()
-    this.#cancelRetry = this.#timers.schedule(delayMs, () => {
-      void this.#enqueue(() => this.#flush()).catch((error: unknown) => this.#fail(error))
-    })
+    if (!this.#closed && this.error.code !== 'FORK') this.#flushRetry.later()
+  }
+
+  #readFailed(cause: unknown): void {
+    this.readError = storageError(cause)
+    this.changes.next()
+    if (!this.#closed) this.#readRetry.later()
   }
 
   /**
@@ -195,36 +224,49 @@ export class Keeper {
   async ingest(batches: readonly Batch[], cursor: Cursor | undefined): Promise<readonly NotTaken[]> {
     return this.#enqueue(async () => {
       const notTaken: NotTaken[] = []
-      const checked = this.#check(batches, notTaken)
-      for (;;) {
-        const gap = notTaken.some(({ code }) => code === 'GAP')
-        const records = cursor === undefined || gap ? [] : [cursorRecord(cursor)]
-        const taken = checked.map(({ batch }) => batch)
-        const outcomes = await this.#store.append(this.#space, taken, { records, allOrNothing: true })
-        const refused = outcomes.findIndex(({ kind }) => kind === 'gap' || kind === 'fork')
-        if (refused < 0) {
-          for (const batch of checked) this.#log.receive(batch)
-          this.#follow(outcomes, taken)
-          return notTaken
-        }
-        const { kind, have } = outcomes[refused] as { kind: 'gap' | 'fork'; have: number }
-        const { device } = taken[refused].header
-        notTaken.push({ device, code: kind === 'gap' ? 'GAP' : 'FORK', details: { have } })
-        checked.splice(refused, 1)
+      let checked = this.#check(batches, notTaken)
+      let outcomes = await this.#store.append(this.#space, batchesOf(checked), {
+        records: ingestRecords(cursor, notTaken),
+        allOrNothing: true,
+      })
+      if (outcomes.some(isRefusal)) {
+        // Every refusal is told at once, and a refused batch makes no difference to how the others are judged.
+        const refused = outcomes
+        refused.forEach((outcome, index) => {
+          if (isRefusal(outcome)) notTaken.push(this.#refusalOf(checked[index].batch, outcome))
+        })
+        checked = checked.filter((_, index) => !isRefusal(refused[index]))
+        outcomes = await this.#store.append(this.#space, batchesOf(checked), {
+          records: ingestRecords(cursor, notTaken),
+          allOrNothing: true,
+        })
+        if (outcomes.some(isRefusal)) throw new DriftlogError('STORAGE_FAILED', 'another process writes the same ops')
       }
+      for (const batch of checked) this.#log.receive(batch)
+      this.#follow(outcomes, batchesOf(checked))
+      // What was kept for the next append is older than what this one has stored.
+      for (const { key } of ingestRecords(cursor, notTaken)) this.#records.delete(key)
+      return notTaken
     })
   }
 
-  #check(batches: readonly Batch[], notTaken: NotTaken[]): ReturnType<OpLog['check']>[] {
+  /** After a fork, that device's later batches are a gap to the store; really they belong to the other branch too. */
+  #refusalOf({ header: { device } }: Batch, { kind, have }: Refusal): NotTaken {
+    if (kind === 'fork') this.#forked.add(device)
+    return { device, code: this.#forked.has(device) ? 'FORK' : 'GAP', details: { have } }
+  }
+
+  #check(batches: readonly Batch[], notTaken: NotTaken[]): CheckedBatch[] {
     const own = this.#writer!.identity.device
+    const setAside = new Set<DeviceId>()
     const certificates = new Map<DeviceId, Uint8Array>()
-    const checked: ReturnType<OpLog['check']>[] = []
+    const checked: CheckedBatch[] = []
     for (const batch of batches) {
-      const { device, certificate, toSeq } = batch.header
+      const { device, certificate, fromSeq, toSeq } = batch.header
+      if (setAside.has(device)) continue
       try {
-        // An op under our own id that we did not write: see #expectTaken.
-        if (device === own && toSeq > this.storedSeq)
-          throw new DriftlogError('FORK', '', { device, have: this.storedSeq })
+        // Nobody else can have more of this device than it has stored itself (SYNC1).
+        if (device === own && toSeq > this.storedSeq) throw this.#stopWriting(fromSeq, this.storedSeq)
         if (toSeq <= this.#log.heldSeq(device)) {
           checked.push({ batch, runs: [] })
           continue
@@ -233,25 +275,45 @@ export class Keeper {
         if (certificate !== undefined) certificates.set(device, certificate)
       } catch (error) {
         if (!(error instanceof DriftlogError)) throw error
-        notTaken.push({ device, code: error.code, details: { fromSeq: batch.header.fromSeq } })
+        setAside.add(device)
+        notTaken.push({ device, code: error.code, details: { fromSeq } })
       }
     }
     return checked
   }
 
-  /** Reads what is in the store beyond our place. */
-  async #readNew(): Promise<void> {
+  async #readArrivals(): Promise<void> {
+    this.#readQueued = false
+    const isNew = await this.#readNew()
+    this.#readRetry.reset()
+    const hadFailed = this.readError !== undefined
+    this.readError = undefined
+    if (isNew) this.arrivals.next()
+    else if (hadFailed) this.changes.next()
+  }
+
+  /** Reads what is in the store beyond our place. Answers whether any of it was new to the log. */
+  async #readNew(): Promise<boolean> {
+    let isNew = false
     for (let more = true; more && !this.#closed; ) {
       const page = await this.#store.readAfter(this.#space, this.#read, LOAD_PAGE)
       for (const { batch } of page.batches) {
-        if (batch.header.toSeq > this.#log.heldSeq(batch.header.device)) this.#log.receive(this.#log.open(batch))
+        if (batch.header.toSeq <= this.#log.heldSeq(batch.header.device)) continue
+        this.#log.receive(this.#log.open(batch))
+        isNew = true
       }
       this.#read = page.cursor
       more = page.more
     }
+    return isNew
   }
 
   #enqueue<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(new DriftlogError('CLOSED'))
+    return this.#chain(work)
+  }
+
+  #chain<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#tail.then(work)
     this.#tail = done.then(
       () => undefined,
@@ -260,20 +322,37 @@ export class Keeper {
     return done
   }
 
-  outbox(above: VersionVector, limit: { batches: number; bytes: number }) {
+  outbox(above: VersionVector, limit: PageLimit): Promise<BatchPage> {
     return this.#enqueue(() => this.#store.readAbove(this.#space, above, limit))
   }
 
   /** Stores what is unsaved and stops. Rejects where that fails; the error says what was kept. */
   async close(): Promise<void> {
+    this.#closed = true
     this.#stopWatching?.()
-    this.#cancelRetry?.()
+    this.#flushRetry.reset()
+    this.#readRetry.reset()
     try {
-      await this.#enqueue(() => this.#flush())
+      await this.#chain(() => this.#flush())
+    } catch (error) {
+      // Bookmarks alone are not worth an error: they are made again.
+      if (this.unsavedCount > 0) throw storageError(error)
     } finally {
-      this.#closed = true
       this.changes.complete()
       this.arrivals.complete()
     }
   }
 }
+
+type Refusal = AppendOutcome & { kind: 'gap' | 'fork' }
+
+const isRefusal = (outcome: AppendOutcome): outcome is Refusal => outcome.kind === 'gap' || outcome.kind === 'fork'
+
+const batchesOf = (checked: readonly CheckedBatch[]): Batch[] => checked.map(({ batch }) => batch)
+
+/** SYNC2: after a gap the cursor is not stored. */
+const ingestRecords = (cursor: Cursor | undefined, notTaken: readonly NotTaken[]): RecordChange[] =>
+  cursor === undefined || notTaken.some(({ code }) => code === 'GAP') ? [] : [cursorRecord(cursor)]
+
+const storageError = (cause: unknown): DriftlogError =>
+  cause instanceof DriftlogError ? cause : new DriftlogError('STORAGE_FAILED', String(cause), {}, { cause })

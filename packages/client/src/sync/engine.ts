@@ -5,7 +5,8 @@
  *
  * Invariants:
  * - one input at a time, in the order in which things happened; an effect's consequences are later inputs;
- * - what a dropped connection still says is not heard.
+ * - what a dropped connection still says is not heard;
+ * - after `stop` the transport is closed, no timer runs, and the status says offline.
  */
 import {
   type ClientEffect,
@@ -24,6 +25,7 @@ import { BehaviorSubject, observeOn, queueScheduler, Subject, type Subscription 
 import { acknowledgedRecord, cursorRecord } from '../storage/bookmarks.ts'
 import type { Keeper } from '../storage/keeper.ts'
 import type { Connection, Transport, TransportEvents } from '../transport/transport.ts'
+import { failureOf } from '../transport/url.ts'
 
 export interface EngineOptions {
   readonly space: string
@@ -34,13 +36,24 @@ export interface EngineOptions {
   readonly acknowledged: VersionVector
 }
 
+/** What happened, and on which connection, where it happened on one. */
+interface Happening {
+  readonly input: ClientInput
+  readonly on?: Line
+}
+
+/** Stands for one call of `connect`. */
+interface Line {
+  connection: Connection | undefined
+}
+
 export class SyncEngine {
   readonly #options: EngineOptions
-  readonly #inputs = new Subject<ClientInput>()
+  readonly #inputs = new Subject<Happening>()
   readonly #subscription: Subscription
   readonly #timers = new Map<TimerName, () => void>()
   #session: ClientSession
-  #connection: Connection | undefined
+  #line: Line | undefined
   #stopped = false
 
   readonly status$: BehaviorSubject<SessionStatus>
@@ -70,15 +83,16 @@ export class SyncEngine {
     })
     this.acknowledged$ = new BehaviorSubject(acknowledged)
     // queueScheduler: an input that an effect causes waits until the effects before it are done.
-    this.#subscription = this.#inputs.pipe(observeOn(queueScheduler)).subscribe((input) => this.#handle(input))
+    this.#subscription = this.#inputs.pipe(observeOn(queueScheduler)).subscribe((happening) => this.#handle(happening))
   }
 
   input(input: ClientInput): void {
-    if (!this.#stopped) this.#inputs.next(input)
+    if (!this.#stopped) this.#inputs.next({ input })
   }
 
-  #handle(input: ClientInput): void {
-    if (this.#stopped) return
+  #handle({ input, on }: Happening): void {
+    // Asked here and not when it happened: what waited before it may have dropped the connection.
+    if (this.#stopped || (on !== undefined && on !== this.#line)) return
     const { state, effects } = stepClientSession(this.#session, input)
     this.#session = state
     for (const effect of effects) this.#perform(effect)
@@ -93,7 +107,7 @@ export class SyncEngine {
         this.#disconnect()
         break
       case 'send':
-        this.#connection?.send(effect.messages)
+        this.#line?.connection?.send(effect.messages)
         break
       case 'readOutbox':
         void this.#readOutbox(effect)
@@ -123,10 +137,10 @@ export class SyncEngine {
 
   #connect(): void {
     this.#disconnect()
-    const connection = { current: undefined as Connection | undefined }
+    const line: Line = { connection: undefined }
+    this.#line = line
     const hear = (input: ClientInput): void => {
-      // Events can come before `connect` has returned.
-      if (connection.current === undefined || connection.current === this.#connection) this.input(input)
+      if (!this.#stopped) this.#inputs.next({ input, on: line })
     }
     const events: TransportEvents = {
       opened: () => hear({ kind: 'connected' }),
@@ -134,18 +148,17 @@ export class SyncEngine {
       closed: (failure) => hear({ kind: 'disconnected', ...failure }),
     }
     try {
-      connection.current = this.#options.transport.connect(this.#options.space, events)
-      this.#connection = connection.current
+      // Events that come before it returns wait for this input to be done.
+      line.connection = this.#options.transport.connect(this.#options.space, events)
     } catch (error) {
-      if (!(error instanceof DriftlogError)) throw error
-      this.input({ kind: 'disconnected', code: error.code, message: error.message })
+      hear({ kind: 'disconnected', ...failureOf(error) })
     }
   }
 
   #disconnect(): void {
-    const connection = this.#connection
-    this.#connection = undefined
-    connection?.close()
+    const line = this.#line
+    this.#line = undefined
+    line?.connection?.close()
   }
 
   async #readOutbox({ request, above, limit }: ClientEffect & { kind: 'readOutbox' }): Promise<void> {
@@ -188,6 +201,7 @@ export class SyncEngine {
   }
 
   stop(): void {
+    this.input({ kind: 'goOffline' })
     this.#stopped = true
     this.#disconnect()
     for (const cancel of this.#timers.values()) cancel()

@@ -1,6 +1,7 @@
 import {
   bareHello,
   type ClientMessage,
+  concatBytes,
   decodeServerExchange,
   DriftlogError,
   encodeExchange,
@@ -8,6 +9,7 @@ import {
   isErrorCode,
   MAX_EXCHANGE_BYTES,
 } from '@driftlog/core'
+import { checkToken } from './token.ts'
 import type { Connection, TokenSource, Transport, TransportEvents } from './transport.ts'
 import { failureOf, spaceUrl } from './url.ts'
 
@@ -38,14 +40,16 @@ const connect = (url: string, space: string, options: HttpOptions, events: Trans
   const exchange = async (messages: readonly ClientMessage[]): Promise<void> => {
     if (abort.signal.aborted) return
     const opened = messages[0].type === 'hello' ? messages : [bareHello(space), ...messages]
+    const token = checkToken(await options.token())
+    if (abort.signal.aborted) return
     const response = await (options.fetch ?? fetch)(url, {
       method: 'POST',
-      headers: { authorization: `Bearer ${await options.token()}`, 'content-type': EXCHANGE_CONTENT_TYPE },
+      headers: { authorization: `Bearer ${token}`, 'content-type': EXCHANGE_CONTENT_TYPE },
       body: encodeExchange(opened) as Uint8Array<ArrayBuffer>,
       signal: abort.signal,
     })
     if (!response.ok || response.headers.get('content-type') !== EXCHANGE_CONTENT_TYPE) throw await refusalOf(response)
-    const answers = decodeServerExchange(new Uint8Array(await response.arrayBuffer()))
+    const answers = decodeServerExchange(await readBody(response, MAX_EXCHANGE_BYTES))
     for (const answer of answers) if (!abort.signal.aborted) events.message(answer)
   }
   queueMicrotask(() => {
@@ -67,19 +71,41 @@ const connect = (url: string, space: string, options: HttpOptions, events: Trans
   }
 }
 
+/** Refusals are small; a page that something else answers with is of no interest. */
+const MAX_REFUSAL_BYTES = 65_536
+
 /** A coded refusal, or UNAVAILABLE for whatever else answers in the server's place: a proxy, a captive portal. */
 const refusalOf = async (response: Response): Promise<DriftlogError> => {
-  const text = await response.text()
-  if (
-    text.length <= MAX_EXCHANGE_BYTES &&
-    (response.headers.get('content-type') ?? '').startsWith('application/json')
-  ) {
-    try {
-      const { code, message, details } = JSON.parse(text) as { code?: unknown; message?: unknown; details?: object }
-      if (isErrorCode(code)) return new DriftlogError(code, String(message), { ...details })
-    } catch (cause) {
-      return new DriftlogError('UNAVAILABLE', `HTTP ${response.status}`, {}, { cause })
-    }
+  const unknown = new DriftlogError('UNAVAILABLE', `HTTP ${response.status}`)
+  if (!(response.headers.get('content-type') ?? '').startsWith('application/json')) {
+    await response.body?.cancel()
+    return unknown
   }
-  return new DriftlogError('UNAVAILABLE', `HTTP ${response.status}`)
+  try {
+    const text = new TextDecoder().decode(await readBody(response, MAX_REFUSAL_BYTES))
+    const { code, message, details } = JSON.parse(text) as { code?: unknown; message?: unknown; details?: object }
+    if (!isErrorCode(code)) return unknown
+    // The server's message is a whole sentence already.
+    const refusal = new DriftlogError(code, '', { ...details })
+    return typeof message === 'string' ? Object.assign(refusal, { message }) : refusal
+  } catch {
+    return unknown
+  }
+}
+
+/** Throws TOO_LARGE above `limit` bytes, without waiting for the rest: an answer may be endless. */
+const readBody = async (response: Response, limit: number): Promise<Uint8Array> => {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for (const reader = response.body?.getReader(); reader !== undefined; ) {
+    const { done, value } = await reader.read()
+    if (done) break
+    bytes += value.length
+    if (bytes > limit) {
+      await reader.cancel()
+      throw new DriftlogError('TOO_LARGE', 'an answer', { limit })
+    }
+    chunks.push(value)
+  }
+  return concatBytes(...chunks)
 }

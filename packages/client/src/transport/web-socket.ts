@@ -1,4 +1,5 @@
 import { decodeServerFrame, DriftlogError, encodeFrame } from '@driftlog/core'
+import { checkToken } from './token.ts'
 import type { Connection, TokenSource, Transport, TransportEvents } from './transport.ts'
 import { failureOf, spaceUrl } from './url.ts'
 
@@ -19,6 +20,9 @@ export const webSocket = (url: string | URL, options: WebSocketOptions): Transpo
   connect: (space, events) => connect(spaceUrl(url, space, { http: 'ws:', https: 'wss:' }), options, events),
 })
 
+/** `WebSocket.OPEN`, whichever implementation it is. */
+const OPEN = 1
+
 const connect = (url: string, options: WebSocketOptions, events: TransportEvents): Connection => {
   let socket: WebSocket | undefined
   let token = ''
@@ -30,7 +34,7 @@ const connect = (url: string, options: WebSocketOptions, events: TransportEvents
     events.closed(failure)
   }
   const open = async (): Promise<void> => {
-    token = await options.token()
+    token = checkToken(await options.token())
     if (done) return
     socket = new (options.WebSocket ?? WebSocket)(url)
     socket.binaryType = 'arraybuffer'
@@ -40,8 +44,8 @@ const connect = (url: string, options: WebSocketOptions, events: TransportEvents
     socket.onmessage = ({ data }) => {
       if (done) return
       try {
-        if (!(data instanceof ArrayBuffer)) throw new DriftlogError('MALFORMED', 'a text frame')
-        events.message(decodeServerFrame(new Uint8Array(data)))
+        if (typeof data === 'string') throw new DriftlogError('MALFORMED', 'a text frame')
+        events.message(decodeServerFrame(new Uint8Array(data as ArrayBuffer)))
       } catch (error) {
         finish(failureOf(error))
       }
@@ -53,9 +57,14 @@ const connect = (url: string, options: WebSocketOptions, events: TransportEvents
   open().catch((error: unknown) => finish(failureOf(error)))
   return {
     send(messages) {
-      if (socket?.readyState !== 1) return
-      for (const message of messages) {
-        socket.send(encodeFrame(message.type === 'hello' ? { ...message, token } : message) as Uint8Array<ArrayBuffer>)
+      if (done || socket?.readyState !== OPEN) return
+      try {
+        for (const message of messages) {
+          const filledIn = message.type === 'hello' ? { ...message, token } : message
+          socket.send(encodeFrame(filledIn) as Uint8Array<ArrayBuffer>)
+        }
+      } catch (error) {
+        finish(failureOf(error))
       }
     },
     close() {
