@@ -121,10 +121,7 @@ export class CellState {
         row.values[column] = value
         return
       }
-      this.#setSiblings(row, column, [
-        { ref: current, value: row.values[column] as Value },
-        { ref, value },
-      ])
+      this.#setSiblings(row, column, [{ ref: current, value: row.values[column] as Value }], { ref, value })
       return
     }
     const rest = (row.values[column] as Write[]).filter((write) => !replaces(write.ref))
@@ -133,14 +130,23 @@ export class CellState {
       row.refs[column] = ref
       row.values[column] = value
     } else {
-      this.#setSiblings(row, column, [...rest, { ref, value }])
+      this.#setSiblings(row, column, rest, { ref, value })
     }
   }
 
-  #setSiblings(row: Row, column: number, writes: Write[]): void {
+  /** `others`: by rising total order, and this register's alone. Thousands of devices may write one field: no sorting. */
+  #setSiblings(row: Row, column: number, others: Write[], write: Write): void {
+    let low = 0
+    let high = others.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.ops.compare(others[middle].ref, write.ref) < 0) low = middle + 1
+      else high = middle
+    }
+    others.splice(low, 0, write)
     this.conflicts++
     row.refs[column] = SIBLINGS
-    row.values[column] = writes.sort((a, b) => this.ops.compare(a.ref, b.ref))
+    row.values[column] = others
   }
 
   /** Rows changed since the last call, by table. They are told once. */
