@@ -41,10 +41,11 @@ const start = async (): Promise<void> => {
   const choice = chooseSpace(config, location.search)
   if ('refused' in choice) {
     root.render(
-      <Message title="This server does not offer that space" retry="/">
-        <p>
-          The address asks for the space “{choice.refused}”. The one offered here is “{config.space}”.
-        </p>
+      <Message
+        title="This server does not offer that space"
+        next={{ label: `Open “${config.space}”`, address: location.pathname }}
+      >
+        <p>The address asks for the space “{choice.refused}”. Nothing was opened or changed.</p>
       </Message>,
     )
     return

@@ -30,6 +30,9 @@ export const Shell = () => {
     ArrowDown: focusFirstTask,
   })
   useReturnOfFocus(route.task)
+  useEffect(() => {
+    if (menuOpen) document.querySelector<HTMLElement>('#navigation [aria-current], #navigation button')?.focus()
+  }, [menuOpen])
 
   return (
     <div

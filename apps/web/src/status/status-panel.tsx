@@ -37,7 +37,8 @@ export const StatusPanel = () => {
       </p>
       {status.error && (
         <p className="status-error" role="alert">
-          {status.error.message} <code>{status.error.code}</code>
+          {status.error.message} {!status.readOnly && 'What is written here is kept, and sent when it works again.'}{' '}
+          <code>{status.error.code}</code>
         </p>
       )}
     </section>

@@ -29,6 +29,9 @@ export const NewTask = ({ ref, placeholder, onAdd }: NewTaskProps) => {
         maxLength={2_000}
         value={title}
         onChange={(event) => setTitle(event.target.value)}
+        onKeyDown={(event) => {
+          if (event.key === 'Escape') event.currentTarget.blur()
+        }}
       />
       <button type="submit" className="button button-primary" disabled={title.trim() === ''}>
         Add

@@ -1,4 +1,4 @@
-import { type KeyboardEvent, type Ref, useCallback } from 'react'
+import { type KeyboardEvent, type Ref, useCallback, useEffect } from 'react'
 import { go, type Place, type Route } from '../app/route.ts'
 import { useMutations } from '../data/mutations-context.tsx'
 import { type Day, dateOf } from '../data/days.ts'
@@ -27,8 +27,13 @@ export const TaskPane = ({ route, lists, newTaskRef }: TaskPaneProps) => {
   const open = useCallback((id: string) => go({ task: id }), [])
   const list = place.kind === 'list' ? lists?.find(({ id }) => id === place.id) : undefined
 
-  const add = (title: string) => {
-    const id = addTask({ title, ...defaultsIn(place, today) })
+  const title = list?.name ?? titleOf(place)
+  useEffect(() => {
+    document.title = `${title} · Driftlog`
+  }, [title])
+
+  const add = (name: string) => {
+    const id = addTask({ title: name, ...defaultsIn(place, today) })
     if (id !== undefined) void askToKeepData()
     return id !== undefined
   }
@@ -50,7 +55,7 @@ export const TaskPane = ({ route, lists, newTaskRef }: TaskPaneProps) => {
       <header className="pane-head">
         {list === undefined ? (
           <div className="pane-title">
-            <h1>{titleOf(place)}</h1>
+            <h1>{title}</h1>
           </div>
         ) : (
           <ListHeader key={list.id} list={list} />

@@ -19,8 +19,8 @@ export interface TaskRowProps {
 }
 
 export const TaskRow = memo(({ task, today, listName, isOpen, onOpen, onChange, onDelete }: TaskRowProps) => {
-  const [renaming, setRenaming] = useState(false)
-  const hasMeta = task.state !== 'open' || task.due !== null || task.notes !== '' || listName !== undefined
+  const [title, setTitle] = useState<'shown' | 'editing' | 'edited'>('shown')
+  const hasMeta = task.state !== 'open' || task.due !== null || listName !== undefined
 
   return (
     <li className="task" data-done={task.done || undefined} data-open={isOpen || undefined}>
@@ -31,13 +31,13 @@ export const TaskRow = memo(({ task, today, listName, isOpen, onOpen, onChange, 
         checked={task.done}
         onChange={(event) => onChange(task, { done: event.target.checked })}
       />
-      {renaming ? (
+      {title === 'editing' ? (
         <InlineText
           className="task-rename"
           label="Task title"
           value={task.title}
-          onCommit={(title) => onChange(task, { title })}
-          onDone={() => setRenaming(false)}
+          onCommit={(text) => onChange(task, { title: text })}
+          onDone={({ byKey }) => setTitle(byKey ? 'edited' : 'shown')}
         />
       ) : (
         <button
@@ -46,28 +46,31 @@ export const TaskRow = memo(({ task, today, listName, isOpen, onOpen, onChange, 
           data-task={task.id}
           aria-expanded={isOpen}
           aria-label={`Open ${task.title}`}
+          autoFocus={title === 'edited'}
           onClick={() => onOpen(task.id)}
-          onDoubleClick={() => setRenaming(true)}
+          onDoubleClick={() => setTitle('editing')}
           onKeyDown={(event) => {
             if (event.ctrlKey || event.metaKey || event.altKey) return
-            if (event.key === 'e' || event.key === 'F2') setRenaming(true)
+            if (event.key === 'e' || event.key === 'F2') setTitle('editing')
             else if (event.key === 'x') onChange(task, { done: !task.done })
             else if (event.key === 'Delete' || event.key === 'Backspace') onDelete(task.id)
             else return
             event.preventDefault()
           }}
         >
-          <span className="task-title">{task.title}</span>
+          <span className="task-title">
+            {task.title}
+            {task.notes !== '' && (
+              <span className="task-has-notes" title="Has notes">
+                <Icon name="notes" />
+              </span>
+            )}
+          </span>
           {hasMeta && (
             <span className="task-meta">
               {task.due && <Due due={task.due} today={today} done={task.done} />}
               {task.state !== 'open' && <span className={`chip chip-${task.state}`}>{stateWords[task.state]}</span>}
               {listName !== undefined && <span className="task-list">{listName}</span>}
-              {task.notes !== '' && (
-                <span className="task-has-notes" title="Has notes">
-                  <Icon name="notes" />
-                </span>
-              )}
             </span>
           )}
         </button>
