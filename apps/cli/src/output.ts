@@ -62,7 +62,7 @@ export const terminalOutput = (json: boolean): Output => {
     },
     progress(total, message) {
       if (!process.stderr.isTTY) return silent
-      const bar = clackProgress({ max: total, output: process.stderr, style: 'heavy', size: 30, withGuide: false })
+      const bar = clackProgress({ max: total, output: process.stderr, style: 'heavy', size: 24, withGuide: false })
       bar.start(message)
       return {
         advance: (step, text) => bar.advance(step, text),

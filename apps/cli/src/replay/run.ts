@@ -2,6 +2,7 @@
  * A replay from end to end: history ▸ plan ▸ devices on threads, against a real server ▸ oracle ▸ verdict.
  */
 import { randomBytes } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,6 +14,7 @@ import { Board, type BoardMemory, createBoardMemory } from './board.ts'
 import type { History } from './history.ts'
 import { type Expectation, expectedState } from './oracle.ts'
 import { type Plan, planReplay } from './plan.ts'
+import { onInterruption } from '../interruption.ts'
 import { runThreads } from './threads.ts'
 import { judge, type Verdict } from './verdict.ts'
 
@@ -68,6 +70,9 @@ export const replayHistory = async (options: ReplayOptions): Promise<ReplayResul
   const threads = Math.max(1, Math.min(options.threads, plan.devices.length))
   const started = performance.now()
   const own = remote === undefined ? await OwnServer.start(latestOf(history)) : undefined
+  const forgetInterruption = onInterruption(() => {
+    if (!keep) own?.removeNow()
+  })
   try {
     const memory = createBoardMemory(history.commits.length, plan.devices.length)
     const stopProgress = showProgress(plan, memory, options.startProgress)
@@ -112,6 +117,7 @@ export const replayHistory = async (options: ReplayOptions): Promise<ReplayResul
       kept: keep ? own?.database : undefined,
     }
   } finally {
+    forgetInterruption()
     await own?.close()
     if (!keep) await own?.remove()
   }
@@ -175,6 +181,11 @@ class OwnServer {
     return sizes.reduce((sum, size) => sum + size, 0)
   }
 
+  /** Where the process ends right now. */
+  removeNow(): void {
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+
   remove(): Promise<void> {
     return rm(this.#directory, { recursive: true, force: true })
   }
@@ -195,8 +206,8 @@ const showProgress = (plan: Plan, memory: BoardMemory, start: ReplayOptions['sta
     const done = sessionsDone + devicesConverged * CONVERGE_WEIGHT
     const phase =
       sessionsDone < sessions
-        ? `working offline and merging (${sessionsDone} of ${sessions} sessions)`
-        : `bringing everyone up to date (${devicesConverged} of ${plan.devices.length} devices)`
+        ? `merging: ${sessionsDone} of ${sessions} sessions`
+        : `catching up: ${devicesConverged} of ${plan.devices.length} devices`
     progress.advance(done - shown, phase)
     shown = done
   }
@@ -204,6 +215,6 @@ const showProgress = (plan: Plan, memory: BoardMemory, start: ReplayOptions['sta
   return () => {
     clearInterval(timer)
     if (board.isStopped || board.devicesConverged < plan.devices.length) progress.failed('stopped')
-    else progress.done('done')
+    else progress.done('replayed')
   }
 }
