@@ -89,7 +89,7 @@ describe('values', () => {
         }
         if (decoded !== undefined) expect(encode(decoded)).toEqual(mutated)
       }),
-      { numRuns: 2_000 },
+      { numRuns: 1_000 },
     )
   })
 
