@@ -21,6 +21,7 @@ import {
   type Cursor,
   type DeviceId,
   DriftlogError,
+  equalBytes,
   type OpLog,
   type PageLimit,
   type RecordChange,
@@ -178,22 +179,35 @@ export class Keeper {
   #expectTaken(outcomes: readonly AppendOutcome[], batches: readonly Batch[]): void {
     outcomes.forEach((outcome, index) => {
       if (!isRefusal(outcome)) return
-      throw this.#stopWriting(batches[index].header.fromSeq, outcome.have)
+      // What is stored is the other history; of this one nothing has left the memory.
+      throw this.#stopWriting(batches[index].header.fromSeq, true)
     })
   }
 
-  /** BR3: this id is written no further, here or by whoever opens this slot next: that one makes a new id. */
-  #stopWriting(fromSeq: number, have: number): DriftlogError {
+  /**
+   * BR3: this id is written no further. `isBehind`: what is stored here is the beginning of the other history; then the
+   * slot's key is forgotten too, and whoever opens it next takes the rest in and writes under a new id. A branch of our own
+   * cannot be built on: nobody else could read what refers to it.
+   */
+  #stopWriting(fromSeq: number, isBehind: boolean): DriftlogError {
     const { device } = this.#writer!.identity
     if (this.#ownFork === undefined) {
-      this.#ownFork = new DriftlogError('FORK', 'this device id is also written elsewhere', { device, fromSeq, have })
+      const details = { device, fromSeq, have: this.storedSeq }
+      this.#ownFork = new DriftlogError('FORK', 'this device id is also written elsewhere', details)
       const retire = (): Promise<unknown> => this.#store.append(this.#space, [], { records: [this.#retirement!] })
-      // Where this fails too, the next who opens the slot finds the fork again.
-      this.#enqueue(retire).catch(() => undefined)
+      // Where this fails, the next who opens the slot finds out the same and tries again.
+      if (isBehind) this.#enqueue(retire).catch(() => undefined)
     }
     this.error = this.#ownFork
     this.changes.next()
     return this.#ownFork
+  }
+
+  /** Whether the batch goes on where this device's own stored history ends, and nothing else does. */
+  #continuesOwn({ header: { device, fromSeq, tagBefore } }: Batch): boolean {
+    const { chain } = this.#log
+    const isNext = fromSeq === this.storedSeq + 1 && this.unsavedCount === 0
+    return isNext && equalBytes(tagBefore, chain.tag(device, chain.last(device)))
   }
 
   /** Moves our place in the store over own appends, so that they are not read back. */
@@ -266,7 +280,9 @@ export class Keeper {
       if (setAside.has(device)) continue
       try {
         // Nobody else can have more of this device than it has stored itself (SYNC1).
-        if (device === own && toSeq > this.storedSeq) throw this.#stopWriting(fromSeq, this.storedSeq)
+        if (device === own && toSeq > this.storedSeq) {
+          throw this.#stopWriting(fromSeq, this.#continuesOwn(batch))
+        }
         if (toSeq <= this.#log.heldSeq(device)) {
           checked.push({ batch, runs: [] })
           continue
