@@ -8,7 +8,7 @@ const PLACES: Readonly<Record<string, string>> = {
   W4: `from an SQLite file of batches of 100 ops; the whole log is replayed`,
   W5: 'in memory; batches of 100 ops, through both sides of the sync protocol in one process, without sockets',
   W6: `devices in memory; the server on ${FULL}, which confirms and passes on only what is durable; WebSocket, rate limits off`,
-  'W6-ingest': `devices in memory; the server on ${FULL}, group commit; WebSocket, rate limits off; memory is that of the devices`,
+  'W6-ingest': `devices in memory; the server on ${FULL}, group commit; WebSocket, rate limits off; CPU and memory are those of the devices`,
 }
 
 /** What a figure of Driftlog includes beside the work that all subjects do. */
