@@ -27,7 +27,7 @@ export const addReplay = (program: Command): void => {
     .command('replay')
     .summary('replay a commit history as devices that work offline and merge, and check the outcome')
     .description(
-      "Replays a commit history through a real server: authors' branches are devices, commits are mutations, merges are\n" +
+      "Replays a commit history through a real server: authors' branches are devices, commits are mutations, merges are " +
         'syncs. Then compares every device with what the commit graph says must come out.',
     )
     .argument(
