@@ -12,6 +12,7 @@ import '../status/status.css'
 import { chooseSpace, fetchConfig, keptConfig } from '../data/config.ts'
 import { openAppReplica, reconnectOnReturn } from '../data/replica.ts'
 import { App } from './app.tsx'
+import { commitBeforeLeaving } from './leaving.ts'
 import { Message } from './message.tsx'
 import './service-worker-updates.ts'
 
@@ -56,6 +57,7 @@ const start = async (): Promise<void> => {
     // For the tests and the curious: try `await driftlog.replica.query(db => db.selectFrom('tasks').selectAll())`.
     window.driftlog = { replica }
     reconnectOnReturn(replica)
+    commitBeforeLeaving(replica)
     root.render(
       <StrictMode>
         <App replica={replica} />

@@ -12,12 +12,17 @@ export interface DraftOptions {
 export interface DraftField {
   readonly text: string
   readonly setText: (text: string) => void
-  readonly commit: () => void
+  readonly commit: () => boolean
   /** Gives up what was typed. */
   readonly discard: () => void
   /** A value of another device that came while this one was typing. */
   readonly theirs: string | undefined
 }
+
+const drafts = new Set<() => boolean>()
+
+/** Commits what is typed in any field. Whether there was something. */
+export const commitDrafts = (): boolean => [...drafts].map((commit) => commit()).includes(true)
 
 /** A text field's draft; it is committed too when the field goes away. */
 export const useDraft = ({ value, onCommit, pauseMs }: DraftOptions): DraftField => {
@@ -25,9 +30,10 @@ export const useDraft = ({ value, onCommit, pauseMs }: DraftOptions): DraftField
   const draft = follow(kept, value)
   if (draft !== kept) setKept(draft)
 
-  const commit = () => {
-    if (!isUnsent(draft) || !onCommit(draft.text)) return
+  const commit = (): boolean => {
+    if (!isUnsent(draft) || !onCommit(draft.text)) return false
     setKept({ base: value, text: draft.text, sent: draft.text })
+    return true
   }
 
   // Effects outlive a render; they must commit what is typed by then.
@@ -37,9 +43,9 @@ export const useDraft = ({ value, onCommit, pauseMs }: DraftOptions): DraftField
   })
   useEffect(() => {
     const now = () => present.current()
-    addEventListener('pagehide', now)
+    drafts.add(now)
     return () => {
-      removeEventListener('pagehide', now)
+      drafts.delete(now)
       now()
     }
   }, [])
