@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import process from 'node:process'
 import { Argument, Command, InvalidArgumentError } from 'commander'
 import { describeMachine } from './harness/machine.ts'
-import { familySection, updatePage } from './harness/page.ts'
+import { familySection, opCounts, updatePage } from './harness/page.ts'
 import { FAMILIES, type Family } from './harness/rows.ts'
 import { runCells } from './harness/run-cells.ts'
 import { textTable } from './harness/table.ts'
@@ -57,7 +57,7 @@ const measure = async (family: Family, options: Options): Promise<void> => {
     profile: options.profile,
     progress: (line) => console.error(`… ${line}`),
   })
-  console.log(textTable(rows))
+  console.log(textTable(rows, opCounts(chosen, options.scale)))
   for (const failure of failures) console.error(`failed: ${failure}`)
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`)
   if (failures.length > 0) process.exitCode = 1

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import type { Workload } from '../workloads/workload.ts'
 import { type Machine, machineLine } from './machine.ts'
 import type { Family, Row } from './rows.ts'
-import { markdownTable } from './table.ts'
+import { markdownTable, type OpCounts } from './table.ts'
 
 const PAGE = new URL('../../../docs/benchmarks.md', import.meta.url)
 
@@ -21,10 +21,13 @@ const notesOf = (rows: readonly Row[]): string[] => {
   return [...notes].map(([note, names]) => `- ${[...names].join(', ')}, ${note}`)
 }
 
+export const opCounts = (workloads: readonly Workload[], scale: number): OpCounts =>
+  new Map(workloads.flatMap(({ name, ops }) => (ops === undefined ? [] : [[name, ops * scale]])))
+
 export const familySection = (rows: readonly Row[], workloads: readonly Workload[], machine: Machine): string =>
   [
     `Measured ${machineLine(machine)}.`,
-    markdownTable(rows),
+    markdownTable(rows, opCounts(workloads, 1)),
     'What the clock covers:',
     workloads.map(({ name, measures }) => `- **${name}**: ${measures}.`).join('\n'),
     'Durability, encryption and what else makes a figure what it is:',

@@ -16,9 +16,17 @@ const UNITS: Readonly<Record<Metric, string>> = {
 const showNumber = (value: number): string =>
   value.toLocaleString('en-US', { maximumFractionDigits: value === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2 })
 
-const HEADER = ['workload', 'subject', 'measure', 'median', 'min', 'max', 'runs']
+const HEADER = ['workload', 'subject', 'measure', 'median', 'min', 'max', 'runs', 'an op']
 
-export const tableCells = (rows: readonly Row[]): string[][] => [
+/** Workload → how many ops its bytes hold. */
+export type OpCounts = ReadonlyMap<string, number>
+
+const shareOfAnOp = ({ workload, metric, median }: Row, counts: OpCounts): string => {
+  const ops = metric.startsWith('bytes') ? counts.get(workload) : undefined
+  return ops === undefined ? '' : showNumber(median / ops)
+}
+
+const tableCells = (rows: readonly Row[], counts: OpCounts): string[][] => [
   HEADER,
   ...rows.map((row) => [
     row.workload,
@@ -26,13 +34,14 @@ export const tableCells = (rows: readonly Row[]): string[][] => [
     UNITS[row.metric],
     ...[row.median, row.min, row.max].map(showNumber),
     String(row.runs),
+    shareOfAnOp(row, counts),
   ]),
 ]
 
 const FIRST_NUMBER = 3
 
-export const textTable = (rows: readonly Row[]): string => {
-  const cells = tableCells(rows)
+export const textTable = (rows: readonly Row[], counts: OpCounts): string => {
+  const cells = tableCells(rows, counts)
   const widths = HEADER.map((_, column) => Math.max(...cells.map((line) => line[column].length)))
   return cells
     .map((line) =>
@@ -44,8 +53,8 @@ export const textTable = (rows: readonly Row[]): string => {
     .join('\n')
 }
 
-export const markdownTable = (rows: readonly Row[]): string => {
-  const [header, ...body] = tableCells(rows)
+export const markdownTable = (rows: readonly Row[], counts: OpCounts): string => {
+  const [header, ...body] = tableCells(rows, counts)
   const rule = header.map((_, column) => (column < FIRST_NUMBER ? '---' : '---:'))
   return [header, rule, ...body].map((line) => `| ${line.join(' | ')} |`).join('\n')
 }

@@ -140,12 +140,14 @@ export const mutationWorkloads: readonly Workload[] = [
     name: 'W1-insert',
     family,
     measures: '20,000 inserts, one transaction each, in memory, up to the last one stored; nothing is read',
+    ops: OPS,
     run: insertWorkload,
   },
   {
     name: 'W1-update',
     family,
     measures: '20,000 updates of one field of 20,000 rows, one transaction each, otherwise as W1-insert',
+    ops: OPS,
     run: updateWorkload,
   },
   {

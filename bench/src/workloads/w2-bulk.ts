@@ -9,6 +9,7 @@ export const bulkWorkload: Workload = {
   name: 'W2',
   family: 'records',
   measures: '100,000 rows inserted at once, in memory, up to the first query answered and all stored',
+  ops: ROWS,
   async run({ subject, size }) {
     const tasks = makeTasks(size(ROWS), SEED)
     const device = await subject.openInMemory()

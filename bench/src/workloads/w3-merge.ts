@@ -25,6 +25,7 @@ export const mergeWorkload: Workload = {
   family: 'records',
   measures:
     '4 replicas, 10,000 concurrent updates each over the same 5,000 rows, from the last update made to a query answered on each',
+  ops: DEVICES * UPDATES,
   async run({ subject, size }) {
     const tasks = makeTasks(size(ROWS), SEED)
     const group = await subject.openGroup(DEVICES, tasks)

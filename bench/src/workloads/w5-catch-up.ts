@@ -11,6 +11,7 @@ export const catchUpWorkload: Workload = {
   family: 'records',
   measures:
     'a device that lacks the last 1,000 of 100,000 ops (20,000 rows) takes them in, up to a query answered; it was open and had answered one before',
+  ops: BEHIND,
   async prepare({ subject, folder, size }) {
     const history = { tasks: size(HISTORY.tasks), ops: size(HISTORY.ops), seed: SEED }
     await subject.prepareBehind(folder, history, size(BEHIND))

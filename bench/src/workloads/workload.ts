@@ -13,6 +13,8 @@ export interface Workload {
   readonly family: Family
   /** What is done and what the clock covers, for the report. */
   readonly measures: string
+  /** Ops that its bytes hold, at full size. */
+  readonly ops?: number
   prepare?(context: WorkloadContext): Promise<void>
   run(context: WorkloadContext): Promise<readonly Sample[]>
 }
