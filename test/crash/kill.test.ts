@@ -99,11 +99,11 @@ it(`loses nothing and doubles nothing over ${CYCLES} kills`, { timeout: 60_000 +
   cleanups.push(() => atServer.close())
   const vector = await atServer.vector('home')
   expect(vector).toEqual(fresh.held())
-  for (const [index, id] of ids.entries()) {
+  for (const [index, { device }] of replicas.entries()) {
     const { stored, acknowledged } = devices[index].process.said
     expect(acknowledged).toBeGreaterThan(0)
     expect(stored).toBeGreaterThan(0)
-    expect(seqOf(vector, id)).toBeGreaterThanOrEqual(Math.max(stored, acknowledged))
+    expect(seqOf(vector, device)).toBeGreaterThanOrEqual(Math.max(stored, acknowledged))
   }
   const ops = [...vector.values()].reduce((sum, seq) => sum + seq, 0)
   for (const replica of [fresh, ...replicas]) {

@@ -36,7 +36,7 @@ export class InProcess {
 
   readonly #fetch: typeof fetch = async (url, init) => {
     if (this.isCut) throw new TypeError('no network')
-    return this.#server.app.request(String(url), init)
+    return this.#server.app.request(url as string, init)
   }
 
   async open(store: BatchStore = memoryStore(), ports: Ports = systemPorts): Promise<Device> {
