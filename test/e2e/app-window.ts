@@ -15,8 +15,11 @@ declare global {
   }
 }
 
-export const PATIENCE_MS = 15_000
-const poll = { timeout: PATIENCE_MS, interval: 50 }
+const PATIENCE_MS = 15_000
+
+/** An assertion that may take a while to come true. */
+export const eventually = <T>(read: () => T, message?: string) =>
+  expect.poll(read, { timeout: PATIENCE_MS, interval: 50, message })
 
 export class AppWindow {
   readonly page: Page
@@ -117,20 +120,20 @@ export class AppWindow {
   }
 
   async shows(title: string): Promise<void> {
-    await expect.poll(() => this.task(title).count(), { ...poll, message: `shows “${title}” once` }).toBe(1)
+    await eventually(() => this.task(title).count(), `shows “${title}” once`).toBe(1)
   }
 
   async lacks(title: string): Promise<void> {
-    await expect.poll(() => this.task(title).count(), { ...poll, message: `does not show “${title}”` }).toBe(0)
+    await eventually(() => this.task(title).count(), `does not show “${title}”`).toBe(0)
   }
 
   async isTicked(title: string): Promise<void> {
-    await expect.poll(() => this.task(title).getByRole('checkbox').isChecked(), poll).toBe(true)
+    await eventually(() => this.task(title).getByRole('checkbox').isChecked()).toBe(true)
   }
 
   async says(summary: 'offline' | 'syncing' | 'conflict' | 'up-to-date' | 'error'): Promise<void> {
     const status = this.page.getByRole('status', { name: 'Sync status' })
-    await expect.poll(() => status.getAttribute('data-summary'), poll).toBe(summary)
+    await eventually(() => status.getAttribute('data-summary')).toBe(summary)
   }
 
   /** The values of a field among which the person may choose, the shown one first. */
@@ -150,17 +153,13 @@ export class AppWindow {
 
   /** Everything written here is durable on this device. */
   async isStored(): Promise<void> {
-    await expect.poll(() => this.page.evaluate(() => window.driftlog!.replica.status.unsaved), poll).toBe(0)
+    await eventually(() => this.page.evaluate(() => window.driftlog!.replica.status.unsaved)).toBe(0)
   }
 }
 
 /** All have sent everything and show the same. */
 export const converge = async (...windows: readonly AppWindow[]): Promise<void> => {
   await Promise.all(windows.map(({ page }) => page.evaluate(() => window.driftlog!.replica.sync())))
-  await expect
-    .poll(async () => new Set(await Promise.all(windows.map((window) => window.digest()))).size, {
-      ...poll,
-      message: 'one digest',
-    })
-    .toBe(1)
+  const digests = async () => new Set(await Promise.all(windows.map((window) => window.digest()))).size
+  await eventually(digests, 'one digest').toBe(1)
 }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, BrowserContext } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { AppWindow, converge } from './app-window.ts'
+import { AppWindow, converge, eventually } from './app-window.ts'
 import { ensureBuiltApp } from './built-app.ts'
 import { BrowserProcess, findChromium, launchChromium } from './chromium.ts'
 import { ServerProcess } from './server.ts'
@@ -82,22 +82,22 @@ test('two devices that edited offline converge, and nothing that was written is 
   for (const device of [a, b]) {
     await device.openTask('Paint the old boat')
     const priority = device.details.getByRole('combobox', { name: 'Priority' })
-    await expect.poll(() => priority.inputValue()).toBe('3')
+    await eventually(() => priority.inputValue()).toBe('3')
     await device.openTask('Sell the trailer')
     const notes = device.details.getByRole('textbox', { name: 'Notes' })
-    await expect.poll(() => notes.inputValue()).toBe('Someone called about it.')
+    await eventually(() => notes.inputValue()).toBe('Someone called about it.')
   }
 
   // B wrote later, so that is what both show; a person prefers the other, and that settles it on both.
   for (const device of [a, b]) {
     await device.openTask('Wash the sails with soap')
-    await expect.poll(() => device.concurrent('Title').count()).toBe(2)
+    await eventually(() => device.concurrent('Title').count()).toBe(2)
     expect(await device.concurrent('Title').first().textContent()).toContain('Wash the sails with soap')
   }
   await a.details.getByRole('button', { name: 'Keep “Wash both sails”' }).click()
   for (const device of [a, b]) {
     await device.shows('Wash both sails')
-    await expect.poll(() => device.concurrent('Title').count()).toBe(0)
+    await eventually(() => device.concurrent('Title').count()).toBe(0)
     await device.says('up-to-date')
   }
   await converge(a, b)
@@ -140,6 +140,27 @@ test('a start without any network shows everything, and what is written then arr
   await converge(a, b)
 })
 
+test('a window that is closed while one types asks first; then the words are stored', { timeout: 60_000 }, async () => {
+  const context = await newContext()
+  const a = await openWindow(context)
+  await a.add('Call the harbour')
+  await a.openTask('Call the harbour')
+  const asked = a.page.waitForEvent('dialog')
+  await a.details.getByRole('textbox', { name: 'Notes' }).pressSequentially('Berth 7')
+  await a.page.close({ runBeforeUnload: true })
+  const dialog = await asked
+  expect(dialog.type()).toBe('beforeunload')
+  await dialog.dismiss()
+
+  await a.isStored()
+  const closed = a.page.waitForEvent('close')
+  await a.page.close({ runBeforeUnload: true })
+  await closed
+  const b = await openWindow(context)
+  await b.openTask('Call the harbour')
+  await eventually(() => b.details.getByRole('textbox', { name: 'Notes' }).inputValue()).toBe('Berth 7')
+})
+
 test('the server is killed and started again in the middle: nothing is lost, nothing doubles', {
   timeout: 60_000,
 }, async () => {
@@ -175,7 +196,7 @@ test('two tabs share the storage and are two devices; each shows what the other 
   await b.lacks('From the second tab')
   await b.page.getByRole('radio', { name: 'All' }).check()
   await b.isTicked('From the second tab')
-  await expect.poll(async () => (await a.digest()) === (await b.digest())).toBe(true)
+  await eventually(async () => (await a.digest()) === (await b.digest())).toBe(true)
 
   // What the closed tab wrote reaches the server by the one that stays.
   await a.isStored()

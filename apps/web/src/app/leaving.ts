@@ -4,7 +4,7 @@ import { commitDrafts } from '../ui/use-draft.ts'
 
 /**
  * A window that is closed in the moment of typing would take the last words with it: storing them takes some milliseconds
- * that a closing page is not given. So the browser asks first, and by the time the person answers they are stored.
+ * that a closing page is not given. So the browser asks first; whoever stays has them stored a moment later.
  */
 export const commitBeforeLeaving = (replica: Replica<AppSchema>): void => {
   addEventListener('beforeunload', (event) => {
