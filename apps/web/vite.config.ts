@@ -1,6 +1,9 @@
+import process from 'node:process'
 import react from '@vitejs/plugin-react'
 import { defaultClientConditions, defineConfig } from 'vite'
 import { VitePWA } from 'vite-plugin-pwa'
+
+const syncServer = process.env['DRIFTLOG_SERVER'] ?? 'http://localhost:4000'
 
 export default defineConfig({
   // The workspace packages are bundled from their sources: nothing has to be built before, and a change shows at once.
@@ -12,8 +15,8 @@ export default defineConfig({
     chunkSizeWarningLimit: 2000,
   },
   server: {
-    // For development: `driftlog serve --port 4000` answers what belongs to the server.
-    proxy: { '/config.json': process.env['DRIFTLOG_SERVER'] ?? 'http://localhost:4000' },
+    // For development: what belongs to the server, `driftlog serve --demo`, comes from there.
+    proxy: { '/config.json': syncServer, '/spaces': { target: syncServer, ws: true } },
   },
   plugins: [
     react(),
