@@ -5,7 +5,8 @@
  *     batch   = length-prefixed header, then body, then signature (64 bytes)
  *     header  = "DLB" | format | space | device | fromSeq | toSeq | coarse maxHlc | key epoch | flags
  *               | tag before | tag after | certificate (only where fromSeq = 1)
- *     body    = runs, each length-prefixed; compressed if flag 1; encrypted if key epoch > 0 (nonce first)
+ *     body    = count, then runs, each length-prefixed and, but for the last, followed by the chain tag after it (16 bytes);
+ *               compressed if flag 1; encrypted if key epoch > 0 (nonce first)
  *
  * The signature is the device's, over a domain, the header and the body.
  */
@@ -96,7 +97,6 @@ export const decodeBatch = (bytes: Uint8Array): Batch => {
   const coarseMaxHlc = reader.varint()
   const keyEpoch = reader.varint()
   const flags = reader.varint()
-  if (flags > FLAG_DEFLATE) throw new DriftlogError('FORMAT_UNKNOWN', 'batch flags', { flags })
   const tagBefore = reader.raw(TAG_BYTES)
   const tagAfter = reader.raw(TAG_BYTES)
   const certificate = fromSeq === 1 ? reader.bytes() : undefined

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { hlcFromMs } from '../clock/hlc.ts'
 import { dominates } from '../clock/version-vector.ts'
+import { coarseCeiling } from '../clock/hlc.ts'
 import { ByteWriter } from '../codec/bytes.ts'
 import { cryptoReady } from '../crypto/sodium.ts'
 import { LAST_KNOWN_LAW, Law } from '../op/law.ts'
@@ -184,6 +185,48 @@ describe('op-log', () => {
       reader.receive(sealBatch(part, [bytes], identity.keys).bytes)
       expect(reader.log.damage?.code).toBe('CHAIN_BROKEN')
       expect(reader.projected(author.device)).toBe(0)
+    }
+  })
+
+  it('[LOG2] a first batch must start at the start of its chain', () => {
+    const author = createForger(1)
+    const { header, bytes } = author.seal([titled(T, 'x')])
+    const reader = createReplica(2)
+    const [run] = reader.log.open(decodeBatch(bytes)).runs!
+    const part = {
+      ...author.identity,
+      ...header,
+      certificate: author.identity.certificate,
+      maxHlc: T,
+      tagBefore: new Uint8Array(16),
+    }
+    reader.receive(sealBatch(part, [run.bytes], author.identity.keys).bytes)
+    expect(reader.log.damage?.code).toBe('CHAIN_BROKEN')
+  })
+
+  it('[ENV1] runs in a merged envelope are projected one by one: what lies between them by cause is not waited for in vain', () => {
+    const a = createReplica(1)
+    const b = createReplica(2)
+    const first = writeTitle(a, 'x', 'asked')
+    b.receive(first)
+    const answer = writeTitle(b, 'x', 'answered')
+    a.receive(answer)
+    const second = writeTitle(a, 'x', 'thanks')
+    const [head, tail] = [decodeBatch(first), decodeBatch(second)]
+    const runs = [head, tail].map((batch) => a.log.open(batch).runs![0].bytes)
+    const maxHlc = coarseCeiling(tail.header.coarseMaxHlc)
+    const tags = { tagBefore: head.header.tagBefore, tagAfter: tail.header.tagAfter }
+    const merged = sealBatch({ ...a.identity, ...tags, fromSeq: 1, toSeq: 2, maxHlc }, runs, a.identity.keys, [
+      head.header.tagAfter,
+    ])
+    for (const order of [
+      [merged.bytes, answer],
+      [answer, merged.bytes],
+    ]) {
+      const reader = createReplica(3)
+      for (const bytes of order) reader.receive(bytes)
+      expect(reader.log.backlog()).toEqual({ waiting: 0, parked: 0 })
+      expect(reader.digest()).toBe(a.digest())
     }
   })
 

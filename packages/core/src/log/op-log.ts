@@ -14,6 +14,7 @@ import type { DeviceId } from '../clock/dot.ts'
 import { equalBytes, malformed } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
 import { opCount, type Run, toSeqOf } from '../op/run.ts'
+import { MAX_GROUP_OPS } from '../op/run-codec.ts'
 import type { Batch } from './batch.ts'
 import { ChainIndex, foreignReferences } from './chain-index.ts'
 import { openBatch, type OpenedRun } from './seal.ts'
@@ -33,16 +34,20 @@ export interface CheckedBatch {
   readonly runs: readonly OpenedRun[] | undefined
 }
 
-interface QueuedBatch extends CheckedBatch {
-  /** The chain hash after each of its runs, once all that they refer to is projected and the tag was found right. */
-  hashes: readonly Uint8Array[] | undefined
+/** A run that is held and not projected, or a whole batch of an unknown format. */
+interface QueuedRun {
+  /** undefined: of an unknown format. */
+  readonly opened: OpenedRun | undefined
+  readonly ops: number
+  /** The chain hash after it, once all that it refers to is projected and its tag was found right. */
+  hash: Uint8Array | undefined
 }
 
 interface HeldDevice {
   readonly certificate: Uint8Array
   held: number
   /** Held and not projected, in seq order. */
-  readonly queue: QueuedBatch[]
+  readonly queue: QueuedRun[]
   /** Why nothing more of this device can be projected: its bytes do not match its chain. */
   broken: DriftlogError | undefined
 }
@@ -76,9 +81,8 @@ export class OpLog {
     let waiting = 0
     let parked = 0
     for (const device of this.#devices.values()) {
-      for (const { batch, runs } of device.queue) {
-        const ops = batch.header.toSeq - batch.header.fromSeq + 1
-        if (runs === undefined) parked += ops
+      for (const { opened, ops } of device.queue) {
+        if (opened === undefined) parked += ops
         else waiting += ops
       }
     }
@@ -121,7 +125,11 @@ export class OpLog {
       throw new DriftlogError('GAP', '', { device: header.device, have: device.held, fromSeq: header.fromSeq })
     }
     device.held = header.toSeq
-    device.queue.push({ batch, runs, hashes: undefined })
+    if (runs === undefined) {
+      device.queue.push({ opened: undefined, ops: header.toSeq - header.fromSeq + 1, hash: undefined })
+    } else {
+      for (const opened of runs) device.queue.push({ opened, ops: opCount(opened.run), hash: undefined })
+    }
     this.#advance(header.device)
     return true
   }
@@ -171,47 +179,33 @@ export class OpLog {
     }
   }
 
-  /** Projects the next batches of a queue (several only where a group crosses them). How many: 0 if it has to wait. */
+  /** Projects the next run of a queue (several only where a group crosses them). How many: 0 if it has to wait. */
   #projectNext(id: DeviceId, device: HeldDevice, start: number): number {
     if (device.broken !== undefined || start === device.queue.length) return 0
     const unit: Run[] = []
-    const ends: { toSeq: number; hash: Uint8Array }[] = []
-    let taken = 0
     let before = this.chain.last(id)
     do {
-      const next = device.queue[start + taken]
-      if (next?.runs === undefined) return 0
-      next.hashes ??= this.#verify(id, device, next.batch, next.runs, before)
-      if (next.hashes === undefined) return 0
-      for (const [index, { run }] of next.runs.entries()) {
-        unit.push(run)
-        before = next.hashes[index]
-        ends.push({ toSeq: toSeqOf(run), hash: before })
-      }
-      taken++
+      const next = device.queue[start + unit.length]
+      if (next?.opened === undefined) return 0
+      next.hash ??= this.#verify(id, device, next.opened, before)
+      if (next.hash === undefined) return 0
+      before = next.hash
+      unit.push(next.opened.run)
     } while (endsInsideGroup(unit[unit.length - 1]))
-    for (const { toSeq, hash } of ends) this.chain.extend(id, toSeq, hash)
+    unit.forEach((run, index) => this.chain.extend(id, toSeqOf(run), device.queue[start + index].hash!))
     this.#projector.project(unit)
-    return taken
+    return unit.length
   }
 
-  /** The chain hash after each run; undefined while something that they refer to is missing, or where the tag is wrong. */
-  #verify(
-    id: DeviceId,
-    device: HeldDevice,
-    { header }: Batch,
-    runs: readonly OpenedRun[],
-    before: Uint8Array,
-  ): readonly Uint8Array[] | undefined {
-    for (const { run } of runs) if (this.#waitFor(id, run)) return undefined
-    const hashes: Uint8Array[] = []
-    for (const { run, bytes } of runs) {
-      const hash = this.chain.hashAfter(run, bytes, hashes.at(-1) ?? before)
-      if (hash === undefined) return undefined
-      hashes.push(hash)
-    }
-    if (equalBytes(this.chain.tag(id, hashes[hashes.length - 1]), header.tagAfter)) return hashes
-    device.broken = new DriftlogError('CHAIN_BROKEN', '', { device: id, fromSeq: header.fromSeq, toSeq: header.toSeq })
+  /** The chain hash after a run; undefined while something that it refers to is missing, or where its tags are wrong. */
+  #verify(id: DeviceId, device: HeldDevice, opened: OpenedRun, before: Uint8Array): Uint8Array | undefined {
+    const { run, bytes, tagBefore, tagAfter } = opened
+    if (this.#waitFor(id, run)) return undefined
+    const after = this.chain.hashAfter(run, bytes, before)
+    if (after === undefined) return undefined
+    if (equalBytes(this.chain.tag(id, before), tagBefore) && equalBytes(this.chain.tag(id, after), tagAfter))
+      return after
+    device.broken = new DriftlogError('CHAIN_BROKEN', '', { device: id, fromSeq: run.fromSeq, toSeq: toSeqOf(run) })
     return undefined
   }
 
@@ -228,4 +222,8 @@ export class OpLog {
   }
 }
 
-const endsInsideGroup = (run: Run): boolean => run.groupLeft[opCount(run) - 1] > 1
+/** Where a group counts more than the bound, it is void, and nothing waits for the rest of it. */
+const endsInsideGroup = (run: Run): boolean => {
+  const left = run.groupLeft[opCount(run) - 1]
+  return left > 1 && left <= MAX_GROUP_OPS
+}

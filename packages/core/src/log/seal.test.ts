@@ -37,7 +37,12 @@ const runBytes = (fromSeq: number, ...stamps: number[]): Uint8Array =>
   encodeRun(forgeRun(identity().device, fromSeq, opsOf(...stamps)))
 
 const seal = (runs: readonly Uint8Array[], fromSeq: number, toSeq: number, maxHlc = 1_000): Batch =>
-  sealBatch({ ...identity(), fromSeq, toSeq, maxHlc, tagBefore: TAG, tagAfter: TAG }, runs, identity().keys)
+  sealBatch(
+    { ...identity(), fromSeq, toSeq, maxHlc, tagBefore: TAG, tagAfter: TAG },
+    runs,
+    identity().keys,
+    runs.slice(1).map(() => TAG),
+  )
 
 /** A batch whose header and body are what they are said to be, and signed. */
 const lie = (header: Partial<BatchHeader>, body: Uint8Array): Batch => {
@@ -48,7 +53,10 @@ const lie = (header: Partial<BatchHeader>, body: Uint8Array): Batch => {
 
 const bodyOf = (...runs: Uint8Array[]): Uint8Array => {
   const writer = new ByteWriter().varint(runs.length)
-  for (const run of runs) writer.bytes(run)
+  runs.forEach((run, index) => {
+    writer.bytes(run)
+    if (index < runs.length - 1) writer.raw(TAG)
+  })
   return writer.finish()
 }
 

@@ -9,13 +9,13 @@ import type { SigningKeys } from '../crypto/sodium.ts'
 import { DriftlogError } from '../errors.ts'
 import type { Run } from '../op/run.ts'
 import { decodeRun } from '../op/run-codec.ts'
-import { assembleBatch, BATCH_FORMAT, type Batch, encodeHeader, FLAG_DEFLATE } from './batch.ts'
+import { assembleBatch, BATCH_FORMAT, type Batch, encodeHeader, FLAG_DEFLATE, TAG_BYTES } from './batch.ts'
 import { signBatch } from './signature.ts'
 
 /** Bodies below this do not gain by compression. */
 const COMPRESS_FROM_BYTES = 160
-/** A body never inflates to more: the bound of a decompression bomb. */
-export const MAX_BODY_BYTES = 8 * 1024 * 1024
+/** A body never inflates to more: the bound of a decompression bomb. Several times what is ever sealed. */
+export const MAX_BODY_BYTES = 2 * 1024 * 1024
 
 /** This much inflates to 8 MB at most (1,032 : 1), which is as far as a bomb gets. */
 const INFLATE_STEP_BYTES = 8 * 1024
@@ -32,11 +32,19 @@ export interface SealedPart {
   readonly certificate: Uint8Array
 }
 
-/** `runs`: canonical bytes of consecutive runs. */
-export const sealBatch = (part: SealedPart, runs: readonly Uint8Array[], keys: SigningKeys): Batch => {
-  const writer = new ByteWriter(runs.reduce((sum, run) => sum + run.length + 4, 8))
+/** `runs`: canonical bytes of consecutive runs. `tagsBetween`: the chain tag after each of them but the last. */
+export const sealBatch = (
+  part: SealedPart,
+  runs: readonly Uint8Array[],
+  keys: SigningKeys,
+  tagsBetween: readonly Uint8Array[] = [],
+): Batch => {
+  const writer = new ByteWriter(runs.reduce((sum, run) => sum + run.length + TAG_BYTES + 4, 8))
   writer.varint(runs.length)
-  for (const run of runs) writer.bytes(run)
+  runs.forEach((run, index) => {
+    writer.bytes(run)
+    if (index < runs.length - 1) writer.raw(tagsBetween[index])
+  })
   const plain = writer.finish()
   const packed = plain.length < COMPRESS_FROM_BYTES ? plain : compress(plain)
   const headerBytes = encodeHeader({
@@ -101,6 +109,9 @@ const inflateInSteps = (deflated: Uint8Array, length: number): Uint8Array => {
 export interface OpenedRun {
   readonly run: Run
   readonly bytes: Uint8Array
+  /** Keyed chain tags before and after it. */
+  readonly tagBefore: Uint8Array
+  readonly tagAfter: Uint8Array
 }
 
 /**
@@ -110,17 +121,21 @@ export interface OpenedRun {
 export const openBatch = (batch: Batch): OpenedRun[] => {
   const { header } = batch
   if (header.keyEpoch !== 0) throw new DriftlogError('FORMAT_UNKNOWN', 'encrypted batch', { keyEpoch: header.keyEpoch })
+  if (header.flags > FLAG_DEFLATE) throw new DriftlogError('FORMAT_UNKNOWN', 'batch flags', { flags: header.flags })
   const reader = new ByteReader((header.flags & FLAG_DEFLATE) !== 0 ? inflate(batch.body) : batch.body)
   const opened: OpenedRun[] = []
   let nextSeq = header.fromSeq
   let maxHlc = 0
+  let { tagBefore } = header
   for (let left = reader.count(); left > 0; left--) {
     const bytes = reader.bytes()
     const run = decodeRun(bytes, header.device, header.toSeq - nextSeq + 1)
     if (run.fromSeq !== nextSeq || run.keyEpoch !== header.keyEpoch) throw malformed('run does not fit its batch')
     nextSeq += run.hlc.length
     maxHlc = Math.max(maxHlc, run.hlc[run.hlc.length - 1])
-    opened.push({ run, bytes })
+    const tagAfter = left === 1 ? header.tagAfter : reader.raw(TAG_BYTES)
+    opened.push({ run, bytes, tagBefore, tagAfter })
+    tagBefore = tagAfter
   }
   reader.expectEnd()
   if (nextSeq !== header.toSeq + 1) throw malformed('runs do not fill their batch')

@@ -7,7 +7,7 @@ import { ByteWriter } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
 import { Law } from './law.ts'
 import { createRun, HANDLE, NEW_ROW, opCount, type Run, SAME_ROW, type Shape } from './run.ts'
-import { CHANGE_OVERHEAD_BYTES, MAX_OP_BYTES } from './run-codec.ts'
+import { CHANGE_OVERHEAD_BYTES, MAX_GROUP_OPS, MAX_OP_BYTES, OVER_DOT_BYTES } from './run-codec.ts'
 import { type Value, writeValue } from './value.ts'
 
 export const MAX_ROW_ID_LENGTH = 128
@@ -44,7 +44,7 @@ const changeBytes = (change: NewChange): number => {
   scratch.reset()
   if (change.handle === undefined) scratch.string(change.rowId)
   writeValue(scratch, change.value)
-  return CHANGE_OVERHEAD_BYTES + scratch.length
+  return CHANGE_OVERHEAD_BYTES + scratch.length + (change.over?.length ?? 0) * OVER_DOT_BYTES
 }
 
 export class Author {
@@ -89,6 +89,9 @@ export class Author {
       bytes += size
     })
     ends.push(changes.length)
+    if (ends.length > MAX_GROUP_OPS) {
+      throw new DriftlogError('TOO_LARGE', 'one mutation', { ops: ends.length, limit: MAX_GROUP_OPS })
+    }
     let start = 0
     ends.forEach((end, part) => {
       this.#appendOp(changes.slice(start, end), sizes.slice(start, end), context, ends.length - part, part === 0)

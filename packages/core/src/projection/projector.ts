@@ -13,10 +13,10 @@ import { columnIndex, type Row } from '../cells/row.ts'
 import type { DeviceId, Dot } from '../clock/dot.ts'
 import { advanceFrontier, type Frontier } from '../clock/frontier.ts'
 import type { Hlc } from '../clock/hlc.ts'
-import type { SeenVector } from '../clock/seen.ts'
+import { type SeenVector, seenSeq } from '../clock/seen.ts'
 import { Law } from '../op/law.ts'
 import { firstChange, firstHead, HANDLE, NEW_ROW, opCount, type Run, SAME_ROW, type Shape } from '../op/run.ts'
-import { MAX_OP_BYTES } from '../op/run-codec.ts'
+import { MAX_GROUP_OPS, MAX_OP_BYTES } from '../op/run-codec.ts'
 
 /** Rows that a device introduced, in order, and the seq of the op that did. */
 interface Introduced {
@@ -68,7 +68,7 @@ export class Projector {
         }
         group.push(this.#judge(run, op, group[0]))
         if (left <= 1) {
-          this.#commitGroup(group, group[0].run.groupLeft[group[0].op] < 2)
+          this.#commitGroup(group, !isGroupCount(groupLeftOf(group[0])))
           group = []
         }
       }
@@ -78,7 +78,9 @@ export class Projector {
 
   /** Projects one op that this replica just wrote. */
   projectOwn(run: Run, op: number): void {
-    this.#commit(this.#judge(run, op, undefined))
+    const judged = this.#judge(run, op, undefined)
+    if (judged.isVoid) throw new Error('an own op would be void')
+    this.#commit(judged)
   }
 
   /** Projects a group that this replica just wrote: ops `[from, to)` of a run. */
@@ -113,7 +115,8 @@ export class Projector {
           isVoid = true
           continue
         }
-        if (stamp <= this.ops.stamp(this.ops.refOf(dot))) isVoid = true
+        const isOld = seenSeq(this.ops.lastSeen(device), other) >= dot.seq
+        if (isOld || stamp <= this.ops.stamp(this.ops.refOf(dot))) isVoid = true
         seen = this.ops.joinHead(seen, other, dot.seq)
         named.push(dot)
       }
@@ -230,5 +233,7 @@ export class Projector {
     return this.ops.stamp(ref)
   }
 }
+
+const isGroupCount = (ops: number): boolean => ops >= 2 && ops <= MAX_GROUP_OPS
 
 const groupLeftOf = (judged: Judged): number => judged.run.groupLeft[judged.op]
