@@ -20,7 +20,6 @@ export const SIGNATURE_BYTES = 64
 /** The largest batch that is made, stored or accepted. */
 export const MAX_BATCH_BYTES = 1_000_000
 export const MAX_BATCH_OPS = 1_000
-export const MAX_SPACE_LENGTH = 64
 
 export const FLAG_DEFLATE = 1
 
