@@ -1,5 +1,5 @@
 import { memoryMedium, memoryStore } from '@driftlog/core'
-import { batchStoreContract } from './batch-store-contract.ts'
+import { batchStoreContract } from './contract/batch-store-contract.ts'
 
 batchStoreContract('memory', async () => {
   const medium = memoryMedium()

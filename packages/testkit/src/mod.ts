@@ -1,4 +1,5 @@
-export { batchStoreContract, type StoreUnderTest } from './batch-store-contract.ts'
+export { batchStoreContract } from './contract/batch-store-contract.ts'
+export type { StoreUnderTest } from './contract/setup.ts'
 export {
   makeTestBatch,
   makeTestDevice,
