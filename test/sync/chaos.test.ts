@@ -7,6 +7,13 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { faultyStore } from './faulty-store.ts'
 import { type Device, hastyPorts, InProcess } from './in-process.ts'
+import { retried } from './retried.ts'
+
+/** Every op is one vote, so that votes count ops. */
+const vote = (tx: Parameters<Parameters<Device['mutate']>[0]>[0], device: string): void => {
+  if (tx.tasks.get('all') === undefined) tx.tasks.insert({ id: 'all', title: 'all', votes: 1 })
+  else tx.tasks.update('all', { title: `by ${device}`, votes: f.increment(1) })
+}
 
 /** A disk and the replica on it. The third device is a second tab on the second's disk. */
 class Life {
@@ -38,10 +45,7 @@ class Life {
     const device = await this.device()
     for (let time = 0; time < times && !device.status.readOnly; time++) {
       try {
-        const { dot, stored } = device.mutate((tx) => {
-          if (tx.tasks.get('all') === undefined) tx.tasks.insert({ id: 'all', title: 'all', votes: 1 })
-          else tx.tasks.update('all', { title: `by ${device.device}`, votes: f.increment(1) })
-        })
+        const { dot, stored } = device.mutate((tx) => vote(tx, device.device))
         stored.then(
           () => this.stored.set(dot!.device, dot!.seq),
           () => undefined,
@@ -112,7 +116,12 @@ const live = async (acts: readonly Act[]): Promise<void> => {
     const devices: Device[] = []
     for (const life of lives) devices.push(await life.heal())
     await expect.poll(() => devices.every(({ status }) => !status.readOnly)).toBe(true)
-    for (const device of [...devices, ...devices]) await device.sync()
+    // A fault of the store that the session met is over only when it next reads or stores something.
+    for (const device of devices) {
+      await retried('READ_ONLY', () => device.mutate((tx) => vote(tx, device.device)))
+    }
+    // What failed before may still wait to be tried again.
+    for (const device of [...devices, ...devices]) await retried('STORAGE_FULL', () => device.sync())
     const fresh = await world.open(memoryStore(), hastyPorts)
     await fresh.sync()
     const held = fresh.held()

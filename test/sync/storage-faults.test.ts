@@ -1,8 +1,9 @@
 /** FAULTS, local storage: whatever call of the store fails once, nothing `stored` is lost, nothing doubles, all heals. */
-import { type BatchStore, DriftlogError, type ErrorCode, f, memoryMedium, memoryStore } from '@driftlog/core'
+import { type BatchStore, type ErrorCode, f, memoryMedium, memoryStore } from '@driftlog/core'
 import { afterEach, describe, expect, it } from 'vitest'
 import { faultyStore } from './faulty-store.ts'
 import { type Device, hastyPorts, InProcess } from './in-process.ts'
+import { retried } from './retried.ts'
 
 let world = new InProcess()
 afterEach(async () => {
@@ -42,18 +43,6 @@ class Script {
 
   async settled(): Promise<void> {
     await Promise.all(this.#settled)
-  }
-}
-
-/** Does again what is refused with this code, for two seconds. */
-const retried = async <T>(code: ErrorCode, act: () => T | Promise<T>): Promise<T> => {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await act()
-    } catch (error) {
-      if (!(error instanceof DriftlogError) || error.code !== code || attempt === 200) throw error
-      await new Promise((resolve) => setTimeout(resolve, 10))
-    }
   }
 }
 
