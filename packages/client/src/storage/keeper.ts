@@ -59,8 +59,11 @@ export class Keeper {
   #tail: Promise<void> = Promise.resolve()
   #flushQueued = false
   #readQueued = false
-  /** Devices of which another branch is held here: none of the batches of theirs that still come can follow. */
-  readonly #forked = new Set<DeviceId>()
+  /**
+   * Devices of which something can never be taken in (another branch is held here, or what they signed does not decode),
+   * and why: none of the batches of theirs that still come can follow.
+   */
+  readonly #ended = new Map<DeviceId, DriftlogError['code']>()
   /** Set from when this device id was found to be written elsewhere. */
   #ownFork: DriftlogError | undefined
   /** Makes the store forget the key that this device id stands for. */
@@ -264,10 +267,13 @@ export class Keeper {
     })
   }
 
-  /** After a fork, that device's later batches are a gap to the store; really they belong to the other branch too. */
+  /**
+   * To the store the later batches of a device that has ended are a gap; but asking for what is missing would bring the same
+   * again, and hold up what others wrote.
+   */
   #refusalOf({ header: { device } }: Batch, { kind, have }: Refusal): NotTaken {
-    if (kind === 'fork') this.#forked.add(device)
-    return { device, code: this.#forked.has(device) ? 'FORK' : 'GAP', details: { have } }
+    if (kind === 'fork') this.#ended.set(device, 'FORK')
+    return { device, code: this.#ended.get(device) ?? 'GAP', details: { have } }
   }
 
   #check(batches: readonly Batch[], notTaken: NotTaken[]): CheckedBatch[] {
@@ -292,6 +298,7 @@ export class Keeper {
       } catch (error) {
         if (!(error instanceof DriftlogError)) throw error
         setAside.add(device)
+        if (error.code === 'MALFORMED' || error.code === 'TOO_LARGE') this.#ended.set(device, error.code)
         notTaken.push({ device, code: error.code, details: { fromSeq } })
       }
     }

@@ -1,0 +1,68 @@
+import {
+  assembleBatch,
+  BATCH_FORMAT,
+  type Batch,
+  cryptoReady,
+  encodeHeader,
+  fingerprint,
+  hlcFromMs,
+  makeCertificate,
+  memoryStore,
+  OpLog,
+  Projector,
+  signBatch,
+  signingKeysFromSeed,
+  systemPorts,
+  Writer,
+} from '@driftlog/core'
+import { beforeAll, expect, it } from 'vitest'
+import { Keeper } from './keeper.ts'
+
+beforeAll(cryptoReady)
+
+const SPACE = 'home'
+const identityOf = (seed: number) => {
+  const keys = signingKeysFromSeed(new Uint8Array(32).fill(seed))
+  const device = fingerprint(keys.publicKey)
+  return { space: SPACE, device, keys, certificate: makeCertificate(SPACE, keys.publicKey, keys) }
+}
+
+const open = () => {
+  const projector = new Projector()
+  const log = new OpLog(SPACE, projector)
+  const keeper = new Keeper(memoryStore(), SPACE, log, systemPorts.timers)
+  keeper.begin(new Writer(identityOf(1), log, projector, 0), { key: 'slot/0', value: undefined })
+  return { keeper, log }
+}
+
+/** Signed by its device, and nothing that decodes. */
+const undecodable = (seed: number, fromSeq: number): Batch => {
+  const { keys, certificate, ...names } = identityOf(seed)
+  const header = encodeHeader({
+    ...names,
+    format: BATCH_FORMAT,
+    fromSeq,
+    toSeq: fromSeq,
+    coarseMaxHlc: Math.ceil(hlcFromMs(Date.UTC(2026, 0, 1)) / 2 ** 22),
+    keyEpoch: 0,
+    flags: 0,
+    tagBefore: new Uint8Array(16).fill(fromSeq - 1),
+    tagAfter: new Uint8Array(16).fill(fromSeq),
+    certificate: fromSeq === 1 ? certificate : undefined,
+  })
+  const body = Uint8Array.of(1, 2, 3)
+  return assembleBatch(header, body, signBatch(header, body, keys))
+}
+
+it('[ENV5] what a member signed that does not decode ends that device here, and is no gap that holds up the others', async () => {
+  const { keeper, log } = open()
+  const cursor = { position: 7, tag: new Uint8Array(16) }
+  const bad = identityOf(2).device
+  expect(await keeper.ingest([undecodable(2, 1)], cursor)).toMatchObject([{ device: bad, code: 'MALFORMED' }])
+  // Its certificate is not held, so a later batch cannot even be checked: the delivery brings it again, by vector.
+  expect(await keeper.ingest([undecodable(2, 1), undecodable(2, 2)], cursor)).toMatchObject([
+    { device: bad, code: 'MALFORMED' },
+  ])
+  expect(log.heldSeq(bad)).toBe(0)
+  await keeper.close()
+})
