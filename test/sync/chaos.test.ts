@@ -116,10 +116,6 @@ const live = async (acts: readonly Act[]): Promise<void> => {
     const devices: Device[] = []
     for (const life of lives) devices.push(await life.heal())
     await expect.poll(() => devices.every(({ status }) => !status.readOnly)).toBe(true)
-    // A fault of the store that the session met is over only when it next reads or stores something.
-    for (const device of devices) {
-      await retried('READ_ONLY', () => device.mutate((tx) => vote(tx, device.device)))
-    }
     // What failed before may still wait to be tried again.
     for (const device of [...devices, ...devices]) await retried('STORAGE_FULL', () => device.sync())
     const fresh = await world.open(memoryStore(), hastyPorts)

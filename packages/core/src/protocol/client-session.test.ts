@@ -242,6 +242,18 @@ describe('pulling', () => {
     expect(machine.sent()).toMatchObject([{ type: 'pull' }])
   })
 
+  it('a store that failed is no error any more once what it failed at is found done', () => {
+    const machine = new Machine({ mode: 'roundTrip', held: vector({ [ann]: 1 }) }).open()
+    machine.input({ kind: 'localAppended', held: vector({ [ann]: 2 }) })
+    const [{ request }] = machine.take('readOutbox')
+    machine.input({ kind: 'storeFailed', request, code: 'STORAGE_FAILED', message: 'busy' }, { kind: 'refresh' })
+    expect(machine.status.error?.code).toBe('STORAGE_FAILED')
+    // Another tab of this device has pushed it meanwhile.
+    machine.hear(inSync)
+    machine.input({ kind: 'timer', name: 'pushRetry' })
+    expect(machine.status.error).toBeUndefined()
+  })
+
   it('refresh asks once more, and is caught up only when that is answered', () => {
     const machine = new Machine({ held: vector({ [ann]: 1 }) }).open()
     machine.sent()

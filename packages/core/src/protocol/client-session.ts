@@ -176,6 +176,9 @@ const evaluate = (draft: Draft): void => {
     return
   }
   evaluatePush(draft)
+  // What the store refused has been done by now, or need not be done any more: another tab may have done it.
+  const isRetrying = state.timers.has('pushRetry') || state.timers.has('pullRetry')
+  if (isQuiet(state) && !isRetrying && !state.outboxDirty) state.storeFault = undefined
 }
 
 /** Nothing is under way that a new hello could contradict. */
