@@ -1,6 +1,7 @@
 import {
   type BatchStore,
   cryptoReady,
+  type DeviceId,
   DriftlogError,
   idSource,
   isSpaceId,
@@ -40,7 +41,8 @@ export interface ReplicaOptions<S extends Schema> {
  * Opens a space on this device: everything stored is shown, and it syncs from then on. Several tabs or processes may open
  * the same store; each writes under a device id of its own.
  *
- * Rejects with OPTION_INVALID, STORAGE_FAILED, STORAGE_FULL or STORAGE_DAMAGED.
+ * Rejects with OPTION_INVALID, STORAGE_FAILED, STORAGE_FULL, STORAGE_DAMAGED, or, where this device's own ops cannot all be
+ * shown, FORMAT_UNKNOWN (a newer version of the app wrote them) or CHAIN_BROKEN.
  */
 export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>): Promise<Replica<S>> => {
   const { schema, space, store, transport, ports = systemPorts } = options
@@ -54,6 +56,7 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
     const log = new OpLog(space, projector)
     const keeper = new Keeper(store, space, log, ports.timers)
     await keeper.load()
+    expectOwnShown(log, projector, identity.device)
     const writer = new Writer(identity, log, projector, highWater)
     keeper.begin(writer, retiredSlot(slot))
     const tables = new LiveTables({
@@ -71,4 +74,12 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
     await release()
     throw error
   }
+}
+
+/** A device must have seen all that it wrote before it writes on. */
+const expectOwnShown = (log: OpLog, projector: Projector, device: DeviceId): void => {
+  if (log.heldSeq(device) === (projector.projected.get(device) ?? 0)) return
+  throw (
+    log.damage ?? new DriftlogError('FORMAT_UNKNOWN', 'this device wrote with a newer version of the app', { device })
+  )
 }

@@ -123,6 +123,9 @@ it('two tabs on one store are two devices and see each other’s stored work', a
   await b.mutate((tx) => tx.lists.update('x', { name: 'from b' })).stored
   await expect.poll(() => a.digest()).toBe(b.digest())
   expect(a.candidates('lists', 'x', 'name').map(({ value }) => value)).toEqual(['from b'])
+  expect(() => a.candidates('lists', 'x', 'nothing' as 'name')).toThrow(
+    expect.objectContaining({ code: 'OPTION_INVALID' }),
+  )
   await a.close()
   await b.close()
 })

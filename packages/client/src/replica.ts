@@ -178,14 +178,19 @@ export class Replica<S extends Schema> {
     return this.#board.status$.value
   }
 
-  /** The concurrent values of a field, the shown one first; empty where it was never written, or is a counter. */
+  /**
+   * The concurrent values of a field, the shown one first; empty where it was never written, or is a counter. Throws
+   * OPTION_INVALID for a table or field that the schema does not have.
+   */
   candidates<K extends keyof S['tables'] & string>(
     table: K,
     id: string,
     field: keyof S['tables'][K]['fields'] & string,
   ): Candidate[] {
     const { projector, schema } = this.#parts
-    const definition: Field = (schema.tables as Record<string, Table>)[table].fields[field]
+    const definition = (schema.tables as Record<string, Table | undefined>)[table]?.fields[field] as Field | undefined
+    if (definition === undefined)
+      throw new DriftlogError('OPTION_INVALID', `no field ${table}.${field}`, { table, field })
     const row = projector.cells.table(table).rows.get(id)
     if (row === undefined) return []
     return writesOf(row, lawOf(definition), [field])

@@ -98,6 +98,8 @@ export class Keeper {
     this.#writer = writer
     this.#retirement = retirement
     this.#stopWatching = this.#store.watch(this.#space, () => this.#queueRead())
+    // What another tab stored between the end of `load` and now.
+    this.#queueRead()
   }
 
   /** The last own seq that is durable here. */
