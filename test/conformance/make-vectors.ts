@@ -37,6 +37,7 @@ import {
   shapes,
   START_MS,
 } from '../../packages/core/src/testing/replicas.test-support.ts'
+import { makeFrames } from './make-frames.ts'
 
 const T = hlcFromMs(START_MS)
 
@@ -366,4 +367,5 @@ export const makeVectors = (): Record<string, unknown> => ({
   'crypto.json': makeCrypto(),
   'runs.json': { runs: makeRuns() },
   'history.json': makeHistory(),
+  'frames.json': makeFrames(),
 })

@@ -3,7 +3,15 @@ import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { blake2b } from '@noble/hashes/blake2.js'
-import { cryptoReady, decodeVector, type DeviceId, hash, signingKeysFromSeed } from '@driftlog/core'
+import {
+  cryptoReady,
+  decodeClientFrame,
+  decodeServerFrame,
+  decodeVector,
+  type DeviceId,
+  hash,
+  signingKeysFromSeed,
+} from '@driftlog/core'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ByteReader } from '../../packages/core/src/codec/bytes.ts'
@@ -70,7 +78,7 @@ const valueOf = (hex: string) => {
 }
 
 describe('golden vectors', () => {
-  it.each(['values.json', 'clock.json', 'crypto.json', 'runs.json', 'history.json'])(
+  it.each(['values.json', 'clock.json', 'crypto.json', 'runs.json', 'history.json', 'frames.json'])(
     '%s is what the code makes',
     (name) => {
       const made = makeVectors()[name]
@@ -89,6 +97,17 @@ describe('golden vectors', () => {
     for (const { value, hex } of values) expect(valueOf(hex)).toEqual(fromJson(value))
     for (const { hex } of refused) expect(() => valueOf(hex)).toThrow(expect.objectContaining({ code: 'MALFORMED' }))
     expect(valueOf(tooDeep.hex)).toBeUndefined()
+  })
+
+  it('[PRO1 PRO6] frames read back to their messages', () => {
+    const { frames } = load<{ frames: { name: string; from: string; message: object; hex: string }[] }>('frames.json')
+    for (const { name, from, message, hex } of frames) {
+      const read = from === 'device' ? decodeClientFrame(fromHex(hex)) : decodeServerFrame(fromHex(hex))
+      expect(read, name).toEqual(fromJson(message as JsonValue))
+    }
+    // Every kind of message has its frame here: a new one is added with its own.
+    const kinds = new Set(frames.map(({ message }) => (message as { type: string }).type))
+    expect([...kinds].sort()).toEqual(['hello', 'page', 'ping', 'pong', 'pull', 'push', 'pushed', 'refused', 'welcome'])
   })
 
   it('[VV1] vectors read back', () => {

@@ -1,0 +1,85 @@
+/** One frame of each message of the protocol: what is on the wire. Appended to, never changed (see make-vectors). */
+import { type ClientMessage, encodeFrame, encodeVector, type ServerMessage } from '@driftlog/core'
+import { bareHello } from '../../packages/core/src/protocol/messages.ts'
+import { hexOf, identityOf } from '../../packages/core/src/testing/replicas.test-support.ts'
+
+const tag = new Uint8Array(16).fill(0xa1)
+const digest = new Uint8Array(16).fill(0xd1)
+const batch = Uint8Array.of(1, 2, 3)
+
+/** By sender and name, so that a diff says which message changed. */
+const messages = (): Record<string, { from: 'device' | 'server'; message: ClientMessage | ServerMessage }> => {
+  const vector = encodeVector(new Map([[identityOf(1).device, 300]]))
+  return {
+    hello: {
+      from: 'device',
+      message: { type: 'hello', protocol: 1, space: 'home', token: 'token', cursor: { position: 7, tag }, digest },
+    },
+    'hello that opens a round trip': { from: 'device', message: bareHello('home') },
+    push: { from: 'device', message: { type: 'push', id: 3, batches: [batch, batch] } },
+    'pull after a cursor': { from: 'device', message: { type: 'pull', id: 4, after: { position: 7, tag } } },
+    'pull above a vector': { from: 'device', message: { type: 'pull', id: 5, above: vector } },
+    ping: { from: 'device', message: { type: 'ping' } },
+    'welcome, in sync': {
+      from: 'server',
+      message: {
+        type: 'welcome',
+        protocol: 1,
+        serverTimeMs: 1_790_000_000_000,
+        role: 'writer',
+        inSync: true,
+        cursorValid: true,
+        end: { position: 7, tag },
+      },
+    },
+    welcome: {
+      from: 'server',
+      message: {
+        type: 'welcome',
+        protocol: 1,
+        serverTimeMs: 1_790_000_000_000,
+        role: 'reader',
+        inSync: false,
+        cursorValid: false,
+        end: { position: 9, tag },
+        vector,
+      },
+    },
+    pushed: {
+      from: 'server',
+      message: {
+        type: 'pushed',
+        id: 3,
+        outcomes: [
+          { kind: 'appended' },
+          { kind: 'duplicate' },
+          { kind: 'refused', code: 'GAP', details: { have: 12 } },
+        ],
+      },
+    },
+    'page that answers': {
+      from: 'server',
+      message: { type: 'page', id: 4, from: 7, batches: [batch], cursor: { position: 8, tag }, more: true },
+    },
+    'page, live': {
+      from: 'server',
+      message: { type: 'page', from: 8, batches: [], cursor: { position: 9, tag }, more: false },
+    },
+    refused: {
+      from: 'server',
+      message: { type: 'refused', id: 4, code: 'BASE_MISMATCH', message: 'elsewhere', details: {} },
+    },
+    pong: { from: 'server', message: { type: 'pong' } },
+  }
+}
+
+const inJson = (_: string, value: unknown): unknown => (value instanceof Uint8Array ? { $bytes: hexOf(value) } : value)
+
+export const makeFrames = () => ({
+  frames: Object.entries(messages()).map(([name, { from, message }]) => ({
+    name,
+    from,
+    message: JSON.parse(JSON.stringify(message, inJson)) as unknown,
+    hex: hexOf(encodeFrame(message)),
+  })),
+})
