@@ -3,48 +3,18 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { latestValue } from '../cells/cell-state.ts'
 import { columnIndex, type Row } from '../cells/row.ts'
 import { equalVectors } from '../clock/version-vector.ts'
-import { fingerprint, makeCertificate } from '../crypto/identity.ts'
-import { cryptoReady, signingKeysFromSeed } from '../crypto/sodium.ts'
+import { cryptoReady } from '../crypto/sodium.ts'
 import { isLive } from '../laws/life.ts'
 import { decodeBatch } from '../log/batch.ts'
-import { OpLog } from '../log/op-log.ts'
-import { Writer } from '../log/writer.ts'
-import type { NewChange } from '../op/author.ts'
 import { Law } from '../op/law.ts'
 import type { Shape } from '../op/run.ts'
-import { Projector } from './projector.ts'
-
-const SPACE = 'convergence'
-const START_MS = Date.UTC(2026, 0, 1)
-
-const shapes: Record<string, Shape> = {
-  insert: { law: Law.insert, table: 'tasks', path: [] },
-  delete: { law: Law.delete, table: 'tasks', path: [] },
-  title: { law: Law.set, table: 'tasks', path: ['title'] },
-  done: { law: Law.set, table: 'tasks', path: ['done'] },
-  votes: { law: Law.increment, table: 'tasks', path: ['votes'] },
-}
-
-const seedOf = (number: number): Uint8Array => new Uint8Array(32).fill(number)
-
-const createReplica = (number: number) => {
-  const projector = new Projector()
-  const log = new OpLog(SPACE, projector)
-  const keys = signingKeysFromSeed(seedOf(number))
-  const certificate = makeCertificate(SPACE, keys.publicKey, signingKeysFromSeed(seedOf(200 + number)))
-  const writer = new Writer({ space: SPACE, device: fingerprint(keys.publicKey), keys, certificate }, log, projector, 0)
-  const change = (shape: Shape, rowId: string, value: NewChange['value'] = null): NewChange => {
-    const row = projector.cells.table('tasks').rows.get(rowId)
-    return { shape, rowId, handle: row && projector.handleOf(row), value }
-  }
-  const write = (nowMs: number, ...changes: NewChange[]) => writer.write(changes, writer.nextStamp(nowMs), 1)
-  return { projector, log, writer, change, write, digest: () => Buffer.from(projector.cells.digest()).toString('hex') }
-}
-type Replica = ReturnType<typeof createReplica>
+import { createReplica, type Replica, shapes, START_MS } from '../testing/replicas.test-support.ts'
 
 const deliver = (to: Replica, bytes: Uint8Array): void => {
-  to.log.receive(to.log.check(decodeBatch(bytes)))
+  to.receive(bytes)
 }
+
+const shapeNamed = (name: string): Shape => shapes[name as keyof typeof shapes]
 
 type Step =
   | { kind: 'write'; replica: number; shape: string; row: number; value: number; skew: number }
@@ -97,7 +67,7 @@ const runHistory = (history: Step[], count: number) => {
     if (step.kind === 'write') {
       const replica = replicas[step.replica]
       const seen = new Map<string, number>(replica.projector.projected)
-      const shape = shapes[step.shape]
+      const shape = shapeNamed(step.shape)
       const value = shape.law === Law.set || shape.law === Law.increment ? step.value : null
       const rowId = `row ${step.row}`
       const written = replica.write(START_MS + index * 10 + step.skew, replica.change(shape, rowId, value))
