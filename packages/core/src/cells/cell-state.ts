@@ -88,8 +88,8 @@ export class CellState {
       life.remove(row, op.ref, isSeen)
       return
     }
-    if (row.created === ABSENT || this.ops.compare(op.ref, row.created) < 0) row.created = op.ref
-    if (row.updated === ABSENT || this.ops.compare(op.ref, row.updated) > 0) row.updated = op.ref
+    // Once an op: an insert brings a change for each field.
+    if (row.updated !== op.ref) this.#mark(row, op.ref)
     if (law === Law.insert) {
       life.insert(row, op.ref, isSeen)
       return
@@ -106,6 +106,11 @@ export class CellState {
     } else {
       this.#write(row, column, value, op.ref, over === undefined ? isSeen : this.#named(over, op.ref))
     }
+  }
+
+  #mark(row: Row, ref: DotRef): void {
+    if (row.created === ABSENT || this.ops.compare(ref, row.created) < 0) row.created = ref
+    if (row.updated === ABSENT || this.ops.compare(ref, row.updated) > 0) row.updated = ref
   }
 
   #named(over: readonly Dot[], own: DotRef): (ref: DotRef) => boolean {
