@@ -51,7 +51,7 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
   const { slot, release } = await store.claimSlot(space)
   try {
     const identity = await loadIdentity(store, space, slot, ports.random)
-    const { highWater, cursor, acknowledged } = await loadBookmarks(store, space)
+    const { highWater, cursor, acknowledged } = await loadBookmarks(store, space, identity.device)
     const projector = new Projector()
     const log = new OpLog(space, projector)
     const keeper = new Keeper(store, space, log, ports.timers)
@@ -64,7 +64,8 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
       cells: projector.cells,
       openDatabase: () => openSqlJs(options.sqlJs),
     })
-    const engine = transport && new SyncEngine({ space, transport, keeper, ports, cursor, acknowledged })
+    const engine =
+      transport && new SyncEngine({ space, device: identity.device, transport, keeper, ports, cursor, acknowledged })
     const newId = idSource(ports.random)
     const parts = { schema, space, ports, newId, log, projector, writer, keeper, tables, engine, acknowledged, release }
     const replica = new Replica(parts)

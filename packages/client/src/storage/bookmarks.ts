@@ -11,11 +11,12 @@ import {
   type Hlc,
   type VersionVector,
 } from '@driftlog/core'
-import type { BatchStore, RecordChange } from '@driftlog/core'
+import type { BatchStore, DeviceId, RecordChange } from '@driftlog/core'
 
 const CLOCK = 'clock'
 const CURSOR = 'cursor'
-const ACKNOWLEDGED = 'acknowledged'
+// One a device: of its own ops each tab knows most.
+const acknowledgedKey = (device: DeviceId): string => `acknowledged/${device}`
 
 export interface Bookmarks {
   readonly highWater: Hlc
@@ -33,16 +34,16 @@ export const cursorRecord = ({ position, tag }: Cursor): RecordChange => ({
   value: new ByteWriter(32).varint(position).bytes(tag).finish(),
 })
 
-export const acknowledgedRecord = (vector: VersionVector): RecordChange => ({
-  key: ACKNOWLEDGED,
+export const acknowledgedRecord = (device: DeviceId, vector: VersionVector): RecordChange => ({
+  key: acknowledgedKey(device),
   value: encodeVector(vector),
 })
 
-export const loadBookmarks = async (store: BatchStore, space: string): Promise<Bookmarks> => {
+export const loadBookmarks = async (store: BatchStore, space: string, device: DeviceId): Promise<Bookmarks> => {
   const values = new Map((await store.records(space, '')).map(({ key, value }) => [key, value]))
   const clock = values.get(CLOCK)
   const cursor = values.get(CURSOR)
-  const acknowledged = values.get(ACKNOWLEDGED)
+  const acknowledged = values.get(acknowledgedKey(device))
   return {
     highWater: clock === undefined ? 0 : new ByteReader(clock).varint(),
     cursor: cursor === undefined ? undefined : readCursor(new ByteReader(cursor)),

@@ -14,9 +14,11 @@ import {
   type ClientSession,
   type Cursor,
   createClientSession,
+  type DeviceId,
   DriftlogError,
   type Ports,
   type SessionStatus,
+  seqOf,
   stepClientSession,
   type TimerName,
   type VersionVector,
@@ -29,6 +31,8 @@ import { failureOf } from '../transport/url.ts'
 
 export interface EngineOptions {
   readonly space: string
+  /** The device that the replica writes as. */
+  readonly device: DeviceId
   readonly transport: Transport
   readonly keeper: Keeper
   readonly ports: Ports
@@ -64,13 +68,14 @@ export class SyncEngine {
 
   constructor(options: EngineOptions) {
     this.#options = options
-    const { space, transport, keeper, ports, cursor, acknowledged } = options
+    const { space, device, transport, keeper, ports, cursor, acknowledged } = options
     this.#session = createClientSession({
       space,
       mode: transport.mode,
       seed: new DataView(ports.random.bytes(4).slice().buffer).getUint32(0),
       held: keeper.stored(),
       cursor,
+      own: { device, confirmedSeq: seqOf(acknowledged, device) },
       timing: transport.pollMs === undefined ? {} : { pollMs: transport.pollMs },
     })
     this.status$ = new BehaviorSubject<SessionStatus>({
@@ -125,7 +130,7 @@ export class SyncEngine {
         this.#stopTimer(effect.name)
         break
       case 'acknowledged':
-        this.#options.keeper.keep(acknowledgedRecord(effect.vector))
+        this.#options.keeper.keep(acknowledgedRecord(this.#options.device, effect.vector))
         this.acknowledged$.next(effect.vector)
         break
       case 'serverTime':

@@ -2,7 +2,7 @@
 import { decodeVector, dominates } from '../clock/version-vector.ts'
 import { type ErrorCode, DriftlogError } from '../errors.ts'
 import { type Cursor, startCursor } from '../log/batch-store.ts'
-import { type Draft, freshConnection } from './client-state.ts'
+import { type Draft, freshConnection, believed } from './client-state.ts'
 import { PROTOCOL_VERSION, type Welcome } from './messages.ts'
 import { vectorDigest } from './vector-digest.ts'
 
@@ -75,14 +75,14 @@ export const welcomed = (draft: Draft, welcome: Welcome): void => {
   state.gaps = new Map()
   draft.emit({ kind: 'serverTime', serverTimeMs: welcome.serverTimeMs })
   if (welcome.vector === undefined) {
-    state.server = state.greetedWith
+    state.server = believed(draft, state.greetedWith)
     state.promised = undefined
     adopt(draft, welcome.end)
     // Over a socket only work that got done, or a pong, proves a connection good; a poll is slow enough by itself.
     if (state.mode === 'roundTrip') state.failures = 0
   } else {
     const server = decodeVector(welcome.vector)
-    state.server = server
+    state.server = believed(draft, server)
     state.promised = server
     if (dominates(state.held, server)) {
       // Nothing to pull, but a live session begins with the end of a pull (SYNC11).

@@ -4,7 +4,7 @@ import { DriftlogError } from '../errors.ts'
 import { type Batch, decodeBatch } from '../log/batch.ts'
 import type { ClientInput, RefusedDevice } from './client-types.ts'
 import { byVector, fail, faultOf, saveCursor } from './client-connection.ts'
-import { type ClientSession, type Draft, type InboxPage, raised } from './client-state.ts'
+import { type ClientSession, type Draft, type InboxPage, raised, confirm } from './client-state.ts'
 import { MAX_VECTOR_BYTES, type Page, type Refused } from './messages.ts'
 
 /** Live pages that wait for the store at most; what comes on top is dropped and pulled later (SYNC12). */
@@ -142,6 +142,7 @@ export const stored = (draft: Draft, input: ClientInput & { kind: 'stored' }): v
   if (state.phase !== 'open') return
   const setAside = new Set(refused.map(({ device }) => device))
   const taken = page.batches.map(({ header }) => header).filter(({ device }) => !setAside.has(device))
+  confirm(draft, taken)
   state.server = raised(state.server, taken)
   state.sent = raised(state.sent, taken)
   const hasGrown = !equalVectors(heldBefore, state.held)

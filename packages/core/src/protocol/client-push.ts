@@ -3,7 +3,7 @@ import type { DeviceId } from '../clock/dot.ts'
 import { dominates, seqOf } from '../clock/version-vector.ts'
 import { MAX_BATCH_BYTES } from '../log/batch.ts'
 import { fail, faultOf } from './client-connection.ts'
-import { type Draft, type InFlight, raised, withSeq } from './client-state.ts'
+import { type Draft, type InFlight, raised, withSeq, confirm } from './client-state.ts'
 import type { ClientInput } from './client-types.ts'
 import { MAX_PUSH_BATCHES, PUSH_LIMIT, type Pushed, type PushOutcome, type Refused } from './messages.ts'
 
@@ -92,6 +92,7 @@ export const pushAnswered = (draft: Draft, { id, outcomes }: Pushed): void => {
 /** SYNC14: what is in flight is acknowledged only by its own answer. */
 const acknowledge = (draft: Draft, ranges: InFlight['ranges']): void => {
   const { state } = draft
+  confirm(draft, ranges)
   const server = raised(state.server, ranges)
   if (server === state.server) return
   state.server = server

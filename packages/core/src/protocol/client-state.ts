@@ -10,6 +10,7 @@ import type {
   ClientEffect,
   ClientSessionConfig,
   ClientTiming,
+  OwnDevice,
   RefusedDevice,
   SessionStatus,
   TimerName,
@@ -57,6 +58,7 @@ export interface ClientSession {
   /** Durable here. */
   readonly held: VersionVector
   readonly cursor: Cursor | undefined
+  readonly own: OwnDevice | undefined
   /** What the server is known to hold. */
   readonly server: VersionVector
   readonly role: Role | undefined
@@ -129,6 +131,7 @@ export const createClientSession = (config: ClientSessionConfig): ClientSession 
   pushFailures: 0,
   held: config.held,
   cursor: config.cursor,
+  own: config.own,
   server: emptyVector,
   role: undefined,
   refused: new Map(),
@@ -238,4 +241,28 @@ export const withSeq = (vector: VersionVector, device: DeviceId, seq: number): V
   if (seq === 0) copy.delete(device)
   else copy.set(device, seq)
   return copy
+}
+
+/** SYNC21: the server took in, or handed back, these very batches; so what it holds of the own device is this branch. */
+export const confirm = (
+  { state }: Draft,
+  ranges: Iterable<{ readonly device: DeviceId; readonly toSeq: number }>,
+): void => {
+  for (const { device, toSeq } of ranges) {
+    if (state.own?.device !== device || toSeq <= state.own.confirmedSeq) continue
+    state.own = { device, confirmedSeq: toSeq }
+  }
+}
+
+/**
+ * SYNC21: a vector counts ops and does not tell branches apart. Of the own device it is believed only as far as batches
+ * were confirmed one by one: what is above is pushed once more, and found to be a duplicate, or a fork.
+ */
+export const believed = ({ state }: Draft, vector: VersionVector): VersionVector => {
+  if (state.own === undefined) return vector
+  const { device, confirmedSeq } = state.own
+  const seq = Math.min(seqOf(vector, device), confirmedSeq)
+  // A server that lost some of it may since have been given another branch.
+  state.own = { device, confirmedSeq: seq }
+  return seq === seqOf(vector, device) ? vector : withSeq(vector, device, seq)
 }

@@ -22,7 +22,17 @@ export interface ClientSessionConfig {
   readonly held: VersionVector
   /** The cursor that was stored last, if any. */
   readonly cursor?: Cursor
+  /**
+   * The device that this replica writes as, and how much of it a server has confirmed batch by batch (see SYNC21): what
+   * `acknowledged` last said of it.
+   */
+  readonly own?: OwnDevice
   readonly timing?: Partial<ClientTiming>
+}
+
+export interface OwnDevice {
+  readonly device: DeviceId
+  readonly confirmedSeq: number
 }
 
 /** All in milliseconds. */
