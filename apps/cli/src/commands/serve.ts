@@ -64,13 +64,14 @@ const run = async (options: Options, output: Output): Promise<void> => {
   const { host, port, origin } = options
   const server = await startServer({ database, host, port, secret, origins: origin, handlers, logger: output.logger })
   const stopped = untilSignal()
-  if (isDemo) await seed(server, secret)
   announce(output, server, {
     database,
     secretFile: given === undefined ? secretFileOf(database) : undefined,
     web,
     isDemo,
   })
+  // The server is up whether or not the demo gets its contents: a clock that is wrong, a disk that is full.
+  if (isDemo) await Promise.race([seed(server, secret), stopped])
   await stopped
   output.line('Stopping …')
   await server.close()

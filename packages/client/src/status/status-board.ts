@@ -91,7 +91,7 @@ export class StatusBoard {
       unsaved: keeper.unsavedCount,
       ...log.backlog(),
       conflicts: projector.cells.conflicts,
-      error: statusError(keeper.error ?? keeper.readError, log.damage, this.#session),
+      error: statusError(keeper.error ?? keeper.readError, log.damage, this.#session, log.backlog().parked),
       readOnly: keeper.error !== undefined,
       lastSyncedAt: this.#lastSyncedAt,
     }
@@ -119,7 +119,7 @@ export class StatusBoard {
     const { keeper, log } = this.#sources
     const { phase } = this.#session
     const isTrying = phase === 'connecting' || phase === 'greeting'
-    return statusError(keeper.error ?? keeper.readError, log.damage, isTrying ? NO_SESSION : this.#session)
+    return statusError(keeper.error ?? keeper.readError, log.damage, isTrying ? NO_SESSION : this.#session, 0)
   }
 
   close(): void {

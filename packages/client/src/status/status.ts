@@ -1,4 +1,10 @@
-import type { ErrorCode, SessionStatus, VersionVector } from '@driftlog/core'
+import {
+  DriftlogError,
+  type ErrorCode,
+  type SessionStatus,
+  type VersionVector,
+  type RefusedDevice,
+} from '@driftlog/core'
 
 /** What a person wants to know of a replica. Flags can hold together; `summary` is the one word for all of it. */
 export interface Status {
@@ -34,19 +40,25 @@ export const statusError = (
   storage: { readonly code: ErrorCode; readonly message: string } | undefined,
   damage: { readonly code: ErrorCode; readonly message: string } | undefined,
   session: SessionStatus,
+  parked: number,
 ): Status['error'] => {
-  const found = [storage, damage, session.error, session.refused[0]].find(
+  const update = parked > 0 ? new DriftlogError('FORMAT_UNKNOWN', `${parked} ops; update this app`) : undefined
+  const found = [storage, damage, session.error, ...session.refused, update].find(
     (fault) => fault !== undefined && !PASSING.has(fault.code),
   )
   if (found === undefined) return undefined
-  const message = 'message' in found ? found.message : `the server refuses the ops of device ${found.device}`
-  return { code: found.code, message }
+  return { code: found.code, message: 'message' in found ? found.message : describeRefusal(found) }
+}
+
+const describeRefusal = ({ device, code, details }: RefusedDevice): string => {
+  const particulars = Object.entries({ device, ...details }).map(([name, value]) => `${name} ${value}`)
+  return new DriftlogError(code, particulars.join(', ')).message
 }
 
 export const summarize = (status: Omit<Status, 'summary'>): Status['summary'] => {
   if (status.error !== undefined) return 'error'
   if (!status.online) return 'offline'
-  if (status.syncing || status.pending > 0 || status.unsaved > 0) return 'syncing'
+  if (status.syncing || status.pending > 0 || status.unsaved > 0 || status.waiting > 0) return 'syncing'
   return status.conflicts > 0 ? 'conflict' : 'up-to-date'
 }
 

@@ -144,6 +144,11 @@ const judge = (draft: Draft, range: InFlight['ranges'][number], outcome: PushOut
       state.role = 'reader'
       state.pushFault = faultOf('FORBIDDEN')
       return
+    case 'CLOCK_AHEAD':
+      // The server's time passes the stamp one day; a clock that is only somewhat fast heals without anyone's doing.
+      setAside(draft, device, outcome)
+      if (!state.timers.has('clockRetry')) draft.startTimer('clockRetry', state.timing.backoffMostMs)
+      return
     default:
       setAside(draft, device, outcome)
   }

@@ -339,6 +339,20 @@ describe('pushing', () => {
     }
   })
 
+  it('CLOCK_AHEAD is tried again when the server may have caught up with the stamp', () => {
+    const { machine, id } = pushing(batchOf(ann, 1))
+    machine.effects = []
+    machine.refuse(id, 'CLOCK_AHEAD', { serverTimeMs: 5 })
+    expect(machine.status.refused).toMatchObject([{ device: ann, code: 'CLOCK_AHEAD' }])
+    expect(machine.take('startTimer').map(({ name }) => name)).toContain('clockRetry')
+    machine.effects = []
+    machine.input({ kind: 'timer', name: 'clockRetry' })
+    machine.outbox(batchOf(ann, 1))
+    const push = machine.sent().find(({ type }) => type === 'push')
+    machine.hear({ type: 'pushed', id: push?.type === 'push' ? push.id : 0, outcomes: [{ kind: 'appended' }] })
+    expect(machine.status.refused).toEqual([])
+  })
+
   it('UNAVAILABLE waits longer each time, and loses nothing', () => {
     const { machine, id } = pushing(batchOf(ann, 1))
     let next = id

@@ -146,6 +146,11 @@ const timerFired = (draft: Draft, name: TimerName): void => {
     case 'poll':
       draft.state.pollDue = true
       break
+    case 'clockRetry':
+      for (const { device, code } of draft.state.refused.values()) {
+        if (code === 'CLOCK_AHEAD') tryRefusedAgain(draft, device)
+      }
+      break
     case 'backoff':
     case 'pushRetry':
     case 'pullRetry':
