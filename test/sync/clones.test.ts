@@ -69,33 +69,36 @@ it.each([
   [1, 1],
   [1, 2],
   [3, 2],
-])('[SYNC21] the original wrote %i more, its clone %i: no op of the clone counts as acknowledged', async (more, own) => {
-  const store = memoryStore()
-  const first = await world.open(store, hastyPorts)
-  const id = first.mutate((tx) => tx.tasks.insert({ title: 'before the copy' })).value
-  await first.sync()
-  await first.close()
-  const copied = await copyOf(store)
+])(
+  '[SYNC21] the original wrote %i more, its clone %i: no op of the clone counts as acknowledged',
+  async (more, own) => {
+    const store = memoryStore()
+    const first = await world.open(store, hastyPorts)
+    const id = first.mutate((tx) => tx.tasks.insert({ title: 'before the copy' })).value
+    await first.sync()
+    await first.close()
+    const copied = await copyOf(store)
 
-  const original = await world.open(store, hastyPorts)
-  for (let n = 0; n < more; n++) await original.mutate((tx) => tx.tasks.update(id, { title: `original ${n}` })).stored
-  await original.sync()
-  world.isCut = true
-  const clone = await world.open(copied, hastyPorts)
-  const acknowledged: number[] = []
-  for (let n = 0; n < own; n++) {
-    const receipt = clone.mutate((tx) => tx.tasks.update(id, { title: `clone ${n}` }))
-    receipt.acknowledged.then(
-      () => acknowledged.push(n),
-      () => undefined,
-    )
-    await receipt.stored
-  }
-  world.isCut = false
-  await expect(clone.sync()).rejects.toMatchObject({ code: 'FORK' })
-  expect(clone.status).toMatchObject({ summary: 'error', error: { code: 'FORK' } })
-  expect(acknowledged).toEqual([])
-})
+    const original = await world.open(store, hastyPorts)
+    for (let n = 0; n < more; n++) await original.mutate((tx) => tx.tasks.update(id, { title: `original ${n}` })).stored
+    await original.sync()
+    world.isCut = true
+    const clone = await world.open(copied, hastyPorts)
+    const acknowledged: number[] = []
+    for (let n = 0; n < own; n++) {
+      const receipt = clone.mutate((tx) => tx.tasks.update(id, { title: `clone ${n}` }))
+      receipt.acknowledged.then(
+        () => acknowledged.push(n),
+        () => undefined,
+      )
+      await receipt.stored
+    }
+    world.isCut = false
+    await expect(clone.sync()).rejects.toMatchObject({ code: 'FORK' })
+    expect(clone.status).toMatchObject({ summary: 'error', error: { code: 'FORK' } })
+    expect(acknowledged).toEqual([])
+  },
+)
 
 it('[SYNC21] what was acknowledged stays so over a reopen, and a lost answer is made good', async () => {
   const store = memoryStore()
