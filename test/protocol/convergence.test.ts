@@ -132,6 +132,9 @@ describe('sessions', () => {
     )
   }, 120_000)
 
+  it('[SYNC9] seed 4294967289: a live connection that gave up on a gap tries again', () =>
+    run(4294967289, ['live', 'live', 'live'], 231))
+
   it('SYNC7: devices in sync exchange a hello and a welcome, and nothing else', async () => {
     const world = new World(chooser(1), ['live'])
     const [client] = world.clients

@@ -56,12 +56,21 @@ const settle = (draft: Draft): void => {
 const lacks = ({ state }: Draft, promised: VersionVector): boolean =>
   missing(state.held, promised).some(({ device }) => state.refused.get(device)?.code !== 'FORK')
 
-/** The server has what cannot be had on this connection. What is here stays; the next connection tries again. */
+/** The server has what cannot be had on this connection. What is here stays; the next connection tries again, and after a gap a live one. */
 const giveUp = (draft: Draft, code: 'GAP' | 'TOO_LARGE' | 'FORMAT_UNKNOWN', message?: string): void => {
   draft.state.pullFault = faultOf(code, message)
   draft.state.pullWanted = false
   draft.state.pull = undefined
   draft.state.inbox = []
+  // A live connection may stay for days, and what the server lacks be brought back by somebody meanwhile.
+  if (code === 'GAP' && draft.state.mode === 'live') draft.startTimer('gapRetry', draft.state.timing.backoffMostMs)
+}
+
+/** SYNC9: once more, on a connection that gave up. */
+export const pullAgain = (draft: Draft): void => {
+  if (draft.state.phase !== 'open') return
+  draft.state.pullFault = undefined
+  byVector(draft)
 }
 
 const ingest = (draft: Draft): void => {

@@ -22,7 +22,7 @@
  * - SYNC18 whatever fails is tried again only by a timer, and the delays grow until something gets done.
  */
 import { equalVectors } from '../clock/version-vector.ts'
-import { evaluatePull, ingestFailed, isCaughtUp, pageCame, pullRefused, stored } from './client-pull.ts'
+import { evaluatePull, ingestFailed, isCaughtUp, pageCame, pullAgain, pullRefused, stored } from './client-pull.ts'
 import { evaluatePush, outboxFailed, outboxRead, pushAnswered, pushRefused, tryRefusedAgain } from './client-push.ts'
 import { fail, faultOf, goOffline, greet, isConnectedPhase, welcomed } from './client-connection.ts'
 import { type ClientSession, Draft } from './client-state.ts'
@@ -145,6 +145,9 @@ const timerFired = (draft: Draft, name: TimerName): void => {
       break
     case 'poll':
       draft.state.pollDue = true
+      break
+    case 'gapRetry':
+      pullAgain(draft)
       break
     case 'clockRetry':
       for (const { device, code } of draft.state.refused.values()) {

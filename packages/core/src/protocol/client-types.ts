@@ -48,7 +48,7 @@ export interface ClientTiming {
   readonly pollMs: number
 }
 
-export type TimerName = 'backoff' | 'watchdog' | 'ping' | 'poll' | 'pushRetry' | 'pullRetry' | 'clockRetry'
+export type TimerName = 'backoff' | 'watchdog' | 'ping' | 'poll' | 'pushRetry' | 'pullRetry' | 'gapRetry' | 'clockRetry'
 
 export type ClientInput =
   /** The app wants to sync (also: "the network is back, try now"). The machine starts offline. */
