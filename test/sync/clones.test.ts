@@ -22,13 +22,19 @@ const copyOf = async (store: BatchStore): Promise<BatchStore> => {
   return copy
 }
 
-it('[BR3] a clone learns that its id is taken: it acknowledges nothing, and stops', async () => {
+/** A disk whose device wrote one row and synced, and a copy of that disk. */
+const copiedDevice = async () => {
   const store = memoryStore()
   const first = await world.open(store, hastyPorts)
   const id = first.mutate((tx) => tx.tasks.insert({ title: 'before the copy' })).value
   await first.sync()
   await first.close()
   const copied = await copyOf(store)
+  return { store, id, copied }
+}
+
+it('[BR3] a clone learns that its id is taken: it acknowledges nothing, and stops', async () => {
+  const { store, id, copied } = await copiedDevice()
 
   const original = await world.open(store, hastyPorts)
   for (let n = 0; n < 5; n++) {
@@ -72,12 +78,7 @@ it.each([
 ])(
   '[SYNC21] the original wrote %i more, its clone %i: no op of the clone counts as acknowledged',
   async (more, own) => {
-    const store = memoryStore()
-    const first = await world.open(store, hastyPorts)
-    const id = first.mutate((tx) => tx.tasks.insert({ title: 'before the copy' })).value
-    await first.sync()
-    await first.close()
-    const copied = await copyOf(store)
+    const { store, id, copied } = await copiedDevice()
 
     const original = await world.open(store, hastyPorts)
     for (let n = 0; n < more; n++) await original.mutate((tx) => tx.tasks.update(id, { title: `original ${n}` })).stored
