@@ -35,27 +35,36 @@ export {
   type BatchHeader,
   decodeBatch,
   encodeHeader,
+  firstTagOf,
   isSpaceId,
   MAX_BATCH_BYTES,
   MAX_BATCH_OPS,
+  type RunEnd,
+  type Shift,
 } from './log/batch.ts'
+export { branchId } from './log/branch.ts'
 export {
   type AppendOutcome,
   type BatchPage,
   type BatchStore,
   type Cursor,
   type PageLimit,
+  type Point,
   type RecordChange,
   startCursor,
   type StoredBatch,
   type Tip,
 } from './log/batch-store.ts'
 export {
+  type BranchStart,
   checkAppend,
   checkSpaceId,
   compareKeys,
+  type DeviceTree,
+  type HeldBranch,
   isRefusal,
   judgeBatch,
+  type Split,
   undoneOutcomes,
   type Verdict,
 } from './log/judge.ts'

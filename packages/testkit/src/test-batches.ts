@@ -16,6 +16,7 @@ import {
   fingerprint,
   hash,
   makeCertificate,
+  type RunEnd,
   type SigningKeys,
   signBatch,
   signingKeysFromSeed,
@@ -110,6 +111,7 @@ export const mergeTestBatches = (author: TestDevice, batches: readonly TestBatch
     chainAfter: last.chainAfter,
     body: concatBytes(...batches.map(({ body }) => new ByteWriter(body.length + 8).bytes(body).finish())),
     coarseMaxHlc: Math.max(...batches.map(({ header }) => header.coarseMaxHlc)),
+    innerEnds: batches.slice(0, -1).map(({ header }) => ({ toSeq: header.toSeq, tag: header.tagAfter })),
   })
 }
 
@@ -120,6 +122,7 @@ interface Sealing {
   readonly chainAfter: Uint8Array
   readonly body: Uint8Array
   readonly coarseMaxHlc: number
+  readonly innerEnds?: readonly RunEnd[]
 }
 
 const seal = (author: TestDevice, sealing: Sealing): TestBatch => {
@@ -135,6 +138,8 @@ const seal = (author: TestDevice, sealing: Sealing): TestBatch => {
     flags: 0,
     tagBefore: chainTag(chainBefore, author.tagKey),
     tagAfter: chainTag(chainAfter, author.tagKey),
+    innerEnds: sealing.innerEnds ?? [],
+    shifts: [],
     certificate: fromSeq === 1 ? author.certificate : undefined,
   })
   const batch = assembleBatch(headerBytes, body, signBatch(headerBytes, body, author.keys))

@@ -3,8 +3,11 @@
  * `@driftlog/testkit`. A store never looks inside a batch: it goes by the plain header alone.
  *
  * Invariants, for every space and device:
- * - STORE1 the held seqs are contiguous from 1; a gap is refused and changes nothing;
- * - STORE2 one boundary (device, toSeq) has one tag for ever; another tag at a known seq is a fork and changes nothing;
+ * - STORE1 the history of a device is a tree: a batch is taken in only where its beginning (device, fromSeq - 1, tagBefore)
+ *   is held, as the end of a batch or as the start; a gap, or a branch whose beginning is not held, changes nothing;
+ * - STORE2 every stretch of the tree without a fork is a *branch*, contiguous in seq: the first has the device's id, any
+ *   other the id that `branchId` derives. Where a batch makes another one of the same beginning a sibling, the branch ends
+ *   there, and what followed gets its derived id; so the names follow from what is held, in whatever order it came;
  * - STORE3 a batch that ends at a held boundary with its tag is held already, a duplicate: no change, no new position;
  * - STORE4 an append is one durable transaction over its batches and its records: all of them or none;
  * - STORE5 positions of a space rise by at least 1 in the order in which batches were taken in, and are never reused.
@@ -22,23 +25,22 @@ export interface Cursor {
 
 export const startCursor: Cursor = { position: 0, tag: new Uint8Array(0) }
 
-/** Where a device's history ends in a store. */
+/** Where a branch ends in a store. */
 export interface Tip {
   readonly seq: number
   /** Keyed chain tag after `seq`, 16 bytes. */
   readonly tag: Uint8Array
-  /** The certificate bytes that came with the device's first batch. */
-  readonly certificate: Uint8Array
 }
 
 export type AppendOutcome =
-  | { readonly kind: 'appended'; readonly position: number }
-  | { readonly kind: 'duplicate' }
-  /** The batch starts above `have + 1`. */
+  /** `branch`: where it stands now. `isSplit`: it is a new branch of a device that others are named anew by (STORE2). */
+  | { readonly kind: 'appended'; readonly position: number; readonly branch: DeviceId; readonly isSplit: boolean }
+  | { readonly kind: 'duplicate'; readonly branch: DeviceId }
+  /** The batch starts above all that is held of its device: `have` is the highest seq of any of its branches. */
   | { readonly kind: 'gap'; readonly have: number }
   /**
-   * The store cannot join this batch to what it holds: another tag stands at a boundary of the batch, or the batch
-   * ends or begins inside one that is held (a partial overlap). `have` is the device's last held seq.
+   * The store cannot join this batch to what it holds: it continues a branch whose beginning is not held, or it ends or
+   * begins inside a batch that is held (a partial overlap). `have` as above.
    */
   | { readonly kind: 'fork'; readonly have: number }
   /** Neither gap nor fork, yet not stored: another batch of an `allOrNothing` call was. */
@@ -54,6 +56,14 @@ export interface RecordChange {
 export interface StoredBatch {
   readonly batch: Batch
   readonly position: number
+  /** The branch that it is part of now; the device in its header where that never forked. */
+  readonly branch: DeviceId
+}
+
+/** A place in a device's history: a seq and the tag there. */
+export interface Point {
+  readonly seq: number
+  readonly tag: Uint8Array
 }
 
 export interface BatchPage {
@@ -89,13 +99,18 @@ export interface BatchStore {
     batches: readonly Batch[],
     options?: { readonly records?: readonly RecordChange[]; readonly allOrNothing?: boolean },
   ): Promise<readonly AppendOutcome[]>
-  /** Batches that hold a seq above `vector`, in arrival order. */
+  /** Batches that hold a seq above `vector`, whose keys are branches, in arrival order. */
   readAbove(space: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage>
   /** Batches that arrived after `cursor`. Rejects with BASE_MISMATCH where the cursor's batch is not at its position. */
   readAfter(space: string, cursor: Cursor, limit: PageLimit): Promise<BatchPage>
-  /** What is held. */
+  /** What is held, by branch. */
   vector(space: string): Promise<VersionVector>
-  tip(space: string, device: DeviceId): Promise<Tip | undefined>
+  /** Where each branch ends. */
+  tips(space: string): Promise<ReadonlyMap<DeviceId, Tip>>
+  /** The certificate that came with a device's first batch; undefined where nothing of the device is held. */
+  certificate(space: string, device: DeviceId): Promise<Uint8Array | undefined>
+  /** The highest of `points` that is held as the end of a batch of `device`, in any branch; 0 where none is. */
+  common(space: string, device: DeviceId, points: readonly Point[]): Promise<number>
   /** The end of the arrival order. */
   end(space: string): Promise<Cursor>
   /** Records whose key starts with `prefix`, ordered by key. */

@@ -4,12 +4,13 @@
  *
  *     batch   = length-prefixed header, then body, then signature (64 bytes)
  *     header  = "DLB" | format | space | device | fromSeq | toSeq | coarse maxHlc | key epoch | flags
- *               | tag before | tag after | certificate (only where fromSeq = 1)
- *     body    = count, then runs, each length-prefixed and, but for the last, followed by the chain tag after it (16 bytes);
- *               compressed if flag 1; encrypted if key epoch > 0 (nonce first)
+ *               | tag before | ends of all runs but the last, each with its tag | tag after | shifts
+ *               | certificate (only where fromSeq = 1)
+ *     body    = count, then runs, each length-prefixed; compressed if flag 1; encrypted if key epoch > 0 (nonce first)
  *
  * The signature is the device's, over a domain, the header and the body.
  */
+import type { Hlc } from '../clock/hlc.ts'
 import { DEVICE_ID_BYTES, type DeviceId, deviceIdFromBytes, deviceIdToBytes } from '../clock/dot.ts'
 import { ByteReader, ByteWriter, malformed } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
@@ -22,6 +23,26 @@ export const MAX_BATCH_BYTES = 1_000_000
 export const MAX_BATCH_OPS = 1_000
 
 export const FLAG_DEFLATE = 1
+
+/** Where a run ends, and the keyed chain tag there, 16 bytes. */
+export interface RunEnd {
+  readonly toSeq: number
+  readonly tag: Uint8Array
+}
+
+/**
+ * BR2: moves the effective stamps of a branch: of all that follows the run of `device` that starts above `base` and ends in
+ * `firstTag`, that run included. Stated by whoever brings the branch in.
+ */
+export interface Shift {
+  readonly device: DeviceId
+  readonly base: number
+  readonly firstTag: Uint8Array
+  /** What is taken off each stamp. */
+  readonly shift: Hlc
+  /** No effective stamp is below it. */
+  readonly floor: Hlc
+}
 
 export interface BatchHeader {
   readonly format: number
@@ -37,6 +58,9 @@ export interface BatchHeader {
   /** Keyed chain tags before `fromSeq` and after `toSeq`, 16 bytes each. */
   readonly tagBefore: Uint8Array
   readonly tagAfter: Uint8Array
+  /** Of all runs but the last, rising. */
+  readonly innerEnds: readonly RunEnd[]
+  readonly shifts: readonly Shift[]
   /** Present exactly where `fromSeq` is 1. See crypto/identity. */
   readonly certificate: Uint8Array | undefined
 }
@@ -60,7 +84,18 @@ export const encodeHeader = (header: BatchHeader): Uint8Array => {
   for (const byte of MAGIC) writer.byte(byte)
   writer.varint(header.format).string(header.space).raw(deviceIdToBytes(header.device))
   writer.varint(header.fromSeq).varint(header.toSeq).varint(header.coarseMaxHlc).varint(header.keyEpoch)
-  writer.varint(header.flags).raw(header.tagBefore).raw(header.tagAfter)
+  writer.varint(header.flags).raw(header.tagBefore)
+  writer.varint(header.innerEnds.length)
+  let previous = header.fromSeq
+  for (const { toSeq, tag } of header.innerEnds) {
+    writer.varint(toSeq - previous).raw(tag)
+    previous = toSeq + 1
+  }
+  writer.raw(header.tagAfter)
+  writer.varint(header.shifts.length)
+  for (const { device, base, firstTag, shift, floor } of header.shifts) {
+    writer.raw(deviceIdToBytes(device)).varint(base).raw(firstTag).varint(shift).varint(floor)
+  }
   if (header.certificate !== undefined) writer.bytes(header.certificate)
   return writer.finish()
 }
@@ -97,7 +132,9 @@ export const decodeBatch = (bytes: Uint8Array): Batch => {
   const keyEpoch = reader.varint()
   const flags = reader.varint()
   const tagBefore = reader.raw(TAG_BYTES)
+  const innerEnds = readInnerEnds(reader, fromSeq, toSeq)
   const tagAfter = reader.raw(TAG_BYTES)
+  const shifts = readShifts(reader)
   const certificate = fromSeq === 1 ? reader.bytes() : undefined
   reader.expectEnd()
   const header = {
@@ -111,7 +148,34 @@ export const decodeBatch = (bytes: Uint8Array): Batch => {
     flags,
     tagBefore,
     tagAfter,
+    innerEnds,
+    shifts,
     certificate,
   }
   return { header, bytes, headerBytes, body, signature }
 }
+
+const readInnerEnds = (reader: ByteReader, fromSeq: number, toSeq: number): RunEnd[] => {
+  const ends: RunEnd[] = []
+  let next = fromSeq
+  for (let left = reader.count(TAG_BYTES + 1); left > 0; left--) {
+    const end = next + reader.varint()
+    if (end >= toSeq) throw malformed('runs do not fill their batch')
+    ends.push({ toSeq: end, tag: reader.raw(TAG_BYTES) })
+    next = end + 1
+  }
+  return ends
+}
+
+const readShifts = (reader: ByteReader): Shift[] => {
+  const shifts: Shift[] = []
+  for (let left = reader.count(DEVICE_ID_BYTES + TAG_BYTES + 3); left > 0; left--) {
+    const device = deviceIdFromBytes(reader.raw(DEVICE_ID_BYTES))
+    const base = reader.varint()
+    shifts.push({ device, base, firstTag: reader.raw(TAG_BYTES), shift: reader.varint(), floor: reader.varint() })
+  }
+  return shifts
+}
+
+/** The chain tag after the batch's first run: with it a branch is named (BR1). */
+export const firstTagOf = ({ innerEnds, tagAfter }: BatchHeader): Uint8Array => innerEnds[0]?.tag ?? tagAfter

@@ -1,37 +1,98 @@
 /**
  * What every adapter of BatchStore decides alike (STORE1 to STORE4), as pure functions over what it looked up.
  *
- *     held:      1 … have          boundaries: the toSeq of each held batch, each with its tag
+ *     beginning (device, fromSeq - 1, tagBefore)      end (device, toSeq, tagAfter)
  *
- *     fromSeq > have + 1                     gap
- *     fromSeq = have + 1, tagBefore = tip    append
- *     toSeq a boundary with the same tag     duplicate (a tag covers the whole history up to it)
- *     anything else at a known seq           fork
+ *     its end is held                                 duplicate (a tag covers the whole history up to it)
+ *     its beginning is not held                       gap, or fork where other content of the device reaches so far
+ *     its beginning is the end of a branch            append to that branch; where others begin there, a new branch
+ *     its beginning is inside a branch                split: the branch ends there, what follows is named anew
  */
+import type { DeviceId } from '../clock/dot.ts'
 import { equalBytes } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
-import { type Batch, type BatchHeader, isSpaceId } from './batch.ts'
-import type { AppendOutcome, RecordChange, Tip } from './batch-store.ts'
+import { type Batch, type BatchHeader, firstTagOf, isSpaceId } from './batch.ts'
+import type { AppendOutcome, RecordChange } from './batch-store.ts'
+import { branchId } from './branch.ts'
 
-export type Verdict = { readonly kind: 'append' } | Exclude<AppendOutcome, { kind: 'appended' | 'undone' }>
+/** Where a branch begins. */
+export interface BranchStart {
+  readonly branch: DeviceId
+  /** The seq before its first, and the tag there. */
+  readonly base: number
+  readonly baseTag: Uint8Array
+}
 
-/**
- * `tip`: of the header's device. `boundaryTag`: the tag that is held at (device, toSeq) if a held batch ends there; it
- * need not be looked up where `toSeq` is above the tip.
- */
-export const judgeBatch = (
-  header: BatchHeader,
-  tip: Pick<Tip, 'seq' | 'tag'> | undefined,
-  boundaryTag: Uint8Array | undefined,
-): Verdict => {
-  const have = tip?.seq ?? 0
-  if (header.fromSeq > have + 1) return { kind: 'gap', have }
-  if (header.fromSeq === have + 1) {
-    // Before seq 1 nothing is known that the first tag could be compared with.
-    return tip === undefined || equalBytes(header.tagBefore, tip.tag) ? { kind: 'append' } : { kind: 'fork', have }
+/** A branch that is held, up to `seq`. */
+export interface HeldBranch extends BranchStart {
+  readonly seq: number
+  readonly tag: Uint8Array
+}
+
+/** What is held of one device: all that judging a batch of it can ask for. */
+export interface DeviceTree {
+  readonly branches: readonly HeldBranch[]
+  /** `tagAfter` of the batch of a branch that ends at `toSeq`, if one does. */
+  tagAt(branch: DeviceId, toSeq: number): Uint8Array | undefined
+  /** `firstTagOf` the batch of a branch that begins at `fromSeq`, if one does. */
+  firstTagAt(branch: DeviceId, fromSeq: number): Uint8Array | undefined
+}
+
+export type Verdict =
+  /** `start`: of the branch that the batch begins; undefined where it goes on one that is held. */
+  | { readonly kind: 'append'; readonly branch: DeviceId; readonly start?: BranchStart; readonly split?: Split }
+  | Exclude<AppendOutcome, { kind: 'appended' | 'undone' }>
+
+/** All batches of `branch` above `above` belong to the branch `start` from now on. Nothing is left of `branch` where that is its base. */
+export interface Split {
+  readonly branch: DeviceId
+  readonly above: number
+  readonly start: BranchStart
+}
+
+export const judgeBatch = (header: BatchHeader, tree: DeviceTree): Verdict => {
+  const { device, fromSeq, toSeq, tagBefore, tagAfter } = header
+  const { branches } = tree
+  const have = branches.reduce((highest, { seq }) => Math.max(highest, seq), 0)
+  const base = fromSeq - 1
+  const fork: Verdict = { kind: 'fork', have }
+  for (const { branch, base: above, seq } of branches) {
+    if (toSeq <= above || toSeq > seq) continue
+    const tag = tree.tagAt(branch, toSeq)
+    if (tag !== undefined && equalBytes(tag, tagAfter)) return { kind: 'duplicate', branch }
   }
-  if (boundaryTag !== undefined && equalBytes(boundaryTag, header.tagAfter)) return { kind: 'duplicate' }
-  return { kind: 'fork', have }
+  const parent = base === 0 ? rootOf(header, branches) : branches.find((branch) => holds(tree, branch, base, tagBefore))
+  if (parent === undefined) {
+    if (base > 0) return have < base ? { kind: 'gap', have } : fork
+    if (branches.length === 0) return begun({ branch: device, base, baseTag: tagBefore })
+  } else if (base < parent.seq) {
+    const next = tree.firstTagAt(parent.branch, fromSeq)
+    // The same run in other envelopes: neither new nor a whole duplicate.
+    if (next === undefined || equalBytes(next, firstTagOf(header))) return fork
+    const baseTag = base === 0 ? parent.baseTag : tagBefore
+    const renamed = { branch: branchId(device, base, next), base, baseTag }
+    return { ...begun(startOf(header)), split: { branch: parent.branch, above: base, start: renamed } }
+  } else if (!branches.some((other) => other.base === base && equalBytes(other.baseTag, tagBefore))) {
+    return { kind: 'append', branch: parent.branch }
+  }
+  const start = startOf(header)
+  return branches.some(({ branch }) => branch === start.branch) ? fork : begun(start)
+}
+
+const begun = (start: BranchStart): Verdict & { kind: 'append' } => ({ kind: 'append', branch: start.branch, start })
+
+const startOf = (header: BatchHeader): BranchStart => {
+  const base = header.fromSeq - 1
+  return { branch: branchId(header.device, base, firstTagOf(header)), base, baseTag: header.tagBefore }
+}
+
+/** The unforked beginning of a device. Before seq 1 nothing is known that a first tag could be compared with. */
+const rootOf = ({ device }: BatchHeader, branches: readonly HeldBranch[]): HeldBranch | undefined =>
+  branches.find(({ branch, base }) => branch === device && base === 0)
+
+const holds = (tree: DeviceTree, { branch, base, seq }: HeldBranch, at: number, tag: Uint8Array): boolean => {
+  const held = at > base && at <= seq ? tree.tagAt(branch, at) : undefined
+  return held !== undefined && equalBytes(held, tag)
 }
 
 export const isRefusal = (outcome: AppendOutcome): boolean => outcome.kind === 'gap' || outcome.kind === 'fork'

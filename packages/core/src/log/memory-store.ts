@@ -2,8 +2,8 @@
  * BatchStore in memory: for tests, for the simulator and for replicas that need not outlive their process.
  *
  * Invariants:
- * - a call changes a space in one synchronous step, judged first and applied after: no call sees half of another;
- * - `batches[i].position` is i + 1; a device's `held` rises in seq and in position;
+ * - a call changes a space in one synchronous step, and what it undoes in the same one: no call sees half of another;
+ * - `batches[i].position` is i + 1; a branch's batches rise in seq and in position, and are never none;
  * - nothing that is stored shares memory with what a caller handed in.
  */
 import type { DeviceId } from '../clock/dot.ts'
@@ -11,24 +11,42 @@ import { type VersionVector, seqOf } from '../clock/version-vector.ts'
 import { equalBytes } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
 import { mergeArrivals } from './arrival-merge.ts'
-import { type Batch, decodeBatch } from './batch.ts'
+import { type Batch, decodeBatch, firstTagOf } from './batch.ts'
 import {
   type AppendOutcome,
   type BatchPage,
   type BatchStore,
   type Cursor,
   type PageLimit,
+  type Point,
   type RecordChange,
   startCursor,
   type StoredBatch,
   type Tip,
 } from './batch-store.ts'
-import { checkAppend, checkSpaceId, compareKeys, isRefusal, judgeBatch, undoneOutcomes } from './judge.ts'
+import {
+  type BranchStart,
+  checkAppend,
+  checkSpaceId,
+  compareKeys,
+  type HeldBranch,
+  isRefusal,
+  judgeBatch,
+  type Split,
+  undoneOutcomes,
+} from './judge.ts'
 import { cursorOf, PageFiller } from './page.ts'
+
+interface MemoryBranch extends BranchStart {
+  readonly device: DeviceId
+  readonly held: StoredBatch[]
+}
 
 interface MemorySpace {
   readonly batches: StoredBatch[]
-  readonly held: Map<DeviceId, StoredBatch[]>
+  readonly branches: Map<DeviceId, MemoryBranch>
+  /** Device → its branches. */
+  readonly trees: Map<DeviceId, Set<MemoryBranch>>
   readonly records: Map<string, Uint8Array>
   readonly slots: Set<number>
   readonly listeners: Set<() => void>
@@ -68,16 +86,18 @@ class MemoryStore implements BatchStore {
     // A store answers later, never at once: a caller that relied on it would break on a disk.
     await Promise.resolve()
     const space = this.#space(name)
-    const { outcomes, taken } = judgeAll(space, batches)
+    const before = new Map(batches.map(({ header }) => [header.device, highestSeq(space, header.device)] as const))
+    const undo: (() => void)[] = []
+    const outcomes = batches.map((batch) => takeIn(space, batch, undo))
     if (options.allOrNothing === true && outcomes.some(isRefusal)) {
-      return undoneOutcomes(batches, outcomes, (batch) => heldSeq(space, batch.header.device))
+      for (const step of undo.reverse()) step()
+      return undoneOutcomes(batches, outcomes, ({ header }) => before.get(header.device) ?? 0)
     }
-    for (const batch of taken) take(space, batch)
     for (const { key, value } of records) {
       if (value === undefined) space.records.delete(key)
       else space.records.set(key, value.slice())
     }
-    if (taken.length > 0) for (const listener of space.listeners) queueMicrotask(listener)
+    if (undo.length > 0) for (const listener of space.listeners) queueMicrotask(listener)
     return outcomes
   }
 
@@ -85,8 +105,8 @@ class MemoryStore implements BatchStore {
     this.#checkOpen()
     const space = this.#space(name)
     const heads: HeldAt[] = []
-    for (const [device, held] of space.held) {
-      const index = firstAbove(held, seqOf(vector, device))
+    for (const [branch, { held }] of space.branches) {
+      const index = firstAbove(held, seqOf(vector, branch))
       if (index < held.length) heads.push({ held, index, position: held[index].position })
     }
     const page = new PageFiller(limit)
@@ -111,16 +131,31 @@ class MemoryStore implements BatchStore {
   async vector(name: string): Promise<VersionVector> {
     this.#checkOpen()
     const space = this.#space(name)
-    return new Map([...space.held.keys()].map((device) => [device, heldSeq(space, device)]))
+    return new Map([...space.branches].map(([branch, { held }]) => [branch, lastOf(held).header.toSeq]))
   }
 
-  async tip(name: string, device: DeviceId): Promise<Tip | undefined> {
+  async tips(name: string): Promise<ReadonlyMap<DeviceId, Tip>> {
     this.#checkOpen()
-    const held = this.#space(name).held.get(device)
-    const first = held?.at(0)?.batch.header
-    const last = held?.at(-1)?.batch.header
-    if (first?.certificate === undefined || last === undefined) return undefined
-    return { seq: last.toSeq, tag: last.tagAfter.slice(), certificate: first.certificate.slice() }
+    const tips = new Map<DeviceId, Tip>()
+    for (const [branch, { held }] of this.#space(name).branches) {
+      const { toSeq, tagAfter } = lastOf(held).header
+      tips.set(branch, { seq: toSeq, tag: tagAfter.slice() })
+    }
+    return tips
+  }
+
+  async certificate(name: string, device: DeviceId): Promise<Uint8Array | undefined> {
+    this.#checkOpen()
+    const first = [...treeOf(this.#space(name), device)].find(({ base }) => base === 0)
+    return first?.held[0].batch.header.certificate?.slice()
+  }
+
+  async common(name: string, device: DeviceId, points: readonly Point[]): Promise<number> {
+    this.#checkOpen()
+    const tree = [...treeOf(this.#space(name), device)]
+    const isHeld = ({ seq, tag }: Point): boolean =>
+      tree.some(({ held }) => equalBytes(boundaryAt(held, seq)?.header.tagAfter ?? NO_TAG, tag))
+    return points.reduce((highest, point) => (point.seq > highest && isHeld(point) ? point.seq : highest), 0)
   }
 
   async end(name: string): Promise<Cursor> {
@@ -180,46 +215,88 @@ class MemoryStore implements BatchStore {
   #space(name: string): MemorySpace {
     let space = this.#medium.spaces.get(name)
     if (space === undefined) {
-      space = { batches: [], held: new Map(), records: new Map(), slots: new Set(), listeners: new Set() }
+      space = { batches: [], branches: new Map(), trees: new Map(), records: new Map(), slots: new Set(), listeners: new Set() }
       this.#medium.spaces.set(name, space)
     }
     return space
   }
 }
 
-const heldSeq = (space: MemorySpace, device: DeviceId): number =>
-  space.held.get(device)?.at(-1)?.batch.header.toSeq ?? 0
+const NO_TAG = new Uint8Array(0)
 
-/** Judges without touching the space, so that nothing has to be rolled back. */
-const judgeAll = (space: MemorySpace, batches: readonly Batch[]): { outcomes: AppendOutcome[]; taken: Batch[] } => {
-  const taken: Batch[] = []
-  const outcomes = batches.map((batch): AppendOutcome => {
-    const { device, toSeq } = batch.header
-    const held = space.held.get(device) ?? []
-    const takenNow = taken.filter((other) => other.header.device === device)
-    const last = takenNow.at(-1) ?? held.at(-1)?.batch
-    const boundary = boundaryAt(held, toSeq) ?? takenNow.find((other) => other.header.toSeq === toSeq)
-    const tip = last && { seq: last.header.toSeq, tag: last.header.tagAfter }
-    const verdict = judgeBatch(batch.header, tip, boundary?.header.tagAfter)
-    if (verdict.kind !== 'append') return verdict
-    taken.push(batch)
-    return { kind: 'appended', position: space.batches.length + taken.length }
+const treeOf = (space: MemorySpace, device: DeviceId): ReadonlySet<MemoryBranch> => space.trees.get(device) ?? new Set()
+
+const lastOf = (held: readonly StoredBatch[]): Batch => held[held.length - 1].batch
+
+const highestSeq = (space: MemorySpace, device: DeviceId): number => {
+  let highest = 0
+  for (const { held } of treeOf(space, device)) highest = Math.max(highest, lastOf(held).header.toSeq)
+  return highest
+}
+
+/** Judges a batch and stores it; `undo` gets what takes that back, to be run from its end. */
+const takeIn = (space: MemorySpace, given: Batch, undo: (() => void)[]): AppendOutcome => {
+  const { device } = given.header
+  const verdict = judgeBatch(given.header, {
+    branches: Array.from(treeOf(space, device), heldBranch),
+    tagAt: (branch, toSeq) => boundaryAt(heldBy(space, branch), toSeq)?.header.tagAfter,
+    firstTagAt: (branch, fromSeq) => {
+      const held = heldBy(space, branch)
+      const header = held.at(firstAbove(held, fromSeq - 1))?.batch.header
+      return header?.fromSeq === fromSeq ? firstTagOf(header) : undefined
+    },
   })
-  return { outcomes, taken }
+  if (verdict.kind !== 'append') return verdict
+  const { split, start, branch } = verdict
+  if (split !== undefined) splitBranch(space, device, split, undo)
+  if (start !== undefined) addBranch(space, { ...start, device, held: [] }, undo)
+  const stored = { batch: decodeBatch(given.bytes.slice()), position: space.batches.length + 1, branch }
+  const { held } = space.branches.get(branch)!
+  held.push(stored)
+  space.batches.push(stored)
+  undo.push(() => {
+    held.pop()
+    space.batches.pop()
+  })
+  return { kind: 'appended', position: stored.position, branch, isSplit: split !== undefined }
+}
+
+const heldBranch = ({ branch, base, baseTag, held }: MemoryBranch): HeldBranch => {
+  const { toSeq, tagAfter } = lastOf(held).header
+  return { branch, base, baseTag, seq: toSeq, tag: tagAfter }
+}
+
+const heldBy = (space: MemorySpace, branch: DeviceId): readonly StoredBatch[] => space.branches.get(branch)!.held
+
+const addBranch = (space: MemorySpace, added: MemoryBranch, undo: (() => void)[]): void => {
+  const tree = space.trees.get(added.device) ?? new Set()
+  space.trees.set(added.device, tree.add(added))
+  space.branches.set(added.branch, added)
+  undo.push(() => removeBranch(space, added))
+}
+
+const removeBranch = (space: MemorySpace, removed: MemoryBranch): void => {
+  space.trees.get(removed.device)!.delete(removed)
+  space.branches.delete(removed.branch)
+}
+
+const splitBranch = (space: MemorySpace, device: DeviceId, split: Split, undo: (() => void)[]): void => {
+  const parent = space.branches.get(split.branch)!
+  const moved = parent.held.splice(firstAbove(parent.held, split.above))
+  const renamed = moved.map((stored) => ({ ...stored, branch: split.start.branch }))
+  if (parent.held.length === 0) removeBranch(space, parent)
+  addBranch(space, { ...split.start, device, held: renamed }, undo)
+  for (const stored of renamed) space.batches[stored.position - 1] = stored
+  undo.push(() => {
+    for (const stored of moved) space.batches[stored.position - 1] = stored
+    if (parent.held.length === 0) addBranch(space, parent, [])
+    parent.held.push(...moved)
+  })
 }
 
 const boundaryAt = (held: readonly StoredBatch[], toSeq: number): Batch | undefined => {
   const batch = held[firstAbove(held, toSeq - 1)]?.batch
   return batch?.header.toSeq === toSeq ? batch : undefined
-}
-
-const take = (space: MemorySpace, given: Batch): void => {
-  const stored = { batch: decodeBatch(given.bytes.slice()), position: space.batches.length + 1 }
-  const { device } = stored.batch.header
-  const held = space.held.get(device)
-  if (held === undefined) space.held.set(device, [stored])
-  else held.push(stored)
-  space.batches.push(stored)
 }
 
 const cursorAt = (space: MemorySpace, position: number): Cursor | undefined => {

@@ -9,7 +9,7 @@ import type { SigningKeys } from '../crypto/sodium.ts'
 import { DriftlogError } from '../errors.ts'
 import type { Run } from '../op/run.ts'
 import { decodeRun } from '../op/run-codec.ts'
-import { assembleBatch, BATCH_FORMAT, type Batch, encodeHeader, FLAG_DEFLATE, TAG_BYTES } from './batch.ts'
+import { assembleBatch, BATCH_FORMAT, type Batch, encodeHeader, FLAG_DEFLATE, type RunEnd, type Shift } from './batch.ts'
 import { signBatch } from './signature.ts'
 
 /** Bodies below this do not gain by compression. */
@@ -28,23 +28,19 @@ export interface SealedPart {
   readonly maxHlc: number
   readonly tagBefore: Uint8Array
   readonly tagAfter: Uint8Array
+  /** Of all runs but the last; none by default. */
+  readonly innerEnds?: readonly RunEnd[]
+  /** None by default. */
+  readonly shifts?: readonly Shift[]
   /** Of the device; put into the header of its first batch. */
   readonly certificate: Uint8Array
 }
 
-/** `runs`: canonical bytes of consecutive runs. `tagsBetween`: the chain tag after each of them but the last. */
-export const sealBatch = (
-  part: SealedPart,
-  runs: readonly Uint8Array[],
-  keys: SigningKeys,
-  tagsBetween: readonly Uint8Array[] = [],
-): Batch => {
-  const writer = new ByteWriter(runs.reduce((sum, run) => sum + run.length + TAG_BYTES + 4, 8))
+/** `runs`: canonical bytes of consecutive runs, one more than `innerEnds`. */
+export const sealBatch = (part: SealedPart, runs: readonly Uint8Array[], keys: SigningKeys): Batch => {
+  const writer = new ByteWriter(runs.reduce((sum, run) => sum + run.length + 4, 8))
   writer.varint(runs.length)
-  runs.forEach((run, index) => {
-    writer.bytes(run)
-    if (index < runs.length - 1) writer.raw(tagsBetween[index])
-  })
+  for (const run of runs) writer.bytes(run)
   const plain = writer.finish()
   const packed = plain.length < COMPRESS_FROM_BYTES ? plain : compress(plain)
   const headerBytes = encodeHeader({
@@ -58,6 +54,8 @@ export const sealBatch = (
     flags: packed === plain ? 0 : FLAG_DEFLATE,
     tagBefore: part.tagBefore,
     tagAfter: part.tagAfter,
+    innerEnds: part.innerEnds ?? [],
+    shifts: part.shifts ?? [],
     certificate: part.fromSeq === 1 ? part.certificate : undefined,
   })
   return assembleBatch(headerBytes, packed, signBatch(headerBytes, packed, keys))
@@ -127,18 +125,19 @@ export const openBatch = (batch: Batch): OpenedRun[] => {
   let nextSeq = header.fromSeq
   let maxHlc = 0
   let { tagBefore } = header
-  for (let left = reader.count(); left > 0; left--) {
+  const ends = [...header.innerEnds, { toSeq: header.toSeq, tag: header.tagAfter }]
+  if (reader.count() !== ends.length) throw malformed('runs do not fill their batch')
+  for (const { toSeq, tag: tagAfter } of ends) {
     const bytes = reader.bytes()
     const run = decodeRun(bytes, header.device, header.toSeq - nextSeq + 1)
     if (run.fromSeq !== nextSeq || run.keyEpoch !== header.keyEpoch) throw malformed('run does not fit its batch')
     nextSeq += run.hlc.length
     maxHlc = Math.max(maxHlc, run.hlc[run.hlc.length - 1])
-    const tagAfter = left === 1 ? header.tagAfter : reader.raw(TAG_BYTES)
+    if (nextSeq !== toSeq + 1) throw malformed('runs do not fill their batch')
     opened.push({ run, bytes, tagBefore, tagAfter })
     tagBefore = tagAfter
   }
   reader.expectEnd()
-  if (nextSeq !== header.toSeq + 1) throw malformed('runs do not fill their batch')
   if (toCoarse(maxHlc) > header.coarseMaxHlc) throw malformed('a stamp above the header’s')
   return opened
 }

@@ -7,7 +7,8 @@ import type { StoredBatch } from './batch-store.ts'
 /** A batch as an adapter keeps it: its bytes, and beside them what the adapter looks it up by. */
 export interface StoredRow {
   readonly space: string
-  readonly device: DeviceId
+  /** The branch that it is part of now. */
+  readonly branch: DeviceId
   readonly fromSeq: number
   readonly toSeq: number
   readonly position: number
@@ -16,14 +17,14 @@ export interface StoredRow {
 }
 
 /**
- * Reads a batch back. Throws STORAGE_DAMAGED { space, device, toSeq, position } where the bytes do not decode or are not
+ * Reads a batch back. Throws STORAGE_DAMAGED { space, branch, toSeq, position } where the bytes do not decode or are not
  * those of the row: the header's own fields are the check, and the body is covered by the signature.
  */
 export const decodeStored = (row: StoredRow): StoredBatch => {
-  const { space, device, toSeq, position } = row
+  const { space, branch, toSeq, position } = row
   const damaged = (cause?: unknown): DriftlogError => {
-    const details = { space, device, toSeq, position }
-    return new DriftlogError('STORAGE_DAMAGED', `batch of ${device} up to ${toSeq}`, details, { cause })
+    const details = { space, branch, toSeq, position }
+    return new DriftlogError('STORAGE_DAMAGED', `batch of ${branch} up to ${toSeq}`, details, { cause })
   }
   let batch: Batch
   try {
@@ -34,10 +35,9 @@ export const decodeStored = (row: StoredRow): StoredBatch => {
   const { header } = batch
   const isOfRow =
     header.space === space &&
-    header.device === device &&
     header.fromSeq === row.fromSeq &&
     header.toSeq === toSeq &&
     equalBytes(header.tagAfter, row.tagAfter)
   if (!isOfRow) throw damaged()
-  return { batch, position }
+  return { batch, position, branch }
 }

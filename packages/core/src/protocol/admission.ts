@@ -7,7 +7,7 @@ import { isCoarseWithinDrift } from '../clock/hlc.ts'
 import { malformed } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
 import { type Batch, decodeBatch } from '../log/batch.ts'
-import type { AppendOutcome, Tip } from '../log/batch-store.ts'
+import type { AppendOutcome } from '../log/batch-store.ts'
 import { verifyBatch } from '../log/signature.ts'
 import { toRefusalDetails } from './frame-codec.ts'
 import type { PushOutcome } from './messages.ts'
@@ -34,7 +34,7 @@ export const openCandidate = (space: string, bytes: Uint8Array): Candidate => {
   }
 }
 
-/** Devices whose tips `admit` needs: those that continue a history. */
+/** Devices whose certificates `admit` needs: those that continue a history. */
 export const devicesToLookUp = (candidates: readonly Candidate[]): DeviceId[] => {
   const devices = new Set<DeviceId>()
   for (const candidate of candidates) {
@@ -46,11 +46,10 @@ export const devicesToLookUp = (candidates: readonly Candidate[]): DeviceId[] =>
 /** ING2 to ING4, in order; a refused batch does not hold up the others. */
 export const admit = (
   candidates: readonly Candidate[],
-  tips: ReadonlyMap<DeviceId, Tip>,
+  known: ReadonlyMap<DeviceId, Uint8Array>,
   serverTimeMs: number,
 ): Candidate[] => {
-  const certificates = new Map<DeviceId, Uint8Array>()
-  for (const [device, { certificate }] of tips) certificates.set(device, certificate)
+  const certificates = new Map(known)
   return candidates.map((candidate) => {
     if (isRefused(candidate)) return candidate
     const { device, fromSeq, coarseMaxHlc, certificate } = candidate.header

@@ -71,8 +71,8 @@ const apply = (draft: Draft, input: ServerInput): void => {
     case 'looked':
       if (job?.kind === 'greeting') welcome(draft, job, input)
       break
-    case 'tipsRead':
-      if (job?.kind === 'admitting') append(draft, job, admit(job.candidates, input.tips, job.serverTimeMs))
+    case 'certificatesRead':
+      if (job?.kind === 'admitting') append(draft, job, admit(job.candidates, input.certificates, job.serverTimeMs))
       break
     case 'appended':
       if (job?.kind === 'appending') appended(draft, job, input.outcomes)
@@ -200,7 +200,7 @@ const authorizedPush = (draft: Draft, push: Push, role: Role, serverTimeMs: numb
     if (devices.length === 0) append(draft, job, admit(candidates, new Map(), serverTimeMs))
     else {
       state.job = job
-      effects.push({ kind: 'readTips', devices })
+      effects.push({ kind: 'readCertificates', devices })
     }
   }
 }

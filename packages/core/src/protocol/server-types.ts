@@ -3,7 +3,7 @@ import type { DeviceId } from '../clock/dot.ts'
 import type { VersionVector } from '../clock/version-vector.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Batch } from '../log/batch.ts'
-import type { AppendOutcome, BatchPage, Cursor, PageLimit, Tip } from '../log/batch-store.ts'
+import type { AppendOutcome, BatchPage, Cursor, PageLimit } from '../log/batch-store.ts'
 import type { ClientMessage, Role, ServerMessage } from './messages.ts'
 
 export interface ServerSessionConfig {
@@ -21,8 +21,8 @@ export type ServerInput =
   | { readonly kind: 'denied'; readonly code: ErrorCode }
   /** Answers `look`. `end` must have been read BEFORE `vector`, so that `vector` holds all up to it (SYNC10). */
   | { readonly kind: 'looked'; readonly end: Cursor; readonly vector: VersionVector; readonly cursorValid: boolean }
-  /** Answers `readTips`; a device that is not known has no entry. */
-  | { readonly kind: 'tipsRead'; readonly tips: ReadonlyMap<DeviceId, Tip> }
+  /** Answers `readCertificates`; a device that is not known has no entry. */
+  | { readonly kind: 'certificatesRead'; readonly certificates: ReadonlyMap<DeviceId, Uint8Array> }
   /** Answers `append`, one outcome a batch. What is `appended` is durable. */
   | { readonly kind: 'appended'; readonly outcomes: readonly AppendOutcome[] }
   /** Answers `readAbove` and `readAfter`. */
@@ -39,7 +39,7 @@ export type ServerEffect =
   /** May this token read or write the space, now? Asked before every message and every live page. */
   | { readonly kind: 'authorize'; readonly token: string | undefined }
   | { readonly kind: 'look'; readonly cursor: Cursor | undefined }
-  | { readonly kind: 'readTips'; readonly devices: readonly DeviceId[] }
+  | { readonly kind: 'readCertificates'; readonly devices: readonly DeviceId[] }
   | { readonly kind: 'append'; readonly batches: readonly Batch[] }
   | { readonly kind: 'readAbove'; readonly vector: VersionVector; readonly limit: PageLimit }
   | { readonly kind: 'readAfter'; readonly cursor: Cursor; readonly limit: PageLimit }

@@ -18,7 +18,6 @@ import {
   type ServerSession,
   stepServerSession,
   type ErrorCode,
-  type Tip,
   type WallClock,
 } from '@driftlog/core'
 import type { Auth } from '../auth/auth.ts'
@@ -132,13 +131,13 @@ export class SessionDriver {
           const vector = await store.vector(space)
           return { kind: 'looked', end, vector, cursorValid: await this.#isValid(effect.cursor) }
         }
-        case 'readTips': {
-          const tips = new Map<DeviceId, Tip>()
+        case 'readCertificates': {
+          const certificates = new Map<DeviceId, Uint8Array>()
           for (const device of effect.devices) {
-            const tip = await store.tip(space, device)
-            if (tip !== undefined) tips.set(device, tip)
+            const certificate = await store.certificate(space, device)
+            if (certificate !== undefined) certificates.set(device, certificate)
           }
-          return { kind: 'tipsRead', tips }
+          return { kind: 'certificatesRead', certificates }
         }
         case 'append':
           return { kind: 'appended', outcomes: await store.append(space, effect.batches) }
