@@ -3,6 +3,9 @@
  * Call `cryptoReady` once before anything else here.
  */
 import sodium from 'libsodium-wrappers-sumo'
+import { type SigningKeys, substituteSigner } from './signer.ts'
+
+export type { SigningKeys }
 
 export const cryptoReady = (): Promise<void> => sodium.ready
 
@@ -13,14 +16,10 @@ export const PUBLIC_KEY_BYTES = 32
 export const hash = (message: Uint8Array, length = HASH_BYTES, key?: Uint8Array): Uint8Array =>
   sodium.crypto_generichash(length, message, key ?? null)
 
-export interface SigningKeys {
-  readonly publicKey: Uint8Array
-  /** Seed and public key, 64 bytes, as libsodium keeps it. */
-  readonly privateKey: Uint8Array
-}
-
 /** From a seed of 32 unpredictable bytes. */
 export const signingKeysFromSeed = (seed: Uint8Array): SigningKeys => {
+  const substitute = substituteSigner()
+  if (substitute !== undefined) return substitute.keysFromSeed(seed)
   const { publicKey, privateKey } = sodium.crypto_sign_seed_keypair(seed)
   return { publicKey, privateKey }
 }
@@ -28,7 +27,8 @@ export const signingKeysFromSeed = (seed: Uint8Array): SigningKeys => {
 export const seedOf = (keys: SigningKeys): Uint8Array => keys.privateKey.slice(0, 32)
 
 export const sign = (message: Uint8Array, keys: SigningKeys): Uint8Array =>
-  sodium.crypto_sign_detached(message, keys.privateKey)
+  substituteSigner()?.sign(message, keys) ?? sodium.crypto_sign_detached(message, keys.privateKey)
 
 export const verify = (signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean =>
+  substituteSigner()?.verify(signature, message, publicKey) ??
   sodium.crypto_sign_verify_detached(signature, message, publicKey)
