@@ -16,16 +16,23 @@ import { silentLogger } from './logger.ts'
 import { defaultLimits, type ServerOptions } from './options.ts'
 import type { ServerParts } from './parts.ts'
 import { readServerClock } from './session/server-clock.ts'
-import { SocketSession } from './socket/socket-session.ts'
+import { type ServerSocket, SocketSession } from './socket/socket-session.ts'
 
 export interface DriftlogServer {
   /** Serve it with `listen`, or mount it in an app of your own: `yours.route('/', server.app)`. */
   readonly app: Hono
+  /**
+   * Takes on a socket that is open and speaks for a space: for who has sockets of another kind. Undefined where there are too
+   * many, or the server is closed. Hand in what comes by `received`, and its end by `ended`.
+   */
+  accept(socket: ServerSocket, space: string): AcceptedSocket | undefined
   /** Sockets that are open now. */
   readonly connections: number
   /** Refuses new sockets and closes the open ones. The store stays open: it belongs to whoever made it. */
   close(): void
 }
+
+export type AcceptedSocket = Pick<SocketSession, 'received' | 'ended'>
 
 export const createServer = (options: ServerOptions): DriftlogServer => {
   const parts: ServerParts = {
@@ -40,6 +47,13 @@ export const createServer = (options: ServerOptions): DriftlogServer => {
   let isClosed = false
   const app = new Hono()
   const ready = cryptoReady()
+
+  const isFull = (): boolean => isClosed || sockets.size >= parts.limits.connections
+  const open = (socket: ServerSocket, space: string): SocketSession => {
+    const opened = new SocketSession(parts, socket, space, () => sockets.delete(opened))
+    sockets.add(opened)
+    return opened
+  }
 
   app.use(async (_, next) => {
     await ready
@@ -76,7 +90,7 @@ export const createServer = (options: ServerOptions): DriftlogServer => {
         return refuse(c, new DriftlogError('PROTOCOL_VIOLATION', 'this is a WebSocket'), 426)
       }
       checkUpgrade(parts, c)
-      if (isClosed || sockets.size >= parts.limits.connections) throw new DriftlogError('UNAVAILABLE')
+      if (isFull()) throw new DriftlogError('UNAVAILABLE')
       return next()
     },
     upgradeWebSocket(
@@ -85,10 +99,8 @@ export const createServer = (options: ServerOptions): DriftlogServer => {
         let session: SocketSession | undefined
         return {
           onOpen(_, { raw }) {
-            const opened = new SocketSession(parts, raw as WebSocket, space, () => sockets.delete(opened))
-            session = opened
-            sockets.add(opened)
-            if (isClosed) opened.goAway()
+            session = open(raw as WebSocket, space)
+            if (isClosed) session.goAway()
           },
           onMessage: ({ data }) => session?.received(data),
           onClose: () => session?.ended(),
@@ -109,6 +121,7 @@ export const createServer = (options: ServerOptions): DriftlogServer => {
 
   return {
     app,
+    accept: (socket, space) => (isFull() || !isSpaceId(space) ? undefined : open(socket, space)),
     get connections() {
       return sockets.size
     },

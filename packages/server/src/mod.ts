@@ -1,6 +1,7 @@
 export type { Auth, Grant } from './auth/auth.ts'
 export { jwt, type JwtOptions, mintToken, type TokenRequest } from './auth/jwt.ts'
-export { createServer, type DriftlogServer } from './create-server.ts'
+export { type AcceptedSocket, createServer, type DriftlogServer } from './create-server.ts'
 export { listen, type Listening, type ListenOptions } from './listen.ts'
 export { jsonLogger, type Logger } from './logger.ts'
 export { defaultLimits, type ServerLimits, type ServerOptions } from './options.ts'
+export type { ServerSocket } from './socket/socket-session.ts'

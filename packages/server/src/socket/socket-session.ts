@@ -24,6 +24,16 @@ import { RateMeter } from '../limits/token-bucket.ts'
 import type { ServerParts } from '../parts.ts'
 import { SessionDriver } from '../session/session-driver.ts'
 
+/** What a session needs of a socket of `ws`; frames come to it by `received`, and the end by `ended`. */
+export type ServerSocket = Pick<
+  WebSocket,
+  'readyState' | 'OPEN' | 'isPaused' | 'bufferedAmount' | 'pause' | 'resume' | 'close' | 'terminate'
+> & {
+  send(data: Uint8Array, sent: () => void): void
+  ping(): void
+  on(event: 'pong', listener: () => void): unknown
+}
+
 /** Messages that may wait in the session before the network is made to wait. */
 const FULL_QUEUE = 16
 /** Frames that one read of the network may bring. Who packs more into it means harm. */
@@ -53,7 +63,7 @@ const closeCodeOf = (code: ErrorCode): number => {
 
 export class SocketSession {
   readonly #parts: ServerParts
-  readonly #socket: WebSocket
+  readonly #socket: ServerSocket
   readonly #driver: SessionDriver
   readonly #rates: RateMeter
   readonly #timers = new Map<'hello' | 'heartbeat' | 'slow' | 'pace', () => void>()
@@ -64,7 +74,7 @@ export class SocketSession {
   #isCongested = false
   #isEnded = false
 
-  constructor(parts: ServerParts, socket: WebSocket, space: string, onEnd: () => void) {
+  constructor(parts: ServerParts, socket: ServerSocket, space: string, onEnd: () => void) {
     const { ports, limits, logger } = parts
     this.#parts = parts
     this.#socket = socket
