@@ -1,0 +1,3 @@
+import type { CheckerFactory } from './checker.ts'
+
+export const allCheckers: readonly CheckerFactory[] = []

@@ -1,0 +1,50 @@
+/**
+ * A checker asserts one invariant. It is made anew for each schedule, hears every event, and looks at everything once
+ * all is healed. What it finds it reports in a sentence that a reader understands without the checker's code.
+ */
+import type { Batch, VersionVector } from '@driftlog/core'
+import type { SimulatorEvent } from '../events.ts'
+import type { Mutation } from '../ledger.ts'
+import type { SimulatorOptions } from '../options.ts'
+import type { FinalLog } from '../final-log.ts'
+
+/** A replica after healing. */
+export interface HealedReplica {
+  readonly name: string
+  readonly machine: number
+  readonly device: string
+  readonly held: VersionVector
+  readonly projected: VersionVector
+  readonly digest: string
+  readonly pending: number
+  readonly error: string | undefined
+  /** The row that the replica shows, undefined where it is dead. */
+  row(table: string, id: string): Readonly<Record<string, unknown>> | undefined
+}
+
+/** A store after healing: what it holds, in arrival order. */
+export interface HealedStore {
+  readonly where: number | 'server'
+  readonly batches: readonly Batch[]
+}
+
+export interface Evidence {
+  readonly options: SimulatorOptions
+  readonly mutations: readonly Mutation[]
+  readonly replicas: readonly HealedReplica[]
+  readonly stores: readonly HealedStore[]
+  /** The server's log, opened and projected from scratch. */
+  readonly log: FinalLog
+  /** Virtual milliseconds that healing took; undefined where it did not come to an end. */
+  readonly healedInMs: number | undefined
+  /** Messages in the quiet minute after healing. */
+  readonly quietMessages: number
+}
+
+export interface Checker {
+  readonly name: string
+  onEvent?(event: SimulatorEvent): void
+  atHealed?(evidence: Evidence): void | Promise<void>
+}
+
+export type CheckerFactory = (report: (message: string) => void, options: SimulatorOptions) => Checker

@@ -1,0 +1,61 @@
+/** What can go wrong, by name: what the options switch on, what a plan injects, and what the tally counts. */
+
+export const faultKinds = [
+  // A device and its tabs.
+  'crash',
+  'crashAtCall',
+  'killTab',
+  'sleep',
+  // Its clock.
+  'clockForward',
+  'clockBack',
+  'clockDrift',
+  'farClock',
+  // Its disk.
+  'diskFull',
+  'diskFails',
+  'diskFailsLate',
+  'diskSlow',
+  'bitRot',
+  // Its identity.
+  'restore',
+  'clone',
+  // Its link to the server.
+  'cut',
+  'partition',
+  'clog',
+  'halfOpen',
+  'loseAck',
+  'dropFrame',
+  'duplicateFrame',
+  'reorderFrame',
+  'delayFrame',
+  'garbageFrame',
+  'tokenRefused',
+  // The server.
+  'serverCrash',
+  'serverRestart',
+  'serverDiskFails',
+  'serverDiskFailsLate',
+  'serverDiskSlow',
+  'serverClockBehind',
+  'serverClockInvalid',
+  'serverRollback',
+] as const
+
+export type FaultKind = (typeof faultKinds)[number]
+
+/** What the product does not get over yet: left out unless the options name it. */
+export const notYet: readonly FaultKind[] = ['restore', 'clone', 'serverRollback', 'farClock', 'bitRot']
+
+/** How often each fault took effect. One that was planned and met nothing is not counted. */
+export type Tally = Partial<Record<FaultKind, number>>
+
+export const addTally = (sum: Tally, more: Tally): void => {
+  for (const kind of faultKinds) {
+    const count = more[kind]
+    if (count !== undefined) sum[kind] = (sum[kind] ?? 0) + count
+  }
+}
+
+export const tallied = (tally: Tally): number => Object.values(tally).reduce((sum, count) => sum + count, 0)
