@@ -95,12 +95,16 @@ export { tablesRead } from './projection/tables/tables-read.ts'
 export { sessionStatus, stepClientSession } from './protocol/client-session.ts'
 export { type ClientSession, createClientSession } from './protocol/client-state.ts'
 export type {
+  BranchPoints,
   ClientEffect,
   ClientInput,
   ClientSessionConfig,
   ClientTiming,
-  RefusedDevice,
+  OutboxBatch,
+  Placement,
+  RefusedBranch,
   SessionStatus,
+  TakenBranch,
   TimerName,
 } from './protocol/client-types.ts'
 export {
@@ -112,6 +116,7 @@ export {
   encodeFrame,
   toRefusalDetails,
 } from './protocol/frame-codec.ts'
+export { branchesInTheWay, type LocalBranch, type LocalTree, pointsOf } from './protocol/local-tree.ts'
 export {
   bareHello,
   type ClientMessage,
@@ -124,10 +129,11 @@ export {
   type Role,
   type ServerMessage,
 } from './protocol/messages.ts'
+export { placeTips } from './protocol/place-tips.ts'
 export { refusal, stepServerSession } from './protocol/server-session.ts'
 export { createServerSession, type ServerSession } from './protocol/server-state.ts'
 export type { ServerEffect, ServerInput } from './protocol/server-types.ts'
-export { vectorDigest } from './protocol/vector-digest.ts'
+export { decodeTips, encodeTips, tipsDigest, type TipMark } from './protocol/tip-codec.ts'
 // schema/
 export { decodeField, encodeField, lawOf } from './schema/encode.ts'
 export { type CounterBuilder, f, type Json, type RegisterBuilder, type StringBuilder } from './schema/f.ts'

@@ -6,8 +6,8 @@ import type { DeviceId } from '../clock/dot.ts'
 import type { VersionVector } from '../clock/version-vector.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Batch } from '../log/batch.ts'
-import type { Cursor, PageLimit } from '../log/batch-store.ts'
-import type { ClientMessage, RefusalDetails, ServerMessage } from './messages.ts'
+import type { Cursor, PageLimit, Point } from '../log/batch-store.ts'
+import type { ClientMessage, Hello, RefusalDetails, ServerMessage } from './messages.ts'
 
 export interface ClientSessionConfig {
   readonly space: string
@@ -18,21 +18,11 @@ export interface ClientSessionConfig {
   readonly mode: 'live' | 'roundTrip'
   /** Any 32 unpredictable bits; the jitter of every back-off comes from them. */
   readonly seed: number
-  /** What is durable in the local store at the start. */
+  /** What is durable in the local store at the start, by branch. */
   readonly held: VersionVector
   /** The cursor that was stored last, if any. */
   readonly cursor?: Cursor
-  /**
-   * The device that this replica writes as, and how much of it a server has confirmed batch by batch (see SYNC21): what
-   * `acknowledged` last said of it.
-   */
-  readonly own?: OwnDevice
   readonly timing?: Partial<ClientTiming>
-}
-
-export interface OwnDevice {
-  readonly device: DeviceId
-  readonly confirmedSeq: number
 }
 
 /** All in milliseconds. */
@@ -59,33 +49,46 @@ export type ClientInput =
   /** The connection is gone or never came; also after `disconnect` (then ignored). `code` where one is known. */
   | { readonly kind: 'disconnected'; readonly code?: ErrorCode; readonly message?: string }
   | { readonly kind: 'message'; readonly message: ServerMessage }
-  /** Ops became durable here by another road than `ingest`: local writes, other tabs, couriers. */
+  /** Ops became durable here by another road than `ingest`: local writes, other tabs, couriers. No name changed. */
   | { readonly kind: 'localAppended'; readonly held: VersionVector }
-  /** Answers `readOutbox` of the same `request`. Batches in arrival order of the local store. */
+  /** As `localAppended`, and branches have other names now (STORE2), or the log was built anew: all names are stale. */
+  | { readonly kind: 'renamed'; readonly held: VersionVector }
+  /** Answers `place` of the same `request`: what `placeTips` says of the tips, the local tree and the own device. */
+  | ({ readonly kind: 'placed'; readonly request: number } & Placement)
+  /** Answers `readPoints` of the same `request`. */
+  | ({ readonly kind: 'pointsRead'; readonly request: number } & BranchPoints)
+  /** Answers `readOutbox` of the same `request`. Batches in arrival order of the local store, and the branches they are of. */
   | {
       readonly kind: 'outboxRead'
       readonly request: number
-      readonly batches: readonly Batch[]
+      readonly batches: readonly OutboxBatch[]
       readonly more: boolean
     }
   /**
-   * Answers `ingest` of the same `request`: its batches and its cursor are durable in one transaction.
-   * `refused` names batches that the local store would not take. FORK: another branch is held here; the rest went in.
-   * GAP: something before it is missing; then NOTHING of the effect's cursor may be stored.
+   * Answers `ingest` of the same `request`: its batches are durable, and its cursor with them in one transaction.
+   * `taken`: of each branch that batches of it are part of, new or held before, how far they reach; after the renaming.
+   * `isRenamed`: an outcome was `isSplit`. `refused` names the local branches that kept batches out (`branchesInTheWay`).
+   * FORK: something else is held where such a batch begins. GAP: something before it is missing. The rest went in; but
+   * where anything is refused, NOTHING of the effect's cursor may be stored.
    */
   | {
       readonly kind: 'stored'
       readonly request: number
       readonly held: VersionVector
-      readonly refused?: readonly RefusedDevice[]
+      readonly taken: readonly TakenBranch[]
+      readonly isRenamed: boolean
+      readonly refused?: readonly RefusedBranch[]
     }
-  /** Answers `ingest` or `readOutbox` of the same `request`: nothing of it is stored. It is tried again later. */
+  /**
+   * Answers `ingest`, `readOutbox`, `place` or `readPoints` of the same `request`: nothing of it is stored or known. It is
+   * tried again later.
+   */
   | { readonly kind: 'storeFailed'; readonly request: number; readonly code: ErrorCode; readonly message: string }
   | { readonly kind: 'timer'; readonly name: TimerName }
   /** Ask the server now whether it has something new; `caughtUp` is false until it has answered and all is stored. */
   | { readonly kind: 'refresh' }
-  /** Push again what was refused: of one device, or of all. */
-  | { readonly kind: 'retryRefused'; readonly device?: DeviceId }
+  /** Push again what was refused: of one branch, or of all. */
+  | { readonly kind: 'retryRefused'; readonly branch?: DeviceId }
 
 export type ClientEffect =
   | { readonly kind: 'connect' }
@@ -93,6 +96,24 @@ export type ClientEffect =
   | { readonly kind: 'disconnect' }
   /** A socket sends one frame a message; a round-trip transport sends them as one exchange. In order, never empty. */
   | { readonly kind: 'send'; readonly messages: readonly ClientMessage[] }
+  /**
+   * Add to the hello `digest: tipsDigest(tips)` of what is durable here now, and send it. Its cursor and space stand. No
+   * answer; where the tips cannot be read, say `disconnected` with the code.
+   */
+  | { readonly kind: 'greet'; readonly hello: Hello }
+  /** `tips`: as the server encoded them. Decode, `placeTips`, and answer with `placed` or `storeFailed`. */
+  | { readonly kind: 'place'; readonly request: number; readonly tips: Uint8Array }
+  /**
+   * Name places of the path from the start of the device to the end of `branch`, with seqs in (`above`, `upTo`] (see
+   * `pointsOf`). Answer with `pointsRead` or `storeFailed`.
+   */
+  | {
+      readonly kind: 'readPoints'
+      readonly request: number
+      readonly branch: DeviceId
+      readonly above: number
+      readonly upTo: number
+    }
   /** Read batches above `above` from the local store (SYNC4). Answer with `outboxRead` or `storeFailed`. */
   | {
       readonly kind: 'readOutbox'
@@ -112,14 +133,48 @@ export type ClientEffect =
   /** Replaces a running timer of this name. Answer with `timer` when it fires. */
   | { readonly kind: 'startTimer'; readonly name: TimerName; readonly delayMs: number }
   | { readonly kind: 'stopTimer'; readonly name: TimerName }
-  /** What the server is known to hold has changed. After a rollback of the server it can be less than before. */
+  /** What the server is known to hold, in local names, has changed. After a rollback of the server it can be less than before. */
   | { readonly kind: 'acknowledged'; readonly vector: VersionVector }
   /** The server's wall clock, as fresh as the message that has just come. */
   | { readonly kind: 'serverTime'; readonly serverTimeMs: number }
   | { readonly kind: 'status'; readonly status: SessionStatus }
 
-/** A device whose branch is not taken in, at the server or here. Nothing is lost; the other devices' batches go on. */
-export interface RefusedDevice {
+/** What a server's tips mean here. Names are local ones as far as what they name is held. */
+export interface Placement {
+  /** What the server holds. What is not found keeps the server's name and seq. */
+  readonly vector: VersionVector
+  /** The server's names of what is not found here: it holds more, or something else. */
+  readonly unverified: readonly DeviceId[]
+  /**
+   * Local branches of which the server must be asked how much of them it holds (SYNC22): under the same name it ends in
+   * something else, or it is the own device and its end was not found.
+   */
+  readonly forked: readonly DeviceId[]
+}
+
+/** Ends of batches on the path to a branch, and the path: from the start of the device, each branch with its base. */
+export interface BranchPoints {
+  readonly device: DeviceId
+  readonly path: readonly { readonly branch: DeviceId; readonly base: number }[]
+  /** At most MAX_POINTS, spread evenly, the highest included; rising. */
+  readonly points: readonly Point[]
+  /** Whether `points` are all that there are between `above` and `upTo`. */
+  readonly isComplete: boolean
+}
+
+export interface OutboxBatch {
+  readonly batch: Batch
+  readonly branch: DeviceId
+}
+
+export interface TakenBranch {
+  readonly branch: DeviceId
+  readonly toSeq: number
+}
+
+/** A branch that is not taken in, at the server or here. Nothing is lost; the other branches' batches go on. */
+export interface RefusedBranch {
+  readonly branch: DeviceId
   readonly device: DeviceId
   readonly code: ErrorCode
   readonly details: RefusalDetails
@@ -135,5 +190,5 @@ export interface SessionStatus {
   readonly caughtUp: boolean
   /** What stands in the way at present. */
   readonly error: { readonly code: ErrorCode; readonly message: string } | undefined
-  readonly refused: readonly RefusedDevice[]
+  readonly refused: readonly RefusedBranch[]
 }

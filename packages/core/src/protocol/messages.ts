@@ -3,19 +3,21 @@
  * message a frame, HTTP carries a list of frames each way (see frame-codec), the simulator carries them as they are.
  *
  *     device → server                                   server → device
- *     hello { space, digest, cursor }            →      welcome { inSync, cursorValid, end, vector }
- *     pull  { id, after | above }                →      page   { id, from, batches, cursor, more }
- *     push  { id, batches }                      →      pushed { id, outcomes }
+ *     hello  { space, digest, cursor }           →      welcome { inSync, cursorValid, end, tips }
+ *     pull   { id, after | above }               →      page    { id, from, batches, cursor, more }
+ *     push   { id, batches }                     →      pushed  { id, outcomes }
+ *     locate { id, device, points }              →      located { id, seq }
  *     ping                                       →      pong
- *                                                       page   without an id: what others pushed since (live)
+ *                                                       page    without an id: what others pushed since (live)
  *                                                       refused { id?, code }: instead of an answer; without id, the session ends
  */
+import type { DeviceId } from '../clock/dot.ts'
 import type { ErrorCode } from '../errors.ts'
 import { MAX_BATCH_BYTES } from '../log/batch.ts'
-import type { Cursor, PageLimit } from '../log/batch-store.ts'
+import type { Cursor, PageLimit, Point } from '../log/batch-store.ts'
 
 /** PRO1: both sides speak exactly this version or refuse with PROTOCOL_VERSION. Any change of a message raises it. */
-export const PROTOCOL_VERSION = 1
+export const PROTOCOL_VERSION = 2
 
 /** The largest frame in bytes. One batch of the largest size always fits, with room for what is around it. */
 export const MAX_FRAME_BYTES = 1_048_576
@@ -23,12 +25,16 @@ export const MAX_FRAME_BYTES = 1_048_576
 export const MAX_EXCHANGE_BYTES = 8 * MAX_FRAME_BYTES
 export const MAX_EXCHANGE_FRAMES = 64
 export const MAX_TOKEN_LENGTH = 8_192
-/** An encoded version vector, in bytes: about 27,000 devices. */
+/** An encoded version vector, in bytes: about 27,000 branches. */
 export const MAX_VECTOR_BYTES = 524_288
+/** Encoded tips, in bytes: about 20,000 branches. */
+export const MAX_TIPS_BYTES = 524_288
+/** Of one question where two histories part. */
+export const MAX_POINTS = 64
 export const MAX_PUSH_BATCHES = 64
 export const MAX_PAGE_BATCHES = 256
 export const MAX_MESSAGE_LENGTH = 1_000
-export const VECTOR_DIGEST_BYTES = 16
+export const DIGEST_BYTES = 16
 
 /** What one push carries at most: below the frame limit, or a single batch of the largest size. */
 export const PUSH_LIMIT: PageLimit = { batches: MAX_PUSH_BATCHES, bytes: MAX_BATCH_BYTES / 2 }
@@ -49,7 +55,7 @@ export interface Hello {
   readonly token?: string
   /** Where the device stopped reading this server, if it ever did. */
   readonly cursor?: Cursor
-  /** `vectorDigest` of the held vector. Without it no welcome is sent: the session only pushes and pulls. */
+  /** `tipsDigest` of what the device holds. Without it no welcome is sent: the session only pushes and pulls. */
   readonly digest?: Uint8Array
 }
 
@@ -70,11 +76,20 @@ export interface Pull {
   readonly above?: Uint8Array
 }
 
+/** Asks how far the server holds one history of a device: which of these places of it is the highest that it holds. */
+export interface Locate {
+  readonly type: 'locate'
+  readonly id: number
+  readonly device: DeviceId
+  /** 1 to MAX_POINTS, rising in seq. */
+  readonly points: readonly Point[]
+}
+
 export interface Ping {
   readonly type: 'ping'
 }
 
-export type ClientMessage = Hello | Push | Pull | Ping
+export type ClientMessage = Hello | Push | Pull | Locate | Ping
 
 export interface Welcome {
   readonly type: 'welcome'
@@ -82,14 +97,14 @@ export interface Welcome {
   /** Wall clock of the server, milliseconds since the Unix epoch. */
   readonly serverTimeMs: number
   readonly role: Role
-  /** The digest was that of the server's vector: nothing to push, nothing to pull, and the session is live from `end`. */
+  /** The digest was that of the server's tips: nothing to push, nothing to pull, and the session is live from `end`. */
   readonly inSync: boolean
   /** Whether the hello's cursor names the batch at its position; false where it had none. */
   readonly cursorValid: boolean
-  /** The end of the server's arrival order. All up to it is in `vector`. */
+  /** The end of the server's arrival order. All up to it is in `tips`. */
   readonly end: Cursor
-  /** `encodeVector` of what the server holds; absent where in sync. */
-  readonly vector?: Uint8Array
+  /** `encodeTips` of what the server holds; absent where in sync. */
+  readonly tips?: Uint8Array
 }
 
 export type PushOutcome =
@@ -120,9 +135,16 @@ export interface Page {
   readonly more: boolean
 }
 
+export interface Located {
+  readonly type: 'located'
+  readonly id: number
+  /** Of the highest point that the server holds; 0 where it holds none of them. */
+  readonly seq: number
+}
+
 export interface Refused {
   readonly type: 'refused'
-  /** Of the push or pull that is refused; absent where the whole session is. */
+  /** Of the push, pull or locate that is refused; absent where the whole session is. */
   readonly id?: number
   readonly code: ErrorCode
   readonly message: string
@@ -133,7 +155,7 @@ export interface Pong {
   readonly type: 'pong'
 }
 
-export type ServerMessage = Welcome | Pushed | Page | Refused | Pong
+export type ServerMessage = Welcome | Pushed | Page | Located | Refused | Pong
 
 /**
  * The hello that a round-trip transport puts before a request whose messages do not start with one (PRO9): it opens the

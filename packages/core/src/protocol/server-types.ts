@@ -2,8 +2,8 @@
 import type { DeviceId } from '../clock/dot.ts'
 import type { VersionVector } from '../clock/version-vector.ts'
 import type { ErrorCode } from '../errors.ts'
-import type { Batch } from '../log/batch.ts'
-import type { AppendOutcome, BatchPage, Cursor, PageLimit } from '../log/batch-store.ts'
+import type { Batch, Shift } from '../log/batch.ts'
+import type { AppendOutcome, BatchPage, Cursor, PageLimit, Point, RecordChange, Tip } from '../log/batch-store.ts'
 import type { ClientMessage, Role, ServerMessage } from './messages.ts'
 
 export interface ServerSessionConfig {
@@ -19,10 +19,24 @@ export type ServerInput =
   | { readonly kind: 'authorized'; readonly role: Role; readonly serverTimeMs: number | undefined }
   /** Answers `authorize`: the session ends. */
   | { readonly kind: 'denied'; readonly code: ErrorCode }
-  /** Answers `look`. `end` must have been read BEFORE `vector`, so that `vector` holds all up to it (SYNC10). */
-  | { readonly kind: 'looked'; readonly end: Cursor; readonly vector: VersionVector; readonly cursorValid: boolean }
-  /** Answers `readCertificates`; a device that is not known has no entry. */
-  | { readonly kind: 'certificatesRead'; readonly certificates: ReadonlyMap<DeviceId, Uint8Array> }
+  /** Answers `look`. `end` must have been read BEFORE `tips`, so that they hold all up to it (SYNC10). */
+  | {
+      readonly kind: 'looked'
+      readonly end: Cursor
+      readonly tips: ReadonlyMap<DeviceId, Tip>
+      readonly cursorValid: boolean
+    }
+  /**
+   * Answers `readAdmission`: the certificates of its `devices` (one that is not known has no entry), and what the records
+   * under `shiftPrefix` of its `ahead` say.
+   */
+  | {
+      readonly kind: 'admissionRead'
+      readonly certificates: ReadonlyMap<DeviceId, Uint8Array>
+      readonly shifts: readonly Shift[]
+    }
+  /** Answers `findCommon`: 0 where none of the points is held. */
+  | { readonly kind: 'commonFound'; readonly seq: number }
   /** Answers `append`, one outcome a batch. What is `appended` is durable. */
   | { readonly kind: 'appended'; readonly outcomes: readonly AppendOutcome[] }
   /** Answers `readAbove` and `readAfter`. */
@@ -39,8 +53,10 @@ export type ServerEffect =
   /** May this token read or write the space, now? Asked before every message and every live page. */
   | { readonly kind: 'authorize'; readonly token: string | undefined }
   | { readonly kind: 'look'; readonly cursor: Cursor | undefined }
-  | { readonly kind: 'readCertificates'; readonly devices: readonly DeviceId[] }
-  | { readonly kind: 'append'; readonly batches: readonly Batch[] }
+  | { readonly kind: 'readAdmission'; readonly devices: readonly DeviceId[]; readonly ahead: readonly DeviceId[] }
+  /** One transaction (STORE4), not all or nothing. */
+  | { readonly kind: 'append'; readonly batches: readonly Batch[]; readonly records: readonly RecordChange[] }
+  | { readonly kind: 'findCommon'; readonly device: DeviceId; readonly points: readonly Point[] }
   | { readonly kind: 'readAbove'; readonly vector: VersionVector; readonly limit: PageLimit }
   | { readonly kind: 'readAfter'; readonly cursor: Cursor; readonly limit: PageLimit }
   /** Begin to feed `changed`. At most once a session. */
