@@ -1,6 +1,9 @@
 /**
  * What state needs to know of each projected op: its author, seq and stamp, and what it had seen. Eight bytes an op,
  * and a vector for ops with heads.
+ *
+ * Ops are counted by branch; a branch goes on from an op of its parent, and whatever of it is asked for below its base is its
+ * parent's. In this file "device" is such a branch; the one whose key signed it is its author.
  */
 import { compareDevices, type DeviceId, type Dot } from '../clock/dot.ts'
 import type { Hlc } from '../clock/hlc.ts'
@@ -18,8 +21,15 @@ import {
 
 interface DeviceOps {
   readonly id: DeviceId
-  /** Effective stamp of op `seq` at `seq - 1`. Its length is the projected seq. */
+  readonly author: DeviceId
+  /** Index of the branch that this one goes on from, -1 for none, and the last op of it that it has. */
+  readonly parent: number
+  readonly base: number
+  readonly children: number[]
+  /** Effective stamp of op `seq` at `seq - base - 1`. */
   readonly stamps: Hlc[]
+  /** From this seq on, effective stamps may be others than those that the author wrote (BR2). */
+  elasticFrom: number
   readonly seen: SeenHistory
 }
 
@@ -29,20 +39,67 @@ export class OpIndex {
 
   /** The small number of a device, given out in the order of first sight; local to this replica. */
   deviceIndex(device: DeviceId): number {
-    let index = this.#indexes.get(device)
-    if (index === undefined) {
-      index = this.#devices.push({ id: device, stamps: [], seen: createSeenHistory() }) - 1
-      this.#indexes.set(device, index)
-    }
+    return this.#indexes.get(device) ?? this.#add(device, device, -1, 0, createSeenHistory())
+  }
+
+  #add(id: DeviceId, author: DeviceId, parent: number, base: number, seen: SeenHistory): number {
+    const elasticFrom = Number.POSITIVE_INFINITY
+    const index = this.#devices.push({ id, author, parent, base, children: [], stamps: [], elasticFrom, seen }) - 1
+    this.#indexes.set(id, index)
     return index
+  }
+
+  /** The number of a branch; undefined where nothing of it is projected or has begun. */
+  indexOf(device: DeviceId): number | undefined {
+    return this.#indexes.get(device)
+  }
+
+  /** Makes a branch known that goes on from op `base` of `parent`, which is projected; from nothing where that is undefined. */
+  begin(branch: DeviceId, author: DeviceId, parent: DeviceId | undefined, base: number): void {
+    const seen = createSeenHistory()
+    if (parent === undefined) {
+      this.#add(branch, author, -1, 0, seen)
+      return
+    }
+    const from = this.deviceIndex(parent)
+    seen.seqs.push(base + 1)
+    seen.vectors.push(this.joinHead(nothingSeen, from, base))
+    this.#devices[from].children.push(this.#add(branch, author, from, base, seen))
   }
 
   deviceId(index: number): DeviceId {
     return this.#devices[index].id
   }
 
+  /** Whose key signed the ops of a branch. */
+  authorId(index: number): DeviceId {
+    return this.#devices[index].author
+  }
+
+  /** Branches that go on from ops of this one. */
+  childrenOf(index: number): readonly number[] {
+    return this.#devices[index].children
+  }
+
   refOf(dot: Dot): DotRef {
-    return dotRef(this.deviceIndex(dot.device), dot.seq)
+    return this.refAt(this.deviceIndex(dot.device), dot.seq)
+  }
+
+  /** The op at `seq` of a branch or, below its base, of what it goes on from. */
+  refAt(device: number, seq: number): DotRef {
+    let at = device
+    while (seq <= this.#devices[at].base && this.#devices[at].parent >= 0) at = this.#devices[at].parent
+    return dotRef(at, seq)
+  }
+
+  dotOf(ref: DotRef): Dot {
+    return { device: this.deviceId(deviceOfRef(ref)), seq: seqOfRef(ref) }
+  }
+
+  /** The op that a branch goes on from; undefined where it starts with nothing. */
+  beginningOf(device: number): DotRef | undefined {
+    const { parent, base } = this.#devices[device]
+    return parent < 0 ? undefined : this.refAt(parent, base)
   }
 
   get deviceCount(): number {
@@ -50,26 +107,50 @@ export class OpIndex {
   }
 
   projectedSeq(device: number): number {
-    return this.#devices[device].stamps.length
+    return this.#devices[device].base + this.#devices[device].stamps.length
   }
 
   stamp(ref: DotRef): Hlc {
-    return this.#devices[deviceOfRef(ref)].stamps[seqOfRef(ref) - 1]
+    const { stamps, base } = this.#devices[deviceOfRef(ref)]
+    return stamps[seqOfRef(ref) - base - 1]
   }
 
-  /** The stamp of the last projected op of a device; -1 where it has none. */
+  /** The stamp of the last projected op of a branch; -1 where there is none. */
   lastStamp(device: number): Hlc {
     const { stamps } = this.#devices[device]
-    return stamps.length === 0 ? -1 : stamps[stamps.length - 1]
+    if (stamps.length > 0) return stamps[stamps.length - 1]
+    const beginning = this.beginningOf(device)
+    return beginning === undefined ? -1 : this.stamp(beginning)
   }
 
-  /** The total order of ops: stamp, then device, then seq. */
+  /** Whether the effective stamp of an op may be another than the one that its author wrote. */
+  isElastic(ref: DotRef): boolean {
+    return seqOfRef(ref) >= this.#devices[deviceOfRef(ref)].elasticFrom
+  }
+
+  /** The same of the last projected op of a branch. */
+  isLastElastic(device: number): boolean {
+    const { elasticFrom, stamps } = this.#devices[device]
+    if (stamps.length > 0) return this.projectedSeq(device) >= elasticFrom
+    const beginning = this.beginningOf(device)
+    return beginning !== undefined && this.isElastic(beginning)
+  }
+
+  /** Ops from `fromSeq` on are not stamped as their author wrote, or follow one that is not. */
+  setElastic(device: number, fromSeq: number): void {
+    const ops = this.#devices[device]
+    ops.elasticFrom = Math.min(ops.elasticFrom, fromSeq)
+  }
+
+  /** The total order of ops: stamp, then author, then seq, then branch. */
   compare(a: DotRef, b: DotRef): number {
-    return (
-      this.stamp(a) - this.stamp(b) ||
-      compareDevices(this.deviceId(deviceOfRef(a)), this.deviceId(deviceOfRef(b))) ||
-      seqOfRef(a) - seqOfRef(b)
-    )
+    return this.stamp(a) - this.stamp(b) || this.#compareDots(a, b)
+  }
+
+  #compareDots(a: DotRef, b: DotRef): number {
+    const left = this.#devices[deviceOfRef(a)]
+    const right = this.#devices[deviceOfRef(b)]
+    return compareDevices(left.author, right.author) || seqOfRef(a) - seqOfRef(b) || compareDevices(left.id, right.id)
   }
 
   /** What the device's last projected op had seen. */
@@ -86,7 +167,7 @@ export class OpIndex {
   /** Takes in the next op of a device. `seen` is the vector of its predecessor where it has no heads. */
   append(device: number, stamp: Hlc, seen: SeenVector): DotRef {
     const ops = this.#devices[device]
-    const seq = ops.stamps.push(stamp)
+    const seq = ops.base + ops.stamps.push(stamp)
     if (seen !== this.lastSeen(device)) {
       ops.seen.seqs.push(seq)
       ops.seen.vectors.push(seen)

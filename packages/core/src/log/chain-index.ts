@@ -1,91 +1,125 @@
 /**
- * The chain hashes that this replica has verified, by device: what references are filled in from (SPEC OP4) and what the
- * next run of a device must continue.
+ * The chain hashes that this replica has verified, by branch: what references are filled in from (SPEC OP4) and what the
+ * next run of a branch must continue.
  */
 import type { DeviceId, Dot } from '../clock/dot.ts'
 import { chainNext, chainStart, chainTag, tagKey, UNENCRYPTED_EPOCH_KEY } from '../crypto/chain.ts'
 import { firstChange, firstHead, opCount, type Run } from '../op/run.ts'
 
-interface DeviceChain {
+interface BranchChain {
   readonly key: Uint8Array
   readonly start: Uint8Array
+  readonly base: number
+  readonly parent: DeviceId | undefined
   /** Last seq of each verified run, rising, and the chain hash after it. */
   readonly ends: number[]
   readonly hashes: Uint8Array[]
 }
 
+interface HashedPart {
+  readonly from?: number
+  readonly to?: number
+  readonly meaning?: (name: DeviceId) => DeviceId
+}
+
+const itself = (name: DeviceId): DeviceId => name
+
 export class ChainIndex {
   readonly #space: string
-  readonly #chains = new Map<DeviceId, DeviceChain>()
+  readonly #chains = new Map<DeviceId, BranchChain>()
 
   constructor(space: string) {
     this.#space = space
   }
 
   /** Starts the chain of a device. Its certificate, which the chain begins with, must have been checked. */
-  begin(device: DeviceId, certificate: Uint8Array): void {
-    if (this.#chains.has(device)) return
-    this.#chains.set(device, {
-      key: tagKey(UNENCRYPTED_EPOCH_KEY, this.#space, device),
-      start: chainStart(this.#space, certificate),
-      ends: [],
-      hashes: [],
-    })
+  begin(device: DeviceId, certificate: Uint8Array, branch = device): void {
+    if (this.#chains.has(branch)) return
+    const key = tagKey(UNENCRYPTED_EPOCH_KEY, this.#space, device)
+    const start = chainStart(this.#space, certificate)
+    this.#chains.set(branch, { key, start, base: 0, parent: undefined, ends: [], hashes: [] })
   }
 
-  #chain(device: DeviceId): DeviceChain {
-    const chain = this.#chains.get(device)
-    if (chain === undefined) throw new Error(`no chain of ${device}`)
+  /** Starts the chain of a branch after op `base` of its parent, where a run ends. False while that is not verified. */
+  beginBranch(branch: DeviceId, parent: DeviceId, base: number): boolean {
+    if (this.#chains.has(branch)) return true
+    const chain = this.#chains.get(parent)
+    const at = chain === undefined ? -1 : firstAtLeast(chain.ends, base)
+    if (chain?.ends[at] !== base) return false
+    this.#chains.set(branch, { key: chain.key, start: chain.hashes[at], base, parent, ends: [], hashes: [] })
+    return true
+  }
+
+  #chain(branch: DeviceId): BranchChain {
+    const chain = this.#chains.get(branch)
+    if (chain === undefined) throw new Error(`no chain of ${branch}`)
     return chain
   }
 
-  verifiedSeq(device: DeviceId): number {
-    return this.#chains.get(device)?.ends.at(-1) ?? 0
-  }
-
   /** The hash after everything verified. */
-  last(device: DeviceId): Uint8Array {
-    const chain = this.#chain(device)
+  last(branch: DeviceId): Uint8Array {
+    const chain = this.#chain(branch)
     return chain.hashes.at(-1) ?? chain.start
   }
 
-  tag(device: DeviceId, hash: Uint8Array): Uint8Array {
-    return chainTag(hash, this.#chain(device).key)
+  tag(branch: DeviceId, hash: Uint8Array): Uint8Array {
+    return chainTag(hash, this.#chain(branch).key)
   }
 
-  /** The hash of the run that covers an op; undefined where that is not verified yet. */
-  covering(device: DeviceId, seq: number): Uint8Array | undefined {
-    const chain = this.#chains.get(device)
-    if (chain === undefined) return undefined
-    let low = 0
-    let high = chain.ends.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if (chain.ends[middle] < seq) low = middle + 1
-      else high = middle
-    }
-    return chain.hashes[low]
+  /** The tag after a verified run of the branch itself that ends at `seq`; undefined where none does. */
+  tagAt(branch: DeviceId, seq: number): Uint8Array | undefined {
+    const chain = this.#chains.get(branch)
+    const at = chain === undefined ? -1 : firstAtLeast(chain.ends, seq)
+    return chain?.ends[at] === seq ? chainTag(chain.hashes[at], chain.key) : undefined
+  }
+
+  /** The ends of verified runs of the branch itself, rising. */
+  ends(branch: DeviceId): readonly number[] {
+    return this.#chains.get(branch)?.ends ?? []
+  }
+
+  /** The hash of the run that covers an op of the branch, or of what it goes on from; undefined where that is not verified yet. */
+  covering(branch: DeviceId, seq: number): Uint8Array | undefined {
+    let chain = this.#chains.get(branch)
+    while (chain !== undefined && seq <= chain.base) chain = chain.parent && this.#chains.get(chain.parent)
+    return chain?.hashes[firstAtLeast(chain.ends, seq)]
   }
 
   /**
-   * The hash after ops `[from, to)` of a run, encoded as `bytes`, that come next in their device's chain; undefined while
-   * something that they refer to is missing.
+   * The hash after ops `[from, to)` of a run, encoded as `bytes`, that come next in their branch; undefined while something
+   * that they refer to is missing. `meaning`: the branch that a name in the run stands for.
    */
-  hashAfter(run: Run, bytes: Uint8Array, before: Uint8Array, from = 0, to = opCount(run)): Uint8Array | undefined {
+  hashAfter(
+    run: Run,
+    bytes: Uint8Array,
+    before: Uint8Array,
+    { from = 0, to = opCount(run), meaning = itself }: HashedPart = {},
+  ): Uint8Array | undefined {
     const references: Uint8Array[] = []
     for (const dot of foreignReferences(run, from, to)) {
-      const covering = this.covering(dot.device, dot.seq)
+      const covering = this.covering(meaning(dot.device), dot.seq)
       if (covering === undefined) return undefined
       references.push(covering)
     }
     return chainNext(before, bytes, references)
   }
 
-  extend(device: DeviceId, toSeq: number, hash: Uint8Array): void {
-    const chain = this.#chain(device)
+  extend(branch: DeviceId, toSeq: number, hash: Uint8Array): void {
+    const chain = this.#chain(branch)
     chain.ends.push(toSeq)
     chain.hashes.push(hash)
   }
+}
+
+const firstAtLeast = (ends: readonly number[], seq: number): number => {
+  let low = 0
+  let high = ends.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (ends[middle] < seq) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** The ops of other devices that ops `[from, to)` of a run refer to: heads in order, then `over` by change. */

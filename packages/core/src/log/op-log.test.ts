@@ -216,9 +216,8 @@ describe('op-log', () => {
     const runs = [head, tail].map((batch) => a.log.open(batch).runs![0].bytes)
     const maxHlc = coarseCeiling(tail.header.coarseMaxHlc)
     const tags = { tagBefore: head.header.tagBefore, tagAfter: tail.header.tagAfter }
-    const merged = sealBatch({ ...a.identity, ...tags, fromSeq: 1, toSeq: 2, maxHlc }, runs, a.identity.keys, [
-      head.header.tagAfter,
-    ])
+    const innerEnds = [{ toSeq: 1, tag: head.header.tagAfter }]
+    const merged = sealBatch({ ...a.identity, ...tags, innerEnds, fromSeq: 1, toSeq: 2, maxHlc }, runs, a.identity.keys)
     for (const order of [
       [merged.bytes, answer],
       [answer, merged.bytes],

@@ -4,26 +4,34 @@
  *     batch ─ check ─▶ (stored) ─ receive ─▶ held, waiting ─ verify ─▶ projected
  *
  * Invariants:
- * - LOG1 held is contiguous per device; receiving a batch again changes nothing;
- * - LOG2 a run is projected when its device's runs before it and everything that its ops saw are projected, and its chain
- *   hash, over its bytes and the hashes of what it refers to, is the one that its header's tag names;
+ * - LOG1 held is contiguous per branch; receiving a batch again changes nothing;
+ * - LOG2 a run is projected when its branch's runs before it and everything that its ops saw are projected, and its chain
+ *   hash, over its bytes and the hashes of what it refers to, is the one that its header's tag names. A name may stand for
+ *   any branch that its author can have meant (BR1): the tag tells which;
  * - LOG3 a run of an unknown format is parked, and with it all that saw it; nothing else blocks;
  * - LOG4 the projected vector is at most the held one.
  */
 import type { DeviceId } from '../clock/dot.ts'
-import { equalBytes, malformed } from '../codec/bytes.ts'
+import type { Hlc } from '../clock/hlc.ts'
+import { equalBytes, malformed, toBase64Url } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
 import { opCount, type Run, toSeqOf } from '../op/run.ts'
 import { MAX_GROUP_OPS } from '../op/run-codec.ts'
-import type { Batch } from './batch.ts'
+import type { Batch, BatchHeader, Shift } from './batch.ts'
+import { BranchTree, type LogBranch } from './branch-tree.ts'
 import { ChainIndex, foreignReferences } from './chain-index.ts'
+import { meanings, withMeaning } from './meaning.ts'
 import { openBatch, type OpenedRun } from './seal.ts'
 import { verifyBatch } from './signature.ts'
 
 /** What the log hands ready runs to: the projector. */
 export interface ProjectionTarget {
   readonly projected: ReadonlyMap<DeviceId, number>
-  /** Consecutive runs of one device, whole; all that they saw is projected. */
+  /** A branch is to be projected that goes on from op `base` of `parent`, or from nothing. */
+  begin(branch: DeviceId, author: DeviceId, parent: DeviceId | undefined, base: number): void
+  /** The stamps of a branch are shifted from an op on that comes next (BR2). */
+  shift(branch: DeviceId, fromSeq: number, shift: Hlc, floor: Hlc): void
+  /** Consecutive runs of one branch, whole; all that they saw is projected. */
   project(runs: readonly Run[]): void
 }
 
@@ -34,31 +42,15 @@ export interface CheckedBatch {
   readonly runs: readonly OpenedRun[] | undefined
 }
 
-/** A run that is held and not projected, or a whole batch of an unknown format. */
-interface QueuedRun {
-  /** undefined: of an unknown format. */
-  readonly opened: OpenedRun | undefined
-  readonly ops: number
-  /** The chain hash after it, once all that it refers to is projected and its tag was found right. */
-  hash: Uint8Array | undefined
-}
-
-interface HeldDevice {
-  readonly certificate: Uint8Array
-  held: number
-  /** Held and not projected, in seq order. */
-  readonly queue: QueuedRun[]
-  /** Why nothing more of this device can be projected: its bytes do not match its chain. */
-  broken: DriftlogError | undefined
-}
-
 export class OpLog {
   readonly chain: ChainIndex
   readonly #space: string
   readonly #projector: ProjectionTarget
-  readonly #devices = new Map<DeviceId, HeldDevice>()
-  /** Device → devices whose next run waits for one of its ops. */
-  readonly #waiters = new Map<DeviceId, Set<DeviceId>>()
+  readonly #tree = new BranchTree()
+  /** Name → branches whose next run waits for an op of what that name stands for. */
+  readonly #waiters = new Map<DeviceId, Set<LogBranch>>()
+  readonly #stuck = new Set<LogBranch>()
+  readonly #shifts = new Map<string, Shift>()
 
   constructor(space: string, projector: ProjectionTarget) {
     this.chain = new ChainIndex(space)
@@ -66,22 +58,64 @@ export class OpLog {
     this.#projector = projector
   }
 
-  heldSeq(device: DeviceId): number {
-    return this.#devices.get(device)?.held ?? 0
+  heldSeq(branch: DeviceId): number {
+    return this.#tree.get(branch)?.held ?? 0
   }
 
   held(): Map<DeviceId, number> {
     const vector = new Map<DeviceId, number>()
-    for (const [device, { held }] of this.#devices) if (held > 0) vector.set(device, held)
+    for (const { id, held } of this.#tree.all()) if (held > 0) vector.set(id, held)
     return vector
+  }
+
+  /** The branches that are held of a device. */
+  branchesOf(device: DeviceId): DeviceId[] {
+    return this.#tree.of(device).map(({ id }) => id)
+  }
+
+  /** Where a branch begins; undefined where it is not held. */
+  branch(id: DeviceId): { device: DeviceId; base: number; parent: DeviceId | undefined; seq: number } | undefined {
+    const branch = this.#tree.get(id)
+    return branch && { device: branch.device, base: branch.base, parent: branch.parent?.id, seq: branch.held }
+  }
+
+  /** The chain tag after `seq` of a branch, where a run of the branch itself ends there. */
+  tagAt(id: DeviceId, seq: number): Uint8Array | undefined {
+    const branch = this.#tree.get(id)
+    return branch && this.#tagAt(branch, seq)
+  }
+
+  readonly #tagAt = (branch: LogBranch, seq: number): Uint8Array | undefined =>
+    this.chain.tagAt(branch.id, seq) ?? branch.queue.find(({ toSeq }) => toSeq === seq)?.tag
+
+  /** The branch that holds the end of a batch; undefined where the batch is not held. */
+  holder({ device, toSeq, tagAfter }: BatchHeader): DeviceId | undefined {
+    return this.#tree.find(device, toSeq, tagAfter, this.#tagAt)?.id
+  }
+
+  /** The branch that a batch of this replica's own goes on. */
+  continued({ device, fromSeq, tagBefore }: BatchHeader): DeviceId {
+    const branch = fromSeq === 1 ? undefined : this.#tree.find(device, fromSeq - 1, tagBefore, this.#tagAt)
+    return branch?.id ?? device
+  }
+
+  /**
+   * Whether a stored batch, new in `branch`, makes names of what is held here other ones: it is a sibling of something that
+   * goes on under the name of what is before it. Such a log must be read anew from the store.
+   */
+  isRenaming({ device, fromSeq, tagBefore }: BatchHeader, branch: DeviceId): boolean {
+    if (this.#tree.get(branch) !== undefined) return false
+    if (fromSeq === 1) return this.#tree.get(device) !== undefined
+    const parent = this.#tree.find(device, fromSeq - 1, tagBefore, this.#tagAt)
+    return parent !== undefined && parent.held >= fromSeq
   }
 
   /** Ops that are held and not projected: those that wait for what they saw, and those of an unknown format. */
   backlog(): { readonly waiting: number; readonly parked: number } {
     let waiting = 0
     let parked = 0
-    for (const device of this.#devices.values()) {
-      for (const { opened, ops } of device.queue) {
+    for (const branch of this.#tree.all()) {
+      for (const { opened, ops } of branch.queue) {
         if (opened === undefined) parked += ops
         else waiting += ops
       }
@@ -89,9 +123,9 @@ export class OpLog {
     return { waiting, parked }
   }
 
-  /** The first device whose ops do not match their chain, as the error to show. */
+  /** The first branch whose ops do not match their chain, whatever is held so far, as the error to show. */
   get damage(): DriftlogError | undefined {
-    for (const device of this.#devices.values()) if (device.broken !== undefined) return device.broken
+    for (const { stuck } of this.#stuck) return stuck
     return undefined
   }
 
@@ -102,7 +136,7 @@ export class OpLog {
   check(batch: Batch, certificate?: Uint8Array): CheckedBatch {
     // A first batch of another space brings a certificate that is right for that space.
     if (batch.header.space !== this.#space) throw malformed('a batch of another space')
-    verifyBatch(batch, this.#devices.get(batch.header.device)?.certificate ?? certificate)
+    verifyBatch(batch, this.#tree.of(batch.header.device).at(0)?.certificate ?? certificate)
     return this.open(batch)
   }
 
@@ -116,110 +150,202 @@ export class OpLog {
     }
   }
 
-  /** Takes in a batch that is durable here. Returns whether it was new. Throws GAP for one that does not come next. */
-  receive({ batch, runs }: CheckedBatch): boolean {
+  /**
+   * Takes in a batch that is durable here, as part of `branch`. Returns whether it was new. Throws GAP for one that does not
+   * come next.
+   */
+  receive({ batch, runs }: CheckedBatch, branchId: DeviceId = batch.header.device): boolean {
     const { header } = batch
-    const device = this.#device(batch)
-    if (header.toSeq <= device.held) return false
-    if (header.fromSeq !== device.held + 1) {
-      throw new DriftlogError('GAP', '', { device: header.device, have: device.held, fromSeq: header.fromSeq })
+    const known = this.#tree.get(branchId)
+    const branch = known ?? this.#begin(header, branchId)
+    if (header.toSeq <= branch.held) return false
+    if (header.fromSeq !== branch.held + 1) {
+      throw new DriftlogError('GAP', '', { device: header.device, have: branch.held, fromSeq: header.fromSeq })
     }
-    device.held = header.toSeq
+    branch.held = header.toSeq
     if (runs === undefined) {
-      device.queue.push({ opened: undefined, ops: header.toSeq - header.fromSeq + 1, hash: undefined })
+      const ops = header.toSeq - header.fromSeq + 1
+      branch.queue.push({ opened: undefined, ops, toSeq: header.toSeq, tag: header.tagAfter.slice() })
     } else {
-      for (const opened of runs) device.queue.push({ opened, ops: opCount(opened.run), hash: undefined })
+      for (const opened of runs) {
+        branch.queue.push({ opened, ops: opCount(opened.run), toSeq: toSeqOf(opened.run), tag: opened.tagAfter })
+      }
     }
-    this.#advance(header.device)
+    this.#advance(branch)
+    // What is stuck may be what it waited for: another branch of a device that somebody has seen.
+    if (known === undefined || this.#tree.of(header.device).length > 1) this.#retryStuck()
     return true
   }
 
-  #device(batch: Batch): HeldDevice {
-    const { device: id, certificate } = batch.header
-    let device = this.#devices.get(id)
-    if (device === undefined) {
-      if (certificate === undefined)
-        throw new DriftlogError('GAP', '', { device: id, have: 0, fromSeq: batch.header.fromSeq })
-      device = { certificate, held: 0, queue: [], broken: undefined }
-      this.#devices.set(id, device)
-      this.chain.begin(id, certificate)
-    }
-    return device
+  #begin(header: BatchHeader, id: DeviceId): LogBranch {
+    const { device, fromSeq, tagBefore } = header
+    const base = fromSeq - 1
+    const parent = base === 0 ? undefined : this.#tree.find(device, base, tagBefore, this.#tagAt)
+    const certificate = base === 0 ? header.certificate : parent?.certificate
+    if (certificate === undefined) throw new DriftlogError('GAP', '', { device, have: 0, fromSeq })
+    return this.#tree.add({ id, device, parent, base, certificate, held: base, queue: [], stuck: undefined })
   }
 
   /** Announces the device that this replica writes as, before its first batch. */
   beginOwn(device: DeviceId, certificate: Uint8Array): void {
     this.chain.begin(device, certificate)
-    if (!this.#devices.has(device)) this.#devices.set(device, { certificate, held: 0, queue: [], broken: undefined })
+    this.#projector.begin(device, device, undefined, 0)
+    if (this.#tree.get(device) !== undefined) return
+    this.#tree.add({
+      id: device,
+      device,
+      parent: undefined,
+      base: 0,
+      certificate,
+      held: 0,
+      queue: [],
+      stuck: undefined,
+    })
   }
 
   /** Takes in an op of this replica's own, projected already, whose batch is not sealed yet. */
   holdOwn(device: DeviceId, toSeq: number): void {
-    const own = this.#devices.get(device)
+    const own = this.#tree.get(device)
     if (own === undefined) throw new Error('own device was not announced')
     own.held = toSeq
   }
 
-  /** Projects what has become ready, starting from one device. */
-  #advance(start: DeviceId): void {
+  /**
+   * Takes in shifts (BR2), of which the largest counts. Whether one of them concerns what may be projected already: then the
+   * log must be read anew.
+   */
+  addShifts(shifts: readonly Shift[]): boolean {
+    let isLate = false
+    for (const shift of shifts) {
+      const key = shiftKey(shift.device, shift.base, shift.firstTag)
+      const known = this.#shifts.get(key)
+      if (known !== undefined && known.shift >= shift.shift && known.floor >= shift.floor) continue
+      this.#shifts.set(key, {
+        ...shift,
+        shift: Math.max(shift.shift, known?.shift ?? 0),
+        floor: Math.max(shift.floor, known?.floor ?? 0),
+      })
+      const { projected } = this.#projector
+      isLate ||= this.#tree.of(shift.device).some(({ id }) => (projected.get(id) ?? 0) > shift.base)
+    }
+    return isLate
+  }
+
+  #retryStuck(): void {
+    const stuck = [...this.#stuck]
+    this.#stuck.clear()
+    for (const branch of stuck) branch.stuck = undefined
+    for (const branch of stuck) this.#advance(branch)
+  }
+
+  /** Projects what has become ready, starting from one branch. */
+  #advance(start: LogBranch): void {
     const ready = [start]
-    for (let id = ready.pop(); id !== undefined; id = ready.pop()) {
-      const device = this.#devices.get(id)
-      if (device === undefined) continue
+    for (let branch = ready.pop(); branch !== undefined; branch = ready.pop()) {
       let done = 0
-      for (let taken = this.#projectNext(id, device, 0); taken > 0; taken = this.#projectNext(id, device, done)) {
-        done += taken
-      }
+      for (let taken = this.#projectNext(branch, 0); taken > 0; taken = this.#projectNext(branch, done)) done += taken
       if (done === 0) continue
-      device.queue.splice(0, done)
-      const waiters = this.#waiters.get(id)
-      if (waiters === undefined) continue
-      this.#waiters.delete(id)
-      ready.push(...waiters)
+      branch.queue.splice(0, done)
+      // Who does not know of a fork calls a branch by the name of any that it goes on from.
+      for (const name of namesOf(branch)) {
+        const waiters = this.#waiters.get(name)
+        if (waiters === undefined) continue
+        this.#waiters.delete(name)
+        ready.push(...waiters)
+      }
     }
   }
 
   /** Projects the next run of a queue (several only where a group crosses them). How many: 0 if it has to wait. */
-  #projectNext(id: DeviceId, device: HeldDevice, start: number): number {
-    if (device.broken !== undefined || start === device.queue.length) return 0
-    const unit: Run[] = []
-    let before = this.chain.last(id)
+  #projectNext(branch: LogBranch, start: number): number {
+    if (branch.stuck !== undefined || start === branch.queue.length || !this.#canBegin(branch)) return 0
+    const unit: { readonly run: Run; readonly hash: Uint8Array; readonly tag: Uint8Array }[] = []
+    let before = this.chain.last(branch.id)
     do {
-      const next = device.queue[start + unit.length]
-      if (next?.opened === undefined) return 0
-      next.hash ??= this.#verify(id, device, next.opened, before)
-      if (next.hash === undefined) return 0
-      before = next.hash
-      unit.push(next.opened.run)
-    } while (endsInsideGroup(unit[unit.length - 1]))
-    unit.forEach((run, index) => this.chain.extend(id, toSeqOf(run), device.queue[start + index].hash!))
-    this.#projector.project(unit)
+      const next = branch.queue[start + unit.length]
+      if (next?.opened === undefined && !(next === undefined && unit.length > 0 && this.#isStem(branch))) return 0
+      // A group that no branch which follows can finish: it is void.
+      if (next?.opened === undefined) break
+      const verified = this.#verify(branch, next.opened, before)
+      if (verified === undefined) return 0
+      before = verified.hash
+      unit.push({ ...verified, tag: next.tag })
+    } while (endsInsideGroup(unit[unit.length - 1].run))
+    for (const { run, hash, tag } of unit) {
+      this.chain.extend(branch.id, toSeqOf(run), hash)
+      const shift = this.#shifts.get(shiftKey(branch.device, run.fromSeq - 1, tag))
+      if (shift !== undefined) this.#projector.shift(branch.id, run.fromSeq, shift.shift, shift.floor)
+    }
+    this.#projector.project(unit.map(({ run }) => run))
     return unit.length
   }
 
-  /** The chain hash after a run; undefined while something that it refers to is missing, or where its tags are wrong. */
-  #verify(id: DeviceId, device: HeldDevice, opened: OpenedRun, before: Uint8Array): Uint8Array | undefined {
+  /** Whether others go on from the end of this branch, so that nothing more of it comes. */
+  #isStem(branch: LogBranch): boolean {
+    return this.#tree.of(branch.device).some(({ parent, base }) => parent === branch && base === branch.held)
+  }
+
+  /** Whether a branch is begun, or can be now: what it goes on from is projected. */
+  #canBegin(branch: LogBranch): boolean {
+    const { id, device, parent, base, certificate } = branch
+    if (parent === undefined) this.chain.begin(device, certificate, id)
+    else if ((this.#projector.projected.get(parent.id) ?? 0) < base || !this.chain.beginBranch(id, parent.id, base)) {
+      this.#wait(branch, parent.id)
+      return false
+    }
+    this.#projector.begin(id, device, parent?.id, base)
+    return true
+  }
+
+  /** The run as it is meant, and the chain hash after it; undefined while something that it refers to is missing. */
+  #verify(branch: LogBranch, opened: OpenedRun, before: Uint8Array): { run: Run; hash: Uint8Array } | undefined {
     const { run, bytes, tagBefore, tagAfter } = opened
-    if (this.#waitFor(id, run)) return undefined
-    const after = this.chain.hashAfter(run, bytes, before)
-    if (after === undefined) return undefined
-    if (equalBytes(this.chain.tag(id, before), tagBefore) && equalBytes(this.chain.tag(id, after), tagAfter))
-      return after
-    device.broken = new DriftlogError('CHAIN_BROKEN', '', { device: id, fromSeq: run.fromSeq, toSeq: toSeqOf(run) })
+    const wanted = new Map<DeviceId, number>()
+    for (const { device, seq } of foreignReferences(run)) wanted.set(device, Math.max(seq, wanted.get(device) ?? 0))
+    const candidates = new Map<DeviceId, readonly DeviceId[]>()
+    let isMissing = false
+    for (const [name, seq] of wanted) {
+      const meant = this.#tree.meant(name, seq)
+      const projected = meant.filter(({ id }) => (this.#projector.projected.get(id) ?? 0) >= seq)
+      if (projected.length < meant.length || meant.length === 0) {
+        this.#wait(branch, name)
+        isMissing = true
+        if (projected.length === 0) return undefined
+      }
+      candidates.set(
+        name,
+        projected.map(({ id }) => id),
+      )
+    }
+    if (equalBytes(this.chain.tag(branch.id, before), tagBefore)) {
+      for (const meaning of meanings(candidates)) {
+        const hash = this.chain.hashAfter(run, bytes, before, { meaning })
+        if (hash === undefined || !equalBytes(this.chain.tag(branch.id, hash), tagAfter)) continue
+        return { run: withMeaning(run, branch.id, meaning), hash }
+      }
+    }
+    if (isMissing) return undefined
+    const details = { device: branch.device, fromSeq: run.fromSeq, toSeq: toSeqOf(run) }
+    branch.stuck = new DriftlogError('CHAIN_BROKEN', '', details)
+    this.#stuck.add(branch)
     return undefined
   }
 
-  /** Registers the device as waiting if something that the run refers to is not projected yet. */
-  #waitFor(id: DeviceId, run: Run): boolean {
-    for (const { device: other, seq } of foreignReferences(run)) {
-      if ((this.#projector.projected.get(other) ?? 0) >= seq) continue
-      const waiters = this.#waiters.get(other)
-      if (waiters === undefined) this.#waiters.set(other, new Set([id]))
-      else waiters.add(id)
-      return true
-    }
-    return false
+  #wait(branch: LogBranch, name: DeviceId): void {
+    const waiters = this.#waiters.get(name)
+    if (waiters === undefined) this.#waiters.set(name, new Set([branch]))
+    else waiters.add(branch)
   }
+}
+
+const shiftKey = (device: DeviceId, base: number, firstTag: Uint8Array): string =>
+  `${device}/${base}/${toBase64Url(firstTag)}`
+
+/** A branch's own name, those of all that it goes on from, and the device's. */
+const namesOf = (branch: LogBranch): Set<DeviceId> => {
+  const names = new Set<DeviceId>()
+  for (let at: LogBranch | undefined = branch; at !== undefined; at = at.parent) names.add(at.id)
+  return names.add(branch.device)
 }
 
 /** Where a group counts more than the bound, it is void, and nothing waits for the rest of it. */

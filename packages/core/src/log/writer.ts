@@ -119,7 +119,7 @@ export class Writer {
     const bytes = encodeRun(run, from, to)
     const { chain } = this.#log
     const before = chain.last(device)
-    const after = chain.hashAfter(run, bytes, before, from, to)
+    const after = chain.hashAfter(run, bytes, before, { from, to })
     if (after === undefined) throw new Error('an op refers to what is not verified here')
     const toSeq = run.fromSeq + to - 1
     const part = {

@@ -8,7 +8,7 @@
  */
 import { CellState, type Applied } from '../cells/cell-state.ts'
 import { OpIndex, sees } from '../cells/ops.ts'
-import { type DotRef } from '../op/dot-ref.ts'
+import { type DotRef, deviceOfRef, seqOfRef } from '../op/dot-ref.ts'
 import { columnIndex, type Row } from '../cells/row.ts'
 import type { DeviceId, Dot } from '../clock/dot.ts'
 import { advanceFrontier, type Frontier } from '../clock/frontier.ts'
@@ -18,10 +18,17 @@ import { Law } from '../op/law.ts'
 import { firstChange, firstHead, HANDLE, NEW_ROW, opCount, type Run, SAME_ROW, type Shape } from '../op/run.ts'
 import { MAX_GROUP_OPS, MAX_OP_BYTES } from '../op/run-codec.ts'
 
-/** Rows that a device introduced, in order, and the seq of the op that did. */
+/** Rows that a device introduced, in order, and the seq of the op that did. A branch has those of what it goes on from too. */
 interface Introduced {
   readonly rows: Row[]
   readonly seqs: number[]
+}
+
+/** A shift (BR2) that is in force from an op of a branch on. */
+interface ShiftInForce {
+  readonly fromSeq: number
+  readonly shift: Hlc
+  readonly floor: Hlc
 }
 
 interface Judged {
@@ -43,12 +50,37 @@ export class Projector {
   readonly projected = new Map<DeviceId, number>()
   readonly frontier: Frontier = new Map()
   readonly #introduced: Introduced[] = []
+  /** By branch, rising; the last counts. */
+  readonly #shifts: ShiftInForce[][] = []
   readonly #columns = new WeakMap<Shape, number>()
   /** The highest effective stamp projected. */
   highest: Hlc = 0
   voidCount = 0
 
-  /** Projects consecutive runs of one device whole. A group that goes on from one run into the next comes in one call. */
+  /**
+   * Makes a branch known, before its first run is projected: it goes on from op `base` of `parent`, which is projected, or,
+   * where that is undefined, from nothing.
+   */
+  begin(branch: DeviceId, author: DeviceId, parent: DeviceId | undefined, base: number): void {
+    if (this.ops.indexOf(branch) !== undefined) return
+    this.ops.begin(branch, author, parent, base)
+    if (parent === undefined) return
+    const from = this.ops.deviceIndex(parent)
+    const { rows, seqs } = this.#introducedBy(from)
+    const count = seqs.findLastIndex((seq) => seq <= base) + 1
+    const device = this.ops.deviceIndex(branch)
+    Object.assign(this.#introducedBy(device), { rows: rows.slice(0, count), seqs: seqs.slice(0, count) })
+    this.#shifts[device] = (this.#shifts[from] ?? []).filter(({ fromSeq }) => fromSeq <= base)
+  }
+
+  /** BR2: the stamps of a branch from `fromSeq` on, which is not projected yet, are shifted. Of several the largest counts. */
+  shift(branch: DeviceId, fromSeq: number, shift: Hlc, floor: Hlc): void {
+    const shifts = (this.#shifts[this.ops.deviceIndex(branch)] ??= [])
+    const before = shifts.at(-1)
+    shifts.push({ fromSeq, shift: Math.max(shift, before?.shift ?? 0), floor: Math.max(floor, before?.floor ?? 0) })
+  }
+
+  /** Projects consecutive runs of one branch whole. A group that goes on from one run into the next comes in one call. */
   project(runs: readonly Run[]): void {
     let group: Judged[] = []
     for (const run of runs) {
@@ -99,30 +131,48 @@ export class Projector {
   #judge(run: Run, op: number, first: Judged | undefined): Judged {
     const device = this.ops.deviceIndex(run.device)
     const seq = run.fromSeq + op
-    const stamp = run.hlc[op]
+    const written = run.hlc[op]
+    const shift = this.#shifts[device]?.at(-1)
     let isVoid = run.voids.has(op) || run.opBytes[op] > MAX_OP_BYTES
     let seen = first === undefined ? this.ops.lastSeen(device) : first.seen
     let heads = NO_HEADS
+    // The highest stamps of what it saw: of ops that stand as they were written, and of others.
+    let firm = -1
+    let elastic = -1
 
     const headFrom = firstHead(run, op)
     const headTo = run.headEnd[op]
     if (headTo > headFrom) {
       const named: Dot[] = []
       for (let head = headFrom; head < headTo; head++) {
-        const dot = { device: run.devices[run.headDevice[head]], seq: run.headSeq[head] }
-        const other = this.ops.deviceIndex(dot.device)
+        const ref = this.ops.refOf({ device: run.devices[run.headDevice[head]], seq: run.headSeq[head] })
+        const other = deviceOfRef(ref)
         if (other === device || first !== undefined) {
           isVoid = true
           continue
         }
-        const isOld = seenSeq(this.ops.lastSeen(device), other) >= dot.seq
-        if (isOld || stamp <= this.ops.stamp(this.ops.refOf(dot))) isVoid = true
-        seen = this.ops.joinHead(seen, other, dot.seq)
-        named.push(dot)
+        if (seenSeq(this.ops.lastSeen(device), other) >= seqOfRef(ref)) isVoid = true
+        if (this.ops.isElastic(ref)) elastic = Math.max(elastic, this.ops.stamp(ref))
+        else firm = Math.max(firm, this.ops.stamp(ref))
+        seen = this.ops.joinHead(seen, other, seqOfRef(ref))
+        named.push(this.ops.dotOf(ref))
       }
       heads = named
     }
-    if (first === undefined ? stamp <= this.ops.lastStamp(device) : stamp !== first.stamp) isVoid = true
+    let stamp = written
+    if (first !== undefined) {
+      stamp = first.stamp
+      if (written !== first.run.hlc[first.op]) isVoid = true
+    } else {
+      if (this.ops.isLastElastic(device)) elastic = Math.max(elastic, this.ops.lastStamp(device))
+      else firm = Math.max(firm, this.ops.lastStamp(device))
+      // OP5: above what it saw; where that does not stand as it was written, or the op does not, it is lifted (BR2).
+      if (shift === undefined && written <= firm) isVoid = true
+      if (shift !== undefined || written <= elastic) {
+        stamp = Math.max(written - (shift?.shift ?? 0), shift?.floor ?? 0, firm + 1, elastic + 1)
+        if (stamp !== written) this.ops.setElastic(device, seq)
+      }
+    }
 
     const rows = this.#resolveRows(run, op, device, seq, seen)
     return { run, op, isVoid: isVoid || rows === undefined, stamp, seen, heads, rows: rows ?? [] }
@@ -138,14 +188,9 @@ export class Projector {
       const kind = run.rowKind[change]
       if (kind === NEW_ROW) row = this.#introduce(run, change, device, seq)
       else if (kind !== SAME_ROW) {
-        const other = this.ops.deviceIndex(run.devices[kind - HANDLE])
-        const introduced = this.#introduced[other]
-        const ordinal = run.rowOrdinal[change]
-        const by = introduced?.seqs[ordinal]
-        row =
-          by !== undefined && sees(seen, device, seq, this.ops.refOf({ device: run.devices[kind - HANDLE], seq: by }))
-            ? introduced.rows[ordinal]
-            : undefined
+        const by = this.ops.indexOf(run.devices[kind - HANDLE])
+        const isSeen = (ref: DotRef): boolean => sees(seen, device, seq, ref)
+        row = by === undefined ? undefined : this.#rowOf(by, run.rowOrdinal[change], isSeen)
       }
       if (row === undefined || row.table.name !== shape.table) isVoid = true
       else rows.push(row)
@@ -156,19 +201,39 @@ export class Projector {
     return isVoid ? undefined : rows
   }
 
+  /**
+   * The row that a handle names: one that the op saw being introduced. An author who did not know of a fork yet names the
+   * branch that it had by the device, so what goes on from it is looked at too.
+   */
+  #rowOf(device: number, ordinal: number, isSeen: (ref: DotRef) => boolean): Row | undefined {
+    const { rows, seqs } = this.#introducedBy(device)
+    if (ordinal < seqs.length) return isSeen(this.ops.refAt(device, seqs[ordinal])) ? rows[ordinal] : undefined
+    for (const child of this.ops.childrenOf(device)) {
+      const row = this.#rowOf(child, ordinal, isSeen)
+      if (row !== undefined) return row
+    }
+    return undefined
+  }
+
+  #introducedBy(device: number): Introduced {
+    while (this.#introduced.length <= device) this.#introduced.push({ rows: [], seqs: [] })
+    return this.#introduced[device]
+  }
+
   // A seq that nothing has reached is not turned into a ref: beyond 2^32 it would be the ref of another device's op.
   #hadSeen(seen: SeenVector, device: number, seq: number, dot: Dot): boolean {
-    const other = this.ops.deviceIndex(dot.device)
-    if (dot.seq < 1 || dot.seq > (other === device ? seq : this.ops.projectedSeq(other))) return false
+    const other = this.ops.indexOf(dot.device)
+    if (other === undefined || dot.seq < 1 || dot.seq > (other === device ? seq : this.ops.projectedSeq(other)))
+      return false
     return sees(seen, device, seq, this.ops.refOf(dot))
   }
 
   #introduce(run: Run, change: number, device: number, seq: number): Row {
     const { table } = run.shapes[run.shape[change]]
     const row = this.cells.row(this.cells.table(table), run.rowId[change])
-    while (this.#introduced.length <= device) this.#introduced.push({ rows: [], seqs: [] })
-    const ordinal = this.#introduced[device].rows.push(row) - 1
-    this.#introduced[device].seqs.push(seq)
+    const introduced = this.#introducedBy(device)
+    const ordinal = introduced.rows.push(row) - 1
+    introduced.seqs.push(seq)
     if (row.introducer < 0) {
       row.introducer = device
       row.ordinal = ordinal
@@ -182,19 +247,28 @@ export class Projector {
     const seq = run.fromSeq + op
     if (this.ops.projectedSeq(device) !== seq - 1) throw new Error(`projected out of order: ${run.device} ${seq}`)
     this.projected.set(run.device, seq)
+    const heads = first === undefined ? this.#headsOf(judged, device) : NO_HEADS
     if (judged.isVoid) {
       this.voidCount++
       const stamp = this.ops.lastStamp(device) + 1
       this.ops.append(device, stamp, this.ops.lastSeen(device))
       // Who writes next has seen it, and must be stamped above it.
       this.highest = Math.max(this.highest, stamp)
-      advanceFrontier(this.frontier, run.device, seq, NO_HEADS)
+      advanceFrontier(this.frontier, run.device, seq, heads)
       return
     }
     const ref = this.ops.append(device, judged.stamp, judged.seen)
     this.highest = Math.max(this.highest, judged.stamp)
-    advanceFrontier(this.frontier, run.device, seq, first === undefined ? judged.heads : NO_HEADS)
+    advanceFrontier(this.frontier, run.device, seq, heads)
     this.#applyChanges(judged, { ref, device, seq, seen: judged.seen })
+  }
+
+  /** What the op takes from the frontier beside its predecessor in the branch: a void op has seen nothing else. */
+  #headsOf({ isVoid, heads }: Judged, device: number): readonly Dot[] {
+    const named = isVoid ? NO_HEADS : heads
+    const beginning = this.ops.beginningOf(device)
+    const isFirst = beginning !== undefined && this.ops.projectedSeq(device) === seqOfRef(beginning)
+    return isFirst ? [...named, this.ops.dotOf(beginning)] : named
   }
 
   #applyChanges({ run, op, rows }: Judged, applied: Applied): void {

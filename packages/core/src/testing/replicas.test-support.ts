@@ -56,10 +56,12 @@ export const identityOf = (number: number, space = SPACE): WriterIdentity => {
   return { space, device: fingerprint(keys.publicKey), keys, certificate }
 }
 
-export const createReplica = (number: number, space = SPACE) => {
+/** `load` fills the log before the writer begins, as from a store. */
+export const createReplica = (number: number, space = SPACE, load: (log: OpLog) => void = () => {}) => {
   const projector = new Projector()
   const log = new OpLog(space, projector)
   const identity = identityOf(number, space)
+  load(log)
   const writer = new Writer(identity, log, projector, 0)
   const change = (shape: Shape, rowId: string, value: Value = null, over?: readonly Dot[]): NewChange => {
     const row = projector.cells.table(shape.table).rows.get(rowId)
@@ -73,7 +75,7 @@ export const createReplica = (number: number, space = SPACE) => {
     return log.receive(log.check(batch))
   }
   /** As from its own store: what was checked before is not checked again. */
-  const load = (bytes: Uint8Array): boolean => log.receive(log.open(decodeBatch(bytes)))
+  const loadOne = (bytes: Uint8Array): boolean => log.receive(log.open(decodeBatch(bytes)))
   /** Seals what is open and returns the batches' bytes. */
   const seal = (): Uint8Array[] => writer.seal().map((batch) => batch.bytes)
   return {
@@ -85,7 +87,7 @@ export const createReplica = (number: number, space = SPACE) => {
     change,
     write,
     receive,
-    load,
+    load: loadOne,
     seal,
     projected: (device: DeviceId): number => projector.projected.get(device) ?? 0,
     row: (id: string, table = 'tasks') => projector.cells.table(table).rows.get(id),
