@@ -48,6 +48,6 @@ export const COARSE_SPAN = 1024 * HLC_COUNTER_SPAN
 export const toCoarse = (hlc: Hlc): number => Math.ceil(hlc / COARSE_SPAN)
 /** The highest stamp that a coarse stamp admits. */
 export const coarseCeiling = (coarse: number): Hlc => Math.min(coarse * COARSE_SPAN, MAX_HLC)
-/** HLC3 for a coarse stamp: its rounding is not held against the author. */
-export const isCoarseWithinDrift = (coarse: number, serverTimeMs: number): boolean =>
-  isWithinDrift(Math.max(0, (coarse - 1) * COARSE_SPAN), serverTimeMs)
+/** HLC3 for a coarse stamp: its rounding is not held against the author. `shift`: what is taken off stamps there (BR2). */
+export const isCoarseWithinDrift = (coarse: number, serverTimeMs: number, shift: Hlc = 0): boolean =>
+  isWithinDrift(Math.max(0, (coarse - 1) * COARSE_SPAN - shift), serverTimeMs)

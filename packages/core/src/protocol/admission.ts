@@ -3,14 +3,15 @@
  * duplicates are the store's to tell (STORE1 to STORE3).
  */
 import type { DeviceId } from '../clock/dot.ts'
-import { isCoarseWithinDrift } from '../clock/hlc.ts'
+import { isWithinDrift } from '../clock/hlc.ts'
 import { malformed } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
-import { type Batch, decodeBatch } from '../log/batch.ts'
-import type { AppendOutcome } from '../log/batch-store.ts'
+import { type Batch, decodeBatch, type Shift } from '../log/batch.ts'
+import type { AppendOutcome, RecordChange } from '../log/batch-store.ts'
 import { verifyBatch } from '../log/signature.ts'
 import { toRefusalDetails } from './frame-codec.ts'
 import type { PushOutcome } from './messages.ts'
+import { isHeaderWithinDrift, shiftRecord } from './shift-records.ts'
 
 export type Refusal = PushOutcome & { readonly kind: 'refused' }
 /** One batch of a push on its way in. */
@@ -34,29 +35,42 @@ export const openCandidate = (space: string, bytes: Uint8Array): Candidate => {
   }
 }
 
-/** Devices whose certificates `admit` needs: those that continue a history. */
-export const devicesToLookUp = (candidates: readonly Candidate[]): DeviceId[] => {
+/** What `admit` needs to know: the certificates of devices that continue a history, and the shifts of those ahead. */
+export interface AdmissionQuestion {
+  readonly devices: readonly DeviceId[]
+  readonly ahead: readonly DeviceId[]
+}
+
+export const toLookUp = (candidates: readonly Candidate[], serverTimeMs: number): AdmissionQuestion => {
   const devices = new Set<DeviceId>()
+  const ahead = new Set<DeviceId>()
   for (const candidate of candidates) {
-    if (!isRefused(candidate) && candidate.header.fromSeq > 1) devices.add(candidate.header.device)
+    if (isRefused(candidate)) continue
+    const { header } = candidate
+    if (header.fromSeq > 1) devices.add(header.device)
+    if (!isHeaderWithinDrift(header, [], serverTimeMs)) ahead.add(header.device)
   }
-  return [...devices]
+  return { devices: [...devices], ahead: [...ahead] }
+}
+
+export interface AdmissionAnswer {
+  readonly certificates: ReadonlyMap<DeviceId, Uint8Array>
+  readonly shifts: readonly Shift[]
 }
 
 /** ING2 to ING4, in order; a refused batch does not hold up the others. */
-export const admit = (
-  candidates: readonly Candidate[],
-  known: ReadonlyMap<DeviceId, Uint8Array>,
-  serverTimeMs: number,
-): Candidate[] => {
-  const certificates = new Map(known)
+export const admit = (candidates: readonly Candidate[], known: AdmissionAnswer, serverTimeMs: number): Candidate[] => {
+  const certificates = new Map(known.certificates)
+  const shifts = [...known.shifts]
   return candidates.map((candidate) => {
     if (isRefused(candidate)) return candidate
-    const { device, fromSeq, coarseMaxHlc, certificate } = candidate.header
-    // ING2: no stamp further ahead of the server's clock than the bound (SYNC5).
-    if (!isCoarseWithinDrift(coarseMaxHlc, serverTimeMs)) {
-      return { kind: 'refused', code: 'CLOCK_AHEAD', details: { serverTimeMs } }
-    }
+    const { header } = candidate
+    const { device, fromSeq, certificate } = header
+    // ING2: no stamp further ahead of the server's clock than the bound (SYNC5), by a shift's floor neither.
+    const isInTime =
+      isHeaderWithinDrift(header, shifts, serverTimeMs) &&
+      header.shifts.every(({ floor }) => isWithinDrift(floor, serverTimeMs))
+    if (!isInTime) return { kind: 'refused', code: 'CLOCK_AHEAD', details: { serverTimeMs } }
     // ING3: without the device's first batch there is no key to check with; and it would be a gap in any case.
     if (fromSeq > 1 && !certificates.has(device)) return { kind: 'refused', code: 'GAP', details: { have: 0 } }
     try {
@@ -67,9 +81,14 @@ export const admit = (
     }
     // Any certificate of a device names the same key, since the device id is that key's fingerprint.
     if (certificate !== undefined) certificates.set(device, certificate)
+    shifts.push(...header.shifts)
     return candidate
   })
 }
+
+/** BR2: what accepted batches state about branches that may come after them. */
+export const shiftRecords = (batches: readonly Batch[]): RecordChange[] =>
+  batches.flatMap(({ header }) => header.shifts.map(shiftRecord))
 
 /** What the pusher is told, from what was refused before the store and what the store answered for the rest, in order. */
 export const outcomesOf = (candidates: readonly Candidate[], stored: readonly AppendOutcome[]): PushOutcome[] => {

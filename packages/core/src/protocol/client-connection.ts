@@ -1,10 +1,10 @@
 /** The device's side: opening, greeting, losing and giving up a connection. */
-import { decodeVector, dominates } from '../clock/version-vector.ts'
+import { dominates, type VersionVector } from '../clock/version-vector.ts'
 import { type ErrorCode, DriftlogError } from '../errors.ts'
 import { type Cursor, startCursor } from '../log/batch-store.ts'
-import { type Draft, freshConnection, believed } from './client-state.ts'
+import { type Draft, freshConnection, part } from './client-state.ts'
+import type { ClientInput } from './client-types.ts'
 import { PROTOCOL_VERSION, type Welcome } from './messages.ts'
-import { vectorDigest } from './vector-digest.ts'
 
 /** Refusals that waiting a second does not change: asked again only at the slowest rate (SYNC18). */
 const lasting: ReadonlySet<ErrorCode> = new Set(['PROTOCOL_VERSION', 'NOT_FOUND', 'FORBIDDEN'])
@@ -42,6 +42,19 @@ export const fail = (draft: Draft, code?: ErrorCode, message?: string): void => 
   draft.startTimer('backoff', isLasting ? state.timing.backoffMostMs : draft.backoffMs(state.failures))
 }
 
+/**
+ * SYNC23: branches have other names now, so what is known of the server is about names that are gone. A new connection, at
+ * once: nothing failed.
+ */
+export const renamed = (draft: Draft, held: VersionVector): void => {
+  const { state } = draft
+  state.held = held
+  state.refused = new Map([...state.refused].filter(([branch]) => held.has(branch)))
+  if (state.phase !== 'greeting' && state.phase !== 'open') return
+  endConnection(draft)
+  state.phase = 'waiting'
+}
+
 /** SYNC7: a session opens with digests, so that replicas in sync exchange a few bytes. */
 export const greet = (draft: Draft): void => {
   const { state } = draft
@@ -49,19 +62,29 @@ export const greet = (draft: Draft): void => {
   state.greetedWith = state.held
   // Who holds nothing has read everything up to the start, at every server.
   const cursor = state.held.size === 0 ? startCursor : state.cursor
-  draft.send({
-    type: 'hello',
-    protocol: PROTOCOL_VERSION,
-    space: state.space,
-    ...(cursor !== undefined && { cursor }),
-    digest: vectorDigest(state.held),
-  })
+  const hello = { type: 'hello', protocol: PROTOCOL_VERSION, space: state.space } as const
+  draft.emit({ kind: 'greet', hello: cursor === undefined ? hello : { ...hello, cursor } })
 }
 
 export const welcomed = (draft: Draft, welcome: Welcome): void => {
   const { state } = draft
-  if (state.phase !== 'greeting') return
-  const sentCursor = state.greetedWith.size === 0 ? startCursor : state.cursor
+  if (state.phase !== 'greeting' || state.placing !== undefined) return
+  draft.emit({ kind: 'serverTime', serverTimeMs: welcome.serverTimeMs })
+  if (welcome.tips !== undefined) {
+    // Until it is known what they mean here, nothing is pushed or pulled.
+    state.placing = { request: draft.nextId(), welcome }
+    draft.emit({ kind: 'place', request: state.placing.request, tips: welcome.tips })
+    return
+  }
+  open(draft, welcome, state.greetedWith)
+  adopt(draft, welcome.end)
+  // Over a socket only work that got done, or a pong, proves a connection good; a poll is slow enough by itself.
+  if (state.mode === 'roundTrip') state.failures = 0
+}
+
+/** `server`: what it holds. */
+const open = (draft: Draft, welcome: Welcome, server: VersionVector): void => {
+  const { state } = draft
   state.phase = 'open'
   state.role = welcome.role
   state.isWelcomed = true
@@ -72,30 +95,31 @@ export const welcomed = (draft: Draft, welcome: Welcome): void => {
   state.triedVector = false
   state.pullBy = 'cursor'
   state.pullWanted = false
-  state.gaps = new Map()
-  draft.emit({ kind: 'serverTime', serverTimeMs: welcome.serverTimeMs })
-  if (welcome.vector === undefined) {
-    state.server = believed(draft, state.greetedWith)
+  state.questions = new Map()
+  state.asking = undefined
+  state.parted = new Map()
+  state.lowered = new Map()
+  state.promised = welcome.tips
+  state.server = state.sent = server
+  state.outboxDirty = !dominates(server, state.held)
+}
+
+/** The welcome's tips have been placed. */
+export const opened = (draft: Draft, welcome: Welcome, placed: ClientInput & { kind: 'placed' }): void => {
+  const { state } = draft
+  const sentCursor = state.greetedWith.size === 0 ? startCursor : state.cursor
+  open(draft, welcome, placed.vector)
+  for (const branch of placed.forked) part(draft, branch)
+  if (placed.unverified.length === 0) {
+    // Nothing to pull, but a live session begins with the end of a pull (SYNC11).
     state.promised = undefined
     adopt(draft, welcome.end)
-    // Over a socket only work that got done, or a pong, proves a connection good; a poll is slow enough by itself.
-    if (state.mode === 'roundTrip') state.failures = 0
+    state.pullWanted = state.mode === 'live'
   } else {
-    const server = decodeVector(welcome.vector)
-    state.server = believed(draft, server)
-    state.promised = server
-    if (dominates(state.held, server)) {
-      // Nothing to pull, but a live session begins with the end of a pull (SYNC11).
-      adopt(draft, welcome.end)
-      state.pullWanted = state.mode === 'live'
-    } else {
-      state.pullWanted = true
-      if (welcome.cursorValid && sentCursor !== undefined) state.received = sentCursor
-      else byVector(draft)
-    }
+    state.pullWanted = true
+    if (welcome.cursorValid && sentCursor !== undefined) state.received = sentCursor
+    else byVector(draft)
   }
-  state.sent = state.server
-  state.outboxDirty = !dominates(state.server, state.held)
 }
 
 /** SYNC10: everything up to `cursor` is held, so the device may go on from there. */
@@ -112,7 +136,7 @@ export const saveCursor = (draft: Draft, cursor: Cursor): void => {
   draft.emit({ kind: 'saveCursor', cursor })
 }
 
-/** SYNC9: cursors do not help (another history, or something is missing below one): go by vectors, once a session. */
+/** SYNC9: cursors do not help (another history, or something is missing below one): go by vectors. */
 export const byVector = (draft: Draft): void => {
   const { state } = draft
   state.triedVector = true

@@ -1,10 +1,10 @@
 /** The device's side: asking for pages, taking them in, having them stored. */
-import { encodeVector, equalVectors, missing, type VersionVector } from '../clock/version-vector.ts'
+import { encodeVector, equalVectors, seqOf, type VersionVector } from '../clock/version-vector.ts'
 import { DriftlogError } from '../errors.ts'
 import { type Batch, decodeBatch } from '../log/batch.ts'
-import type { ClientInput, RefusedDevice } from './client-types.ts'
-import { byVector, fail, faultOf, saveCursor } from './client-connection.ts'
-import { type ClientSession, type Draft, type InboxPage, raised, confirm } from './client-state.ts'
+import type { ClientInput, RefusedBranch } from './client-types.ts'
+import { byVector, fail, faultOf, renamed, saveCursor } from './client-connection.ts'
+import { type ClientSession, type Draft, type InboxPage, isSetAside, part, raised, setAside } from './client-state.ts'
 import { MAX_VECTOR_BYTES, type Page, type Refused } from './messages.ts'
 
 /** Live pages that wait for the store at most; what comes on top is dropped and pulled later (SYNC12). */
@@ -19,13 +19,15 @@ export const evaluatePull = (draft: Draft): void => {
   if (isIdle && !state.pullWanted && state.ingesting === undefined) settle(draft)
   // By vector the next question depends on what the last answer added; by cursor it does not, so it need not wait.
   if (!isIdle || !state.pullWanted || (state.pullBy === 'vector' && state.ingesting !== undefined)) return
+  // What is claimed to be held must be held by the same names and contents there (SYNC22).
+  if (state.pullBy === 'vector' && state.questions.size > 0) return
   if (state.pullBy === 'cursor') {
     state.pull = draft.nextId()
     state.pullWanted = false
     draft.send({ type: 'pull', id: state.pull, after: state.received })
     return
   }
-  const above = encodeVector(state.held)
+  const above = encodeVector(claimed(state))
   if (above.length > MAX_VECTOR_BYTES) {
     giveUp(draft, 'TOO_LARGE')
     return
@@ -35,15 +37,21 @@ export const evaluatePull = (draft: Draft): void => {
   draft.send({ type: 'pull', id: state.pull, above })
 }
 
+/** What is held, except where the server's branch of that name is known to go on otherwise (SYNC22). */
+const claimed = ({ held, lowered }: ClientSession): VersionVector => {
+  if (lowered.size === 0) return held
+  const vector = new Map(held)
+  for (const [branch, seq] of lowered) vector.set(branch, Math.min(seq, seqOf(held, branch)))
+  return vector
+}
+
 /** All that was asked for is stored: look whether it is all that the server promised, and whether to ask again. */
 const settle = (draft: Draft): void => {
   const { state } = draft
-  const { promised } = state
-  state.promised = undefined
-  if (promised !== undefined && lacks(draft, promised)) {
-    // SYNC10: the cursor named the right batch in another history, and something below it is missing.
-    if (!state.triedVector) byVector(draft)
-    else giveUp(draft, 'GAP')
+  if (state.placing !== undefined || state.questions.size > 0) return
+  if (state.promised !== undefined) {
+    state.placing = { request: draft.nextId() }
+    draft.emit({ kind: 'place', request: state.placing.request, tips: state.promised })
     return
   }
   state.pullBy = 'cursor'
@@ -53,8 +61,20 @@ const settle = (draft: Draft): void => {
   }
 }
 
-const lacks = ({ state }: Draft, promised: VersionVector): boolean =>
-  missing(state.held, promised).some(({ device }) => state.refused.get(device)?.code !== 'FORK')
+/** A catch-up has come to its end. `isAllHere`: the ends of all that the server had promised were found here. */
+export const finishCatchUp = (draft: Draft, isAllHere: boolean): void => {
+  const { state } = draft
+  if (!isAllHere && !state.triedVector) {
+    // SYNC10: the cursor named the right batch in another history, and something below it is missing.
+    byVector(draft)
+    return
+  }
+  state.promised = undefined
+  if (isAllHere) state.lowered = new Map()
+  // What the local store would not take cannot be found here.
+  const isKeptOut = [...state.refused.values()].some(({ code }) => code === 'FORK')
+  if (!isAllHere && !isKeptOut) giveUp(draft, 'GAP')
+}
 
 /** The server has what cannot be had on this connection. What is here stays; the next connection tries again, and after a gap a live one. */
 const giveUp = (draft: Draft, code: 'GAP' | 'TOO_LARGE' | 'FORMAT_UNKNOWN', message?: string): void => {
@@ -144,35 +164,35 @@ export const stored = (draft: Draft, input: ClientInput & { kind: 'stored' }): v
   state.ingesting = undefined
   state.held = input.held
   state.storeFault = undefined
-  noteRefused(draft, refused)
-  const hasGap = refused.some(({ code }) => code === 'GAP')
-  // SYNC2: a cursor advances only after what it covers is durable.
-  if (!hasGap) state.cursor = page.cursor
-  if (state.phase !== 'open') return
-  const setAside = new Set(refused.map(({ device }) => device))
-  const taken = page.batches.map(({ header }) => header).filter(({ device }) => !setAside.has(device))
-  confirm(draft, taken)
-  state.server = raised(state.server, taken)
-  state.sent = raised(state.sent, taken)
+  // SYNC2: a cursor advances only after what it covers is durable, or cannot be had.
+  if (refused.length === 0) state.cursor = page.cursor
+  else if (refused.every(({ branch }) => isSetAside(state, branch))) saveCursor(draft, page.cursor)
   const hasGrown = !equalVectors(heldBefore, state.held)
-  if (hasGrown) state.failures = state.pullFailures = 0
-  if (hasGap) {
-    if (!state.triedVector) byVector(draft)
-    else giveUp(draft, 'GAP')
-  } else if (state.pullBy === 'vector' && !hasGrown) {
-    // The same question would have the same answer: what is above the vector here cannot be taken in. Go on by cursor.
-    state.pullBy = 'cursor'
+  if (state.phase === 'open') {
+    state.server = raised(state.server, input.taken)
+    state.sent = raised(state.sent, input.taken)
+    if (hasGrown) state.failures = state.pullFailures = 0
+    if (!keptOut(draft, refused) && state.pullBy === 'vector' && !hasGrown) {
+      // The same question would have the same answer: what is above the vector here cannot be taken in. Go on by cursor.
+      state.pullBy = 'cursor'
+    }
   }
+  if (input.isRenamed) renamed(draft, input.held)
 }
 
-/** The local store would not take these in. Shown in the status; the rest goes on. */
-const noteRefused = (draft: Draft, refused: readonly RefusedDevice[]): void => {
-  if (refused.length === 0) return
-  const all = new Map(draft.state.refused)
-  for (const { device, code, details } of refused) {
-    if (code !== 'GAP') all.set(device, { device, code, details, isSetAside: true })
+/** The local store would not take some in. Answers whether pulling goes on otherwise for it. */
+const keptOut = (draft: Draft, all: readonly RefusedBranch[]): boolean => {
+  const { state } = draft
+  const refused = all.filter(({ branch }) => !isSetAside(state, branch))
+  for (const branch of refused) {
+    if (branch.code === 'FORK') part(draft, branch.branch, branch)
+    else if (branch.code !== 'GAP') setAside(draft, branch)
   }
-  draft.state.refused = all
+  if (refused.some(({ code }) => code === 'FORK')) byVector(draft)
+  else if (!refused.some(({ code }) => code === 'GAP')) return false
+  else if (!state.triedVector) byVector(draft)
+  else giveUp(draft, 'GAP')
+  return true
 }
 
 export const ingestFailed = (draft: Draft, input: ClientInput & { kind: 'storeFailed' }): void => {
@@ -209,7 +229,7 @@ export const pullRefused = (draft: Draft, refused: Refused): void => {
   }
 }
 
-const putOff = (draft: Draft): void => {
+export const putOff = (draft: Draft): void => {
   draft.state.pullWanted = true
   draft.state.pullFailures++
   draft.startTimer('pullRetry', draft.backoffMs(draft.state.pullFailures))
@@ -219,6 +239,7 @@ const putOff = (draft: Draft): void => {
 export const isCaughtUp = (state: ClientSession): boolean =>
   (state.phase === 'open' || (state.phase === 'greeting' && state.isQuietPoll)) &&
   state.promised === undefined &&
+  state.questions.size === 0 &&
   !state.pullWanted &&
   !state.refreshWanted &&
   state.pull === undefined &&

@@ -1,10 +1,10 @@
 /** The device's side: reading the outbox, pushing, and what the answers mean. */
 import type { DeviceId } from '../clock/dot.ts'
-import { dominates, seqOf } from '../clock/version-vector.ts'
+import { dominates } from '../clock/version-vector.ts'
 import { MAX_BATCH_BYTES } from '../log/batch.ts'
-import { fail, faultOf } from './client-connection.ts'
-import { type Draft, type InFlight, raised, withSeq, confirm } from './client-state.ts'
-import type { ClientInput } from './client-types.ts'
+import { byVector, fail, faultOf } from './client-connection.ts'
+import { type BranchRange, type Draft, type InFlight, isSetAside, part, raised, setAside } from './client-state.ts'
+import type { ClientInput, OutboxBatch } from './client-types.ts'
 import { MAX_PUSH_BATCHES, PUSH_LIMIT, type Pushed, type PushOutcome, type Refused } from './messages.ts'
 
 const MAX_WINDOW = 4
@@ -12,7 +12,8 @@ const FIRST_PUSH_BYTES = 65_536
 
 export const evaluatePush = (draft: Draft): void => {
   const { state } = draft
-  if (state.timers.has('pushRetry')) return
+  // SYNC22: what to send is not known while it is asked how much of a branch the server holds.
+  if (state.timers.has('pushRetry') || state.questions.size > 0) return
   if (state.rewind) {
     // Answers of pushes before the mistake may still come and must not be taken for answers to what is sent after it.
     if (state.inFlight.length > 0 || state.reading !== undefined) return
@@ -27,8 +28,8 @@ export const evaluatePush = (draft: Draft): void => {
     return
   }
   const above = new Map(state.sent)
-  for (const { device, isSetAside } of state.refused.values()) {
-    if (isSetAside) above.set(device, Number.MAX_SAFE_INTEGER)
+  for (const branch of state.refused.keys()) {
+    if (isSetAside(state, branch)) above.set(branch, Number.MAX_SAFE_INTEGER)
   }
   const bytes = Math.min(PUSH_LIMIT.bytes, FIRST_PUSH_BYTES * 4 ** (state.window - 1))
   state.reading = draft.nextId()
@@ -44,13 +45,13 @@ export const outboxRead = (draft: Draft, input: ClientInput & { kind: 'outboxRea
   if (input.more) state.outboxDirty = true
   if (state.rewind) return
   // Refused while this was being read.
-  const batches = input.batches.filter(({ header }) => state.refused.get(header.device)?.isSetAside !== true)
+  const batches = input.batches.filter(({ branch }) => !isSetAside(state, branch))
   for (let start = 0; start < batches.length; ) {
     let end = start
     let size = 0
     // More than a push holds only where the driver did not keep to the limit.
     while (end < batches.length && end - start < MAX_PUSH_BATCHES) {
-      size += batches[end].bytes.length
+      size += batches[end].batch.bytes.length
       if (end > start && size > MAX_BATCH_BYTES) break
       end++
     }
@@ -59,13 +60,16 @@ export const outboxRead = (draft: Draft, input: ClientInput & { kind: 'outboxRea
   }
 }
 
-const push = (draft: Draft, batches: (ClientInput & { kind: 'outboxRead' })['batches']): void => {
+const push = (draft: Draft, batches: readonly OutboxBatch[]): void => {
   const { state } = draft
   const id = draft.nextId()
-  const ranges = batches.map(({ header: { device, fromSeq, toSeq } }) => ({ device, fromSeq, toSeq }))
+  const ranges = batches.map(({ batch: { header }, branch }): BranchRange => {
+    const { device, fromSeq, toSeq } = header
+    return { branch, device, fromSeq, toSeq }
+  })
   state.inFlight = [...state.inFlight, { id, ranges }]
   state.sent = raised(state.sent, ranges)
-  draft.send({ type: 'push', id, batches: batches.map(({ bytes }) => bytes) })
+  draft.send({ type: 'push', id, batches: batches.map(({ batch }) => batch.bytes) })
 }
 
 export const outboxFailed = (draft: Draft, input: ClientInput & { kind: 'storeFailed' }): void => {
@@ -90,54 +94,46 @@ export const pushAnswered = (draft: Draft, { id, outcomes }: Pushed): void => {
 }
 
 /** SYNC14: what is in flight is acknowledged only by its own answer. */
-const acknowledge = (draft: Draft, ranges: InFlight['ranges']): void => {
+const acknowledge = (draft: Draft, ranges: readonly BranchRange[]): void => {
   const { state } = draft
-  confirm(draft, ranges)
   const server = raised(state.server, ranges)
   if (server === state.server) return
   state.server = server
   state.failures = state.pushFailures = 0
   state.pushFault = undefined
   state.window = Math.min(MAX_WINDOW, state.window * 2)
-  const devices = new Set(ranges.map(({ device }) => device))
-  if ([...devices].some((device) => state.gaps.has(device))) {
-    state.gaps = new Map([...state.gaps].filter(([device]) => !devices.has(device)))
-  }
-  if ([...devices].some((device) => state.refused.has(device))) {
-    state.refused = new Map([...state.refused].filter(([device]) => !devices.has(device)))
+  const branches = new Set(ranges.map(({ branch }) => branch))
+  if ([...branches].some((branch) => state.refused.has(branch))) {
+    state.refused = new Map([...state.refused].filter(([branch]) => !branches.has(branch)))
   }
 }
 
-const judge = (draft: Draft, range: InFlight['ranges'][number], outcome: PushOutcome): void => {
+const judge = (draft: Draft, range: BranchRange, outcome: PushOutcome): void => {
   const { state } = draft
   if (outcome.kind !== 'refused' || state.phase !== 'open') return
-  const { device } = range
-  if (state.refused.get(device)?.isSetAside === true) return
-  switch (outcome.code) {
-    case 'GAP': {
-      const { have } = outcome.details
-      // SYNC15: go back to have + 1. Two gaps at the same place are no progress: set the branch aside.
-      if (typeof have !== 'number' || have >= range.fromSeq - 1 || state.gaps.get(device) === have) {
-        if (state.rewind) return
-        setAside(draft, device, outcome)
-        return
-      }
-      if (!state.rewind || seqOf(state.server, device) !== have) {
-        state.server = withSeq(state.server, device, have)
-        state.gaps = new Map([...state.gaps, [device, have]])
-      }
-      state.rewind = true
+  const { branch, device } = range
+  const { code, details } = outcome
+  const refusal = { branch, device, code, details }
+  if (isSetAside(state, branch)) return
+  switch (code) {
+    case 'GAP':
+      // SYNC15: the server lost what it had.
+      part(draft, branch, refusal)
       return
-    }
+    case 'FORK':
+      // SYNC22: the server does not hold what the batch goes on from, but something else there, which we may lack too.
+      part(draft, branch, refusal)
+      byVector(draft)
+      return
     case 'UNAVAILABLE':
     case 'RATE_LIMITED':
       state.rewind = true
-      state.pushFault = faultOf(outcome.code)
+      state.pushFault = faultOf(code)
       if (!state.timers.has('pushRetry')) putOff(draft)
       return
     case 'UNAUTHORIZED':
     case 'NOT_FOUND':
-      fail(draft, outcome.code)
+      fail(draft, code)
       return
     case 'FORBIDDEN':
       // The rights of the pusher, not of a device (SYNC6): nothing more can be pushed with this token.
@@ -146,27 +142,21 @@ const judge = (draft: Draft, range: InFlight['ranges'][number], outcome: PushOut
       return
     case 'CLOCK_AHEAD':
       // The server's time passes the stamp one day; a clock that is only somewhat fast heals without anyone's doing.
-      setAside(draft, device, outcome)
+      setAside(draft, refusal)
       if (!state.timers.has('clockRetry')) draft.startTimer('clockRetry', state.timing.backoffMostMs)
       return
     default:
-      setAside(draft, device, outcome)
+      setAside(draft, refusal)
   }
 }
 
-/** SYNC16: this branch stays here until the next connection or `retryRefused`; the others' batches go on. */
-const setAside = (draft: Draft, device: DeviceId, { code, details }: PushOutcome & { kind: 'refused' }): void => {
-  const branch = { device, code, details, isSetAside: true }
-  draft.state.refused = new Map([...draft.state.refused, [device, branch]])
-}
-
-export const tryRefusedAgain = (draft: Draft, device?: DeviceId): void => {
+export const tryRefusedAgain = (draft: Draft, only?: DeviceId): void => {
   const { state } = draft
   if (state.refused.size === 0) return
   state.refused = new Map(
-    [...state.refused].map(([id, branch]) => [
-      id,
-      device === undefined || device === id ? { ...branch, isSetAside: false } : branch,
+    [...state.refused].map(([branch, refusal]) => [
+      branch,
+      only === undefined || only === branch ? { ...refusal, isSetAside: false } : refusal,
     ]),
   )
   state.rewind = true

@@ -22,9 +22,18 @@
  * - SYNC18 whatever fails is tried again only by a timer, and the delays grow until something gets done.
  */
 import { equalVectors } from '../clock/version-vector.ts'
+import {
+  evaluateBranches,
+  located,
+  placed,
+  placingFailed,
+  pointsFailed,
+  pointsRead,
+  locateRefused,
+} from './client-branches.ts'
 import { evaluatePull, ingestFailed, isCaughtUp, pageCame, pullAgain, pullRefused, stored } from './client-pull.ts'
 import { evaluatePush, outboxFailed, outboxRead, pushAnswered, pushRefused, tryRefusedAgain } from './client-push.ts'
-import { fail, faultOf, goOffline, greet, isConnectedPhase, welcomed } from './client-connection.ts'
+import { fail, faultOf, goOffline, greet, isConnectedPhase, renamed, welcomed } from './client-connection.ts'
 import { type ClientSession, Draft } from './client-state.ts'
 import type { ClientEffect, ClientInput, SessionStatus, TimerName } from './client-types.ts'
 import type { Refused, ServerMessage } from './messages.ts'
@@ -80,6 +89,15 @@ const apply = (draft: Draft, input: ClientInput): void => {
       state.held = input.held
       state.outboxDirty = true
       break
+    case 'renamed':
+      renamed(draft, input.held)
+      break
+    case 'placed':
+      placed(draft, input)
+      break
+    case 'pointsRead':
+      pointsRead(draft, input)
+      break
     case 'outboxRead':
       outboxRead(draft, input)
       break
@@ -89,6 +107,10 @@ const apply = (draft: Draft, input: ClientInput): void => {
     case 'storeFailed':
       if (state.ingesting?.request === input.request) ingestFailed(draft, input)
       else if (state.reading === input.request) outboxFailed(draft, input)
+      else if (state.placing?.request === input.request) placingFailed(draft, input)
+      else if (state.asking?.step.kind === 'reading' && state.asking.step.request === input.request) {
+        pointsFailed(draft, input)
+      }
       break
     case 'timer':
       if (draft.dropTimer(input.name)) timerFired(draft, input.name)
@@ -99,7 +121,7 @@ const apply = (draft: Draft, input: ClientInput): void => {
       else if (state.phase === 'waiting') draft.stopTimer('backoff')
       break
     case 'retryRefused':
-      tryRefusedAgain(draft, input.device)
+      tryRefusedAgain(draft, input.branch)
       break
   }
 }
@@ -114,6 +136,9 @@ const hear = (draft: Draft, message: ServerMessage): void => {
       break
     case 'page':
       pageCame(draft, message)
+      break
+    case 'located':
+      located(draft, message)
       break
     case 'refused':
       refused(draft, message)
@@ -133,6 +158,7 @@ const refused = (draft: Draft, message: Refused): void => {
   const push = state.inFlight.find(({ id }) => id === message.id)
   if (push !== undefined) pushRefused(draft, message, push)
   else if (message.id === state.pull) pullRefused(draft, message)
+  else if (state.asking?.step.kind === 'asked' && message.id === state.asking.step.id) locateRefused(draft, message)
 }
 
 const timerFired = (draft: Draft, name: TimerName): void => {
@@ -150,8 +176,8 @@ const timerFired = (draft: Draft, name: TimerName): void => {
       pullAgain(draft)
       break
     case 'clockRetry':
-      for (const { device, code } of draft.state.refused.values()) {
-        if (code === 'CLOCK_AHEAD') tryRefusedAgain(draft, device)
+      for (const { branch, code } of draft.state.refused.values()) {
+        if (code === 'CLOCK_AHEAD') tryRefusedAgain(draft, branch)
       }
       break
     case 'backoff':
@@ -176,6 +202,7 @@ const evaluate = (draft: Draft): void => {
   }
   if (state.phase !== 'open') return
   evaluatePull(draft)
+  evaluateBranches(draft)
   if (state.mode === 'roundTrip' && (state.pollDue || state.refreshWanted) && isQuiet(state)) {
     state.isQuietPoll = !state.refreshWanted && isCaughtUp(state)
     state.pollDue = false
@@ -193,6 +220,8 @@ const evaluate = (draft: Draft): void => {
 const isQuiet = (state: ClientSession): boolean =>
   state.inFlight.length === 0 &&
   state.reading === undefined &&
+  state.questions.size === 0 &&
+  state.placing === undefined &&
   state.pull === undefined &&
   !state.pullWanted &&
   state.inbox.length === 0 &&
@@ -206,7 +235,8 @@ const keepTime = (draft: Draft, heard: boolean): void => {
   const isOutstanding =
     state.phase === 'connecting' ||
     state.phase === 'greeting' ||
-    (isOpen && (state.pull !== undefined || state.inFlight.length > 0 || state.pinged))
+    (isOpen &&
+      (state.pull !== undefined || state.inFlight.length > 0 || state.asking?.step.kind === 'asked' || state.pinged))
   if (!isOutstanding) draft.stopTimer('watchdog')
   else if (heard || !state.timers.has('watchdog')) {
     // Twice as patient after each failure: a slow network must not be taken for a dead one for ever.
@@ -221,7 +251,12 @@ const keepTime = (draft: Draft, heard: boolean): void => {
 
 export const sessionStatus = (state: ClientSession): SessionStatus => {
   const caughtUp = isCaughtUp(state)
-  const isPushing = state.inFlight.length > 0 || state.reading !== undefined || state.outboxDirty || state.rewind
+  const isPushing =
+    state.inFlight.length > 0 ||
+    state.reading !== undefined ||
+    state.questions.size > 0 ||
+    state.outboxDirty ||
+    state.rewind
   const isPulling = !caughtUp && state.pullFault === undefined
   const isAlive = state.phase === 'greeting' || state.phase === 'open'
   const branch = [...state.refused.values()][0]
@@ -233,7 +268,12 @@ export const sessionStatus = (state: ClientSession): SessionStatus => {
     syncing: isAlive && (isPulling || isPushing),
     caughtUp,
     error,
-    refused: [...state.refused.values()].map(({ device, code, details }) => ({ device, code, details })),
+    refused: [...state.refused.values()].map(({ branch, device, code, details }) => ({
+      branch,
+      device,
+      code,
+      details,
+    })),
   }
 }
 

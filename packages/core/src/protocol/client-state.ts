@@ -5,17 +5,18 @@ import type { DeviceId } from '../clock/dot.ts'
 import { type VersionVector, emptyVector, seqOf } from '../clock/version-vector.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Batch } from '../log/batch.ts'
-import { type Cursor, startCursor } from '../log/batch-store.ts'
+import { type Cursor, type Point, startCursor } from '../log/batch-store.ts'
 import type {
   ClientEffect,
   ClientSessionConfig,
+  BranchPoints,
   ClientTiming,
-  OwnDevice,
-  RefusedDevice,
+  RefusedBranch,
   SessionStatus,
+  TakenBranch,
   TimerName,
 } from './client-types.ts'
-import type { ClientMessage, Role } from './messages.ts'
+import type { ClientMessage, Role, Welcome } from './messages.ts'
 
 export interface Fault {
   readonly code: ErrorCode
@@ -28,15 +29,36 @@ export interface InboxPage {
   readonly cursor: Cursor
 }
 
+/** Seqs `[fromSeq, toSeq]` of a branch. */
+export interface BranchRange {
+  readonly branch: DeviceId
+  readonly device: DeviceId
+  readonly fromSeq: number
+  readonly toSeq: number
+}
+
 /** A push without its answer. `ranges[i]` is what its i-th batch holds. */
 export interface InFlight {
   readonly id: number
-  readonly ranges: readonly { readonly device: DeviceId; readonly fromSeq: number; readonly toSeq: number }[]
+  readonly ranges: readonly BranchRange[]
 }
 
-/** A refused branch. It is left out of pushes while `isSetAside`; the next connection tries it once more. */
-export interface RefusedBranch extends RefusedDevice {
+/** What was refused of a branch. It is left out of pushes while `isSetAside`; the next connection tries it once more. */
+export interface Refusal extends RefusedBranch {
   readonly isSetAside: boolean
+}
+
+/** SYNC22: how much of `branch` the server holds is being found out; it is in [`above`, `upTo`]. */
+export interface Asking {
+  readonly branch: DeviceId
+  readonly above: number
+  readonly upTo: number
+  /** The end of the last batch of the branch; undefined before the first answer. */
+  readonly end: number | undefined
+  readonly step:
+    | { readonly kind: 'reading'; readonly request: number }
+    | { readonly kind: 'asked'; readonly id: number; readonly points: readonly Point[]; readonly isComplete: boolean }
+  readonly path: BranchPoints['path']
 }
 
 export interface ClientSession {
@@ -58,15 +80,16 @@ export interface ClientSession {
   /** Durable here. */
   readonly held: VersionVector
   readonly cursor: Cursor | undefined
-  readonly own: OwnDevice | undefined
-  /** What the server is known to hold. */
+  /** What the server is known to hold, in local names. */
   readonly server: VersionVector
   readonly role: Role | undefined
 
   /** What `held` was when the hello was sent. */
   readonly greetedWith: VersionVector
-  /** What the server held at its welcome, until all of it is found to be here too. */
-  readonly promised: VersionVector | undefined
+  /** The tips of the welcome, until what they name is found here too, or cannot be had. */
+  readonly promised: Uint8Array | undefined
+  /** Tips are being placed: those of `welcome`, which opens the session, or those promised, after a catch-up. */
+  readonly placing: { readonly request: number; readonly welcome?: Welcome } | undefined
   /** Everything up to it has come on this connection or was here before. */
   readonly received: Cursor
   readonly pullBy: 'cursor' | 'vector'
@@ -94,11 +117,16 @@ export interface ClientSession {
   readonly outboxDirty: boolean
   /** An answer said that `sent` is wrong: send nothing more until all is answered, then start from `server` again. */
   readonly rewind: boolean
+  /** Branches of which it is to be asked where the server's history parts from them, and what was refused of them. */
+  readonly questions: ReadonlyMap<DeviceId, RefusedBranch | undefined>
+  readonly asking: Asking | undefined
+  /** The answers so far. The same one again, after another refusal, is no progress. */
+  readonly parted: ReadonlyMap<DeviceId, number>
+  /** Where by-vector pulls go below what is held: the server's branch of that name goes on otherwise from there. */
+  readonly lowered: ReadonlyMap<DeviceId, number>
   /** Pushes allowed in flight; doubles with every acknowledged push (slow start), back to 1 with the connection. */
   readonly window: number
-  /** The `have` of a device's last GAP, while nothing of that device was taken in since. */
-  readonly gaps: ReadonlyMap<DeviceId, number>
-  readonly refused: ReadonlyMap<DeviceId, RefusedBranch>
+  readonly refused: ReadonlyMap<DeviceId, Refusal>
   readonly pinged: boolean
 
   /** Why the last connection ended or the server puts us off. */
@@ -131,7 +159,6 @@ export const createClientSession = (config: ClientSessionConfig): ClientSession 
   pushFailures: 0,
   held: config.held,
   cursor: config.cursor,
-  own: config.own,
   server: emptyVector,
   role: undefined,
   refused: new Map(),
@@ -145,6 +172,7 @@ export const createClientSession = (config: ClientSessionConfig): ClientSession 
 export const freshConnection = {
   greetedWith: emptyVector,
   promised: undefined,
+  placing: undefined,
   received: startCursor,
   pullBy: 'cursor',
   pullWanted: false,
@@ -160,8 +188,11 @@ export const freshConnection = {
   reading: undefined,
   outboxDirty: false,
   rewind: false,
+  questions: new Map(),
+  asking: undefined,
+  parted: new Map(),
+  lowered: new Map(),
   window: 1,
-  gaps: new Map(),
   pinged: false,
   pullFault: undefined,
   pushFault: undefined,
@@ -222,47 +253,27 @@ export class Draft {
   }
 }
 
-/** A vector with some entries raised (or, by `set`, put to a value that may be lower). */
-export const raised = (
-  vector: VersionVector,
-  entries: Iterable<{ readonly device: DeviceId; readonly toSeq: number }>,
-): VersionVector => {
+/** A vector with some entries raised. */
+export const raised = (vector: VersionVector, entries: Iterable<TakenBranch>): VersionVector => {
   let copy: Map<DeviceId, number> | undefined
-  for (const { device, toSeq } of entries) {
-    if (toSeq <= seqOf(copy ?? vector, device)) continue
+  for (const { branch, toSeq } of entries) {
+    if (toSeq <= seqOf(copy ?? vector, branch)) continue
     copy ??= new Map(vector)
-    copy.set(device, toSeq)
+    copy.set(branch, toSeq)
   }
   return copy ?? vector
 }
 
-export const withSeq = (vector: VersionVector, device: DeviceId, seq: number): VersionVector => {
-  const copy = new Map(vector)
-  if (seq === 0) copy.delete(device)
-  else copy.set(device, seq)
-  return copy
+/** SYNC16: this branch stays as it is until the next connection or `retryRefused`; the others go on. */
+export const setAside = ({ state }: Draft, { branch, device, code, details }: RefusedBranch): void => {
+  state.refused = new Map([...state.refused, [branch, { branch, device, code, details, isSetAside: true }]])
 }
 
-/** SYNC21: the server took in, or handed back, these very batches; so what it holds of the own device is this branch. */
-export const confirm = (
-  { state }: Draft,
-  ranges: Iterable<{ readonly device: DeviceId; readonly toSeq: number }>,
-): void => {
-  for (const { device, toSeq } of ranges) {
-    if (state.own?.device !== device || toSeq <= state.own.confirmedSeq) continue
-    state.own = { device, confirmedSeq: toSeq }
-  }
-}
+export const isSetAside = ({ refused }: ClientSession, branch: DeviceId): boolean =>
+  refused.get(branch)?.isSetAside === true
 
-/**
- * SYNC21: a vector counts ops and does not tell branches apart. Of the own device it is believed only as far as batches
- * were confirmed one by one: what is above is pushed once more, and found to be a duplicate, or a fork.
- */
-export const believed = ({ state }: Draft, vector: VersionVector): VersionVector => {
-  if (state.own === undefined) return vector
-  const { device, confirmedSeq } = state.own
-  const seq = Math.min(seqOf(vector, device), confirmedSeq)
-  // A server that lost some of it may since have been given another branch.
-  state.own = { device, confirmedSeq: seq }
-  return seq === seqOf(vector, device) ? vector : withSeq(vector, device, seq)
+/** Notes that it must be asked how much of a branch the server holds. `refusal`: of which batches of it made us doubt. */
+export const part = (draft: Draft, branch: DeviceId, refusal?: RefusedBranch): void => {
+  const { state } = draft
+  if (!isSetAside(state, branch)) state.questions = new Map([...state.questions, [branch, refusal]])
 }

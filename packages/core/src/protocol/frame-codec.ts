@@ -5,6 +5,7 @@
  *
  *     exchange (HTTP, either way) = frames, each prefixed with its length as a varint
  */
+import { deviceIdToBytes } from '../clock/dot.ts'
 import { ByteReader, ByteWriter, malformed } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
 import type { Cursor } from '../log/batch-store.ts'
@@ -103,11 +104,17 @@ const toWire = (message: ClientMessage | ServerMessage): object => {
         ...(above !== undefined && { above }),
       }
     }
-    case 'welcome': {
-      const { type, protocol, serverTimeMs, role, inSync, cursorValid, end, vector } = message
-      const common = { type, protocol, serverTimeMs, role, inSync, cursorValid, end: wireCursor(end) }
-      return { ...common, ...(vector !== undefined && { vector }) }
+    case 'locate': {
+      const { type, id, device, points } = message
+      return { type, id, device: deviceIdToBytes(device), points: points.map(({ seq, tag }) => [seq, tag]) }
     }
+    case 'welcome': {
+      const { type, protocol, serverTimeMs, role, inSync, cursorValid, end, tips } = message
+      const common = { type, protocol, serverTimeMs, role, inSync, cursorValid, end: wireCursor(end) }
+      return { ...common, ...(tips !== undefined && { tips }) }
+    }
+    case 'located':
+      return { type: message.type, id: message.id, seq: message.seq }
     case 'pushed':
       return { type: message.type, id: message.id, outcomes: message.outcomes.map(wireOutcome) }
     case 'page': {

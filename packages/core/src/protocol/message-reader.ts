@@ -2,16 +2,20 @@
  * From the fields of a frame to a message: every field is checked, none is passed on unread. Throws MALFORMED, TOO_LARGE
  * or PROTOCOL_VERSION.
  */
+import { DEVICE_ID_BYTES, deviceIdFromBytes } from '../clock/dot.ts'
 import { decodeVector } from '../clock/version-vector.ts'
 import { malformed } from '../codec/bytes.ts'
 import { DriftlogError, isErrorCode } from '../errors.ts'
 import { isSpaceId, MAX_BATCH_BYTES, TAG_BYTES } from '../log/batch.ts'
-import type { Cursor } from '../log/batch-store.ts'
+import type { Cursor, Point } from '../log/batch-store.ts'
 import {
   type ClientMessage,
+  DIGEST_BYTES,
   MAX_MESSAGE_LENGTH,
   MAX_PAGE_BATCHES,
+  MAX_POINTS,
   MAX_PUSH_BATCHES,
+  MAX_TIPS_BYTES,
   MAX_TOKEN_LENGTH,
   MAX_VECTOR_BYTES,
   PROTOCOL_VERSION,
@@ -19,8 +23,8 @@ import {
   type Refused,
   type Role,
   type ServerMessage,
-  VECTOR_DIGEST_BYTES,
 } from './messages.ts'
+import { decodeTips } from './tip-codec.ts'
 import type { WireValue } from './wire-value.ts'
 
 export type Fields = ReadonlyMap<string, WireValue>
@@ -39,7 +43,7 @@ export const clientMessage = (fields: Fields): ClientMessage => {
         space,
         ...(fields.has('token') && { token: text(fields, 'token', MAX_TOKEN_LENGTH) }),
         ...(fields.has('cursor') && { cursor: cursor(fields, 'cursor') }),
-        ...(fields.has('digest') && { digest: bytes(fields, 'digest', VECTOR_DIGEST_BYTES, VECTOR_DIGEST_BYTES) }),
+        ...(fields.has('digest') && { digest: bytes(fields, 'digest', DIGEST_BYTES, DIGEST_BYTES) }),
       }
     }
     case 'push':
@@ -52,6 +56,14 @@ export const clientMessage = (fields: Fields): ClientMessage => {
       if (fields.has('after')) return { type: 'pull', id, after: cursor(fields, 'after') }
       return { type: 'pull', id, above: vector(fields, 'above') }
     }
+    case 'locate':
+      only(fields, 'id', 'device', 'points')
+      return {
+        type: 'locate',
+        id: integer(fields, 'id'),
+        device: deviceIdFromBytes(bytes(fields, 'device', DEVICE_ID_BYTES, DEVICE_ID_BYTES)),
+        points: points(fields),
+      }
     case 'ping':
       only(fields)
       return { type: 'ping' }
@@ -64,8 +76,8 @@ export const serverMessage = (fields: Fields): ServerMessage => {
   switch (fields.get('type')) {
     case 'welcome':
       checkVersion(fields)
-      only(fields, 'protocol', 'serverTimeMs', 'role', 'inSync', 'cursorValid', 'end', 'vector')
-      if (fields.has('vector') === flag(fields, 'inSync')) throw malformed('a vector exactly where out of sync')
+      only(fields, 'protocol', 'serverTimeMs', 'role', 'inSync', 'cursorValid', 'end', 'tips')
+      if (fields.has('tips') === flag(fields, 'inSync')) throw malformed('tips exactly where out of sync')
       return {
         type: 'welcome',
         protocol: PROTOCOL_VERSION,
@@ -74,7 +86,7 @@ export const serverMessage = (fields: Fields): ServerMessage => {
         inSync: flag(fields, 'inSync'),
         cursorValid: flag(fields, 'cursorValid'),
         end: cursor(fields, 'end'),
-        ...(fields.has('vector') && { vector: vector(fields, 'vector') }),
+        ...(fields.has('tips') && { tips: tips(fields) }),
       }
     case 'pushed':
       only(fields, 'id', 'outcomes')
@@ -93,6 +105,9 @@ export const serverMessage = (fields: Fields): ServerMessage => {
         cursor: cursor(fields, 'cursor'),
         more: flag(fields, 'more'),
       }
+    case 'located':
+      only(fields, 'id', 'seq')
+      return { type: 'located', id: integer(fields, 'id'), seq: integer(fields, 'seq') }
     case 'refused':
       only(fields, 'id', 'code', 'message', 'details')
       return {
@@ -165,6 +180,27 @@ const vector = (fields: Fields, name: string): Uint8Array => {
   const encoded = bytes(fields, name, 1, MAX_VECTOR_BYTES)
   decodeVector(encoded)
   return encoded
+}
+
+const tips = (fields: Fields): Uint8Array => {
+  const encoded = bytes(fields, 'tips', 1, MAX_TIPS_BYTES)
+  decodeTips(encoded)
+  return encoded
+}
+
+const points = (fields: Fields): Point[] => {
+  let previous = 0
+  return list(fields, 'points', 1, MAX_POINTS).map((value) => {
+    if (!Array.isArray(value) || value.length !== 2) throw malformed('points')
+    const parts = new Map<string, WireValue>([
+      ['seq', value[0]],
+      ['tag', value[1]],
+    ])
+    const seq = integer(parts, 'seq')
+    if (seq <= previous) throw malformed('points do not rise')
+    previous = seq
+    return { seq, tag: bytes(parts, 'tag', TAG_BYTES, TAG_BYTES) }
+  })
 }
 
 const cursor = (fields: Fields, name: string): Cursor => {

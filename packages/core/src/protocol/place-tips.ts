@@ -39,6 +39,8 @@ class Walk {
   readonly #vector = new Map<DeviceId, number>()
   readonly #found = new Set<DeviceId>()
   readonly #forked = new Set<DeviceId>()
+  /** Names of the server whose seq says nothing about what is held here. */
+  readonly #doubted = new Set<DeviceId>()
 
   constructor(tips: ReadonlyMap<DeviceId, TipMark>, tree: LocalTree, own: DeviceId | undefined) {
     this.#tips = tips
@@ -64,7 +66,7 @@ class Walk {
     for (const [name, { seq }] of this.#tips) {
       if (this.#found.has(name)) continue
       unverified.push(name)
-      if (this.#forked.has(name)) continue
+      if (this.#doubted.has(name)) continue
       this.#vector.set(name, Math.max(seq, this.#vector.get(name) ?? 0))
     }
     return { vector: this.#vector, unverified, forked: [...this.#forked] }
@@ -83,10 +85,15 @@ class Walk {
       return
     }
     // SYNC21: whether the server holds the own ops is never guessed.
-    if (device === this.#own) for (const { branch } of ends) this.#forked.add(branch)
+    if (device === this.#own) {
+      this.#doubted.add(name)
+      for (const { branch } of ends) this.#forked.add(branch)
+    }
     const branch = this.#tree.branch(name)
+    if (branch === undefined || branch.seq < tip.seq) return
     // Asked for what is above `name` here, the server would leave out what it has there instead.
-    if (branch !== undefined && branch.seq >= tip.seq) this.#forked.add(name)
+    this.#doubted.add(name)
+    this.#forked.add(name)
   }
 
   /** Where `tip` may stand on the ways on from `branch`: the place itself, or the branches at whose end it is not yet or no more. */

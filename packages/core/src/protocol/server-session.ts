@@ -3,7 +3,8 @@
  * writes: it authorizes, takes in, hands out, and opens nothing.
  *
  *     message ─▶ queue ─▶ job: authorize ─┬─ hello ─▶ look ─────────────▶ welcome
- *                                         ├─ push  ─▶ tips ─▶ append ───▶ pushed
+ *                                         ├─ push  ─▶ admit ─▶ append ──▶ pushed
+ *                                         ├─ locate ─▶ find common ─────▶ located
  *     changed ─▶ job: authorize ──────────┼─ pull  ─▶ read ─────────────▶ page, and live from its end
  *                                         └─ live  ─▶ read after `live` ─▶ page without id
  *
@@ -15,15 +16,14 @@
  * - SYNC12 an own push is not echoed, and the cursor passes over it all the same;
  * - what waits is bounded: MAX_QUEUE messages, one page, and MAX_OWN remembered positions (beyond: echoes, harmless).
  */
-import { decodeVector, encodeVector, type VersionVector } from '../clock/version-vector.ts'
+import { decodeVector } from '../clock/version-vector.ts'
 import { equalBytes } from '../codec/bytes.ts'
 import { DriftlogError, type ErrorCode } from '../errors.ts'
 import type { AppendOutcome, BatchPage, Cursor } from '../log/batch-store.ts'
-import { admit, type Candidate, devicesToLookUp, isRefused, openCandidate, outcomesOf } from './admission.ts'
+import { admit, type Candidate, isRefused, openCandidate, outcomesOf, shiftRecords, toLookUp } from './admission.ts'
 import {
   type ClientMessage,
-  type Hello,
-  MAX_VECTOR_BYTES,
+  MAX_TIPS_BYTES,
   PROTOCOL_VERSION,
   PULL_LIMIT,
   type Pull,
@@ -33,9 +33,9 @@ import {
   type Role,
   type ServerMessage,
 } from './messages.ts'
-import type { Draft, Job, ServerSession } from './server-state.ts'
+import type { Draft, Job, Request, ServerSession } from './server-state.ts'
 import type { ServerEffect, ServerInput } from './server-types.ts'
-import { vectorDigest } from './vector-digest.ts'
+import { encodeTips, tipsDigest } from './tip-codec.ts'
 
 const MAX_QUEUE = 64
 const MAX_OWN = 10_000
@@ -71,8 +71,11 @@ const apply = (draft: Draft, input: ServerInput): void => {
     case 'looked':
       if (job?.kind === 'greeting') welcome(draft, job, input)
       break
-    case 'certificatesRead':
-      if (job?.kind === 'admitting') append(draft, job, admit(job.candidates, input.certificates, job.serverTimeMs))
+    case 'admissionRead':
+      if (job?.kind === 'admitting') append(draft, job, admit(job.candidates, input, job.serverTimeMs))
+      break
+    case 'commonFound':
+      if (job?.kind === 'locating') finish(draft, { type: 'located', id: job.request.id, seq: input.seq })
       break
     case 'appended':
       if (job?.kind === 'appending') appended(draft, job, input.outcomes)
@@ -138,14 +141,14 @@ const take = (draft: Draft, message: ClientMessage): void => {
   begin(draft, message)
 }
 
-const begin = (draft: Draft, request: Hello | Push | Pull | 'live'): void => {
+const begin = (draft: Draft, request: Request): void => {
   draft.state.job = { kind: 'authorizing', request }
   draft.effects.push({ kind: 'authorize', token: draft.state.token })
 }
 
 const authorized = (
   draft: Draft,
-  request: Hello | Push | Pull | 'live',
+  request: Request,
   { role, serverTimeMs }: ServerInput & { kind: 'authorized' },
 ): void => {
   const { state, effects } = draft
@@ -172,6 +175,10 @@ const authorized = (
       state.job = { kind: 'greeting', hello: request, role, serverTimeMs }
       effects.push({ kind: 'look', cursor: request.cursor })
       break
+    case 'locate':
+      state.job = { kind: 'locating', request }
+      effects.push({ kind: 'findCommon', device: request.device, points: request.points })
+      break
     case 'push':
       authorizedPush(draft, request, role, serverTimeMs)
       break
@@ -195,12 +202,13 @@ const authorizedPush = (draft: Draft, push: Push, role: Role, serverTimeMs: numb
     finish(draft, pushed(push, refuseAll(push, 'UNAVAILABLE')))
   } else {
     const candidates = push.batches.map((bytes) => openCandidate(state.space, bytes))
-    const devices = devicesToLookUp(candidates)
+    const question = toLookUp(candidates, serverTimeMs)
     const job = { kind: 'admitting', push, candidates, serverTimeMs } as const
-    if (devices.length === 0) append(draft, job, admit(candidates, new Map(), serverTimeMs))
-    else {
+    if (question.devices.length === 0 && question.ahead.length === 0) {
+      append(draft, job, admit(candidates, { certificates: new Map(), shifts: [] }, serverTimeMs))
+    } else {
       state.job = job
-      effects.push({ kind: 'readCertificates', devices })
+      effects.push({ kind: 'readAdmission', ...question })
     }
   }
 }
@@ -212,7 +220,7 @@ const append = (draft: Draft, { push }: Job & { kind: 'admitting' }, candidates:
     return
   }
   draft.state.job = { kind: 'appending', push, candidates }
-  draft.effects.push({ kind: 'append', batches })
+  draft.effects.push({ kind: 'append', batches, records: shiftRecords(batches) })
 }
 
 const appended = (
@@ -229,22 +237,18 @@ const appended = (
 const welcome = (
   draft: Draft,
   { hello, role, serverTimeMs }: Job & { kind: 'greeting' },
-  { end, vector, cursorValid }: ServerInput & { kind: 'looked' },
+  { end, tips, cursorValid }: ServerInput & { kind: 'looked' },
 ): void => {
-  const inSync = hello.digest !== undefined && equalBytes(hello.digest, vectorDigest(vector))
-  const encoded = inSync ? undefined : encodedVector(vector)
-  if (!inSync && encoded === undefined) {
-    close(draft, 'TOO_LARGE', { devices: vector.size })
+  const inSync = hello.digest !== undefined && equalBytes(hello.digest, tipsDigest(tips))
+  const common = { type: 'welcome', protocol: PROTOCOL_VERSION, serverTimeMs, role, inSync, cursorValid, end } as const
+  if (inSync) {
+    finish(draft, common)
+    goLive(draft, end)
     return
   }
-  const common = { type: 'welcome', protocol: PROTOCOL_VERSION, serverTimeMs, role, inSync, cursorValid, end } as const
-  finish(draft, encoded === undefined ? common : { ...common, vector: encoded })
-  if (inSync) goLive(draft, end)
-}
-
-const encodedVector = (vector: VersionVector): Uint8Array | undefined => {
-  const encoded = encodeVector(vector)
-  return encoded.length > MAX_VECTOR_BYTES ? undefined : encoded
+  const encoded = encodeTips(tips)
+  if (encoded.length > MAX_TIPS_BYTES) close(draft, 'TOO_LARGE', { branches: tips.size })
+  else finish(draft, { ...common, tips: encoded })
 }
 
 const goLive = (draft: Draft, cursor: Cursor): void => {
@@ -294,6 +298,9 @@ const storeFailed = (draft: Draft, job: Exclude<Job, { kind: 'authorizing' }>, c
     case 'appending':
       // ING6: the store took in nothing of the call, and so nothing is acknowledged.
       finish(draft, pushed(job.push, refuseAll(job.push, 'UNAVAILABLE')))
+      break
+    case 'locating':
+      finish(draft, refusal('UNAVAILABLE', {}, job.request.id))
       break
     case 'reading':
       if (job.request === 'live') close(draft, 'UNAVAILABLE')

@@ -1,12 +1,15 @@
 /** The state of the server's side of a session: plain data, changed only on a copy inside one step. */
 import type { Cursor } from '../log/batch-store.ts'
 import type { Candidate } from './admission.ts'
-import type { ClientMessage, Hello, Pull, Push, Role } from './messages.ts'
+import type { ClientMessage, Hello, Locate, Pull, Push, Role } from './messages.ts'
 import type { ServerEffect, ServerSessionConfig } from './server-types.ts'
+
+/** What is authorized: a message, or the next live page. */
+export type Request = Hello | Push | Pull | Locate | 'live'
 
 /** What is under way. Each waits for one answer of the driver. */
 export type Job =
-  | { readonly kind: 'authorizing'; readonly request: Hello | Push | Pull | 'live' }
+  | { readonly kind: 'authorizing'; readonly request: Request }
   | { readonly kind: 'greeting'; readonly hello: Hello; readonly role: Role; readonly serverTimeMs: number }
   | {
       readonly kind: 'admitting'
@@ -16,6 +19,7 @@ export type Job =
     }
   | { readonly kind: 'appending'; readonly push: Push; readonly candidates: readonly Candidate[] }
   | { readonly kind: 'reading'; readonly request: Pull | 'live' }
+  | { readonly kind: 'locating'; readonly request: Locate }
 
 export interface ServerSession extends ServerSessionConfig {
   readonly phase: 'new' | 'open' | 'closed'

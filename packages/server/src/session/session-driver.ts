@@ -16,6 +16,9 @@ import {
   type ServerInput,
   type ServerMessage,
   type ServerSession,
+  type Shift,
+  shiftOfRecord,
+  shiftPrefix,
   stepServerSession,
   type ErrorCode,
   type WallClock,
@@ -126,21 +129,19 @@ export class SessionDriver {
         case 'authorize':
           return await this.#authorize(effect.token ?? this.#context.token)
         case 'look': {
-          // SYNC10: the end first, so that the vector holds all up to it.
+          // SYNC10: the end first, so that the tips hold all up to it.
           const end = await store.end(space)
-          const vector = await store.vector(space)
-          return { kind: 'looked', end, vector, cursorValid: await this.#isValid(effect.cursor) }
+          const tips = await store.tips(space)
+          return { kind: 'looked', end, tips, cursorValid: await this.#isValid(effect.cursor) }
         }
-        case 'readCertificates': {
-          const certificates = new Map<DeviceId, Uint8Array>()
-          for (const device of effect.devices) {
-            const certificate = await store.certificate(space, device)
-            if (certificate !== undefined) certificates.set(device, certificate)
-          }
-          return { kind: 'certificatesRead', certificates }
+        case 'readAdmission':
+          return await this.#readAdmission(effect)
+        case 'append': {
+          const { batches, records } = effect
+          return { kind: 'appended', outcomes: await store.append(space, batches, { records }) }
         }
-        case 'append':
-          return { kind: 'appended', outcomes: await store.append(space, effect.batches) }
+        case 'findCommon':
+          return { kind: 'commonFound', seq: await store.common(space, effect.device, effect.points) }
         case 'readAbove':
           return { kind: 'pageRead', page: await store.readAbove(space, effect.vector, effect.limit) }
         case 'readAfter':
@@ -153,6 +154,21 @@ export class SessionDriver {
       }
       return effect.kind === 'authorize' ? { kind: 'denied', code: 'UNAVAILABLE' } : { kind: 'storeFailed', code }
     }
+  }
+
+  async #readAdmission({ devices, ahead }: ServerEffect & { kind: 'readAdmission' }): Promise<ServerInput> {
+    const { store, space } = this.#context
+    const certificates = new Map<DeviceId, Uint8Array>()
+    for (const device of devices) {
+      const certificate = await store.certificate(space, device)
+      if (certificate !== undefined) certificates.set(device, certificate)
+    }
+    const shifts: Shift[] = []
+    for (const device of ahead) {
+      const records = await store.records(space, shiftPrefix(device))
+      shifts.push(...records.map((record) => shiftOfRecord(device, record)))
+    }
+    return { kind: 'admissionRead', certificates, shifts }
   }
 
   async #authorize(token: string | undefined): Promise<ServerInput> {

@@ -1,0 +1,46 @@
+/**
+ * Shifts (BR2) as a server remembers them: one record each, `shift/<device>/<base>/<first tag>`, written with the batch that
+ * states it. Whether a stamp is too far ahead is asked for its branch (ING2), and a body is never opened for it.
+ */
+import type { DeviceId } from '../clock/dot.ts'
+import { isCoarseWithinDrift } from '../clock/hlc.ts'
+import { ByteReader, ByteWriter, equalBytes, fromBase64Url, toBase64Url } from '../codec/bytes.ts'
+import { type BatchHeader, firstTagOf, type Shift } from '../log/batch.ts'
+import type { RecordChange } from '../log/batch-store.ts'
+
+export const shiftPrefix = (device: DeviceId): string => `shift/${device}/`
+
+export const shiftRecord = ({ device, base, firstTag, shift, floor }: Shift): RecordChange => ({
+  key: `${shiftPrefix(device)}${base}/${toBase64Url(firstTag)}`,
+  value: new ByteWriter(16).varint(shift).varint(floor).finish().slice(),
+})
+
+/** Reads a record of `shiftPrefix(device)`. Throws MALFORMED where it is none. */
+export const shiftOfRecord = (
+  device: DeviceId,
+  { key, value }: { readonly key: string; readonly value: Uint8Array },
+): Shift => {
+  const [base, firstTag = ''] = key.slice(shiftPrefix(device).length).split('/')
+  const reader = new ByteReader(value)
+  const shift = {
+    device,
+    base: Number(base),
+    firstTag: fromBase64Url(firstTag),
+    shift: reader.varint(),
+    floor: reader.varint(),
+  }
+  reader.expectEnd()
+  return shift
+}
+
+/** Of the first run of a branch the shift names the tag; of what follows, a plain header tells the device and the seq only. */
+const covers = ({ device, base, firstTag }: Shift, header: BatchHeader): boolean =>
+  header.device === device &&
+  header.fromSeq > base &&
+  (header.fromSeq - 1 > base || equalBytes(firstTag, firstTagOf(header)))
+
+/** ING2: the lowest stamp that the header can stand for, less the greatest shift that covers it, is within the bound. */
+export const isHeaderWithinDrift = (header: BatchHeader, shifts: readonly Shift[], serverTimeMs: number): boolean => {
+  const taken = shifts.reduce((most, shift) => (covers(shift, header) ? Math.max(most, shift.shift) : most), 0)
+  return isCoarseWithinDrift(header.coarseMaxHlc, serverTimeMs, taken)
+}
