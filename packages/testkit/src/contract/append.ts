@@ -16,9 +16,12 @@ export const appendContract = (bench: UseBench): void => {
       expect(page.batches[0].batch.header).toEqual(history[0].header)
       expect(page.batches[1].batch.body).toEqual(history[1].body)
       expect(page.batches.map(({ position }) => position)).toEqual(positions(outcomes))
+      expect(page.batches.map(({ branch }) => branch)).toEqual([ann.device, ann.device])
+      expect(outcomes).toMatchObject(outcomes.map(() => ({ branch: ann.device, isSplit: false })))
       expect(await store.vector(space)).toEqual(new Map([[ann.device, 5]]))
       const { tagAfter } = history[1].header
-      expect(await store.tip(space, ann.device)).toEqual({ seq: 5, tag: tagAfter, certificate: ann.certificate })
+      expect(await store.tips(space)).toEqual(new Map([[ann.device, { seq: 5, tag: tagAfter }]]))
+      expect(await store.certificate(space, ann.device)).toEqual(ann.certificate)
       expect(await store.end(space)).toEqual({ position: positions(outcomes)[1], tag: tagAfter })
     })
 
@@ -57,7 +60,8 @@ export const appendContract = (bench: UseBench): void => {
       larger.fill(255)
       value.fill(255)
       expect(bytesOf(await store.readAfter(space, startCursor, wide))).toEqual([batch.bytes])
-      expect(await store.tip(space, ann.device)).toMatchObject({ tag: header.tagAfter })
+      expect(await store.tips(space)).toEqual(new Map([[ann.device, { seq: 1, tag: header.tagAfter }]]))
+      expect(await store.certificate(space, ann.device)).toEqual(ann.certificate)
       expect(await store.records(space, '')).toEqual([{ key: 'key', value: text.encode('value') }])
     })
 
@@ -81,20 +85,7 @@ export const appendContract = (bench: UseBench): void => {
       expect(bytesOf(await store.readAfter(space, startCursor, wide))).toEqual(plain([first, second, third]))
     })
 
-    it('STORE2 refuses another tag at a held boundary', async () => {
-      const { store, ann } = bench()
-      const history = makeTestHistory(ann, [2, 2])
-      await store.append(space, history)
-      const otherEnd = makeTestBatch(ann, { toSeq: 4, previous: history[0], body: text.encode('other') })
-      const otherStart = makeTestBatch(ann, { toSeq: 2, body: text.encode('other') })
-      await unchangedBy(store, async () => {
-        const fork = { kind: 'fork', have: 4 }
-        expect(await store.append(space, [otherEnd])).toEqual([fork])
-        expect(await store.append(space, [otherStart])).toEqual([fork])
-      })
-    })
-
-    it('STORE2 refuses a batch that continues another history', async () => {
+    it('STORE1 refuses a batch that continues a branch whose beginning is not held', async () => {
       const { store, ann } = bench()
       await store.append(space, makeTestHistory(ann, [2]))
       const [, next] = makeTestHistory(ann, [2, 2], undefined, 'other')
@@ -103,17 +94,23 @@ export const appendContract = (bench: UseBench): void => {
       })
     })
 
-    it('STORE2 refuses a partial overlap, at the end, inside and around', async () => {
+    it('STORE1 refuses a partial overlap, at the end, inside and around', async () => {
       const { store, ann } = bench()
-      const history = makeTestHistory(ann, [2, 3, 1])
-      await store.append(space, history.slice(0, 2))
+      const history = makeTestHistory(ann, [2, 1, 2, 1])
+      const [, third, toFifth] = history
+      await store.append(space, [history[0], mergeTestBatches(ann, [third, toFifth])])
       const overEnd = mergeTestBatches(ann, history.slice(1))
       const around = mergeTestBatches(ann, history)
-      const inside = makeTestBatch(ann, { fromSeq: 3, toSeq: 4, previous: history[0] })
+      const otherEnd = mergeTestBatches(ann, [
+        third,
+        makeTestBatch(ann, { previous: third, body: text.encode('other') }),
+      ])
+      const otherFromInside = makeTestBatch(ann, { previous: third, body: text.encode('other') })
       await unchangedBy(store, async () => {
-        for (const batch of [overEnd, around, inside]) {
+        for (const batch of [overEnd, around, third, otherEnd, otherFromInside]) {
           expect(await store.append(space, [batch])).toEqual([{ kind: 'fork', have: 5 }])
         }
+        expect(kinds(await store.append(space, [toFifth]))).toEqual(['duplicate'])
       })
     })
 
@@ -191,7 +188,7 @@ export const appendContract = (bench: UseBench): void => {
     it('a gap or a fork skips that batch alone', async () => {
       const { store, ann } = bench()
       const [first, second, third] = makeTestHistory(ann, [1, 1, 1])
-      const fork = makeTestBatch(ann, { body: text.encode('other') })
+      const fork = makeTestHistory(ann, [1, 1], undefined, 'other')[1]
       const outcomes = await store.append(space, [first, third, fork, second], { records })
       expect(kinds(outcomes)).toEqual(['appended', 'gap', 'fork', 'appended'])
       expect(outcomes.slice(1, 3).map((outcome) => 'have' in outcome && outcome.have)).toEqual([1, 1])
@@ -203,7 +200,7 @@ export const appendContract = (bench: UseBench): void => {
       it(`allOrNothing: a ${refusal} in the middle undoes everything`, async () => {
         const { store, ann, bob } = bench()
         const [first, second, third, fourth] = makeTestHistory(ann, [1, 1, 1, 1])
-        const fork = makeTestBatch(ann, { previous: first, body: text.encode('other') })
+        const fork = makeTestHistory(ann, [1, 1], undefined, 'other')[1]
         await store.append(space, [first], { records: [{ key: 'old', value: text.encode('1') }] })
         await unchangedBy(store, async () => {
           const outcomes = await store.append(

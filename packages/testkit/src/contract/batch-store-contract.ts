@@ -17,7 +17,7 @@
  * it does not give is not tested; what it gives without being said to, or the other way round, fails every test.
  *
  * Tests cite the rules STORE1 to STORE5 of the port. Histories that go in are compared with what a naive model, which
- * knows ops rather than tags, says should come out.
+ * knows ops rather than tags, says should come out, and trees with one that looks at all batches anew.
  */
 import { describe } from 'vitest'
 import { appendContract } from './append.ts'
@@ -28,6 +28,8 @@ import { sameTimeContract } from './same-time.ts'
 import { type Abilities, type StoreUnderTest, useBench } from './setup.ts'
 import { slotsContract } from './slots.ts'
 import { spacesContract } from './spaces.ts'
+import { treeOrdersContract } from './tree-orders.ts'
+import { treesContract } from './trees.ts'
 import { watchAndCloseContract } from './watch-and-close.ts'
 
 export const batchStoreContract = (
@@ -39,6 +41,8 @@ export const batchStoreContract = (
     const abilities = { another, crash }
     const bench = useBench(setup, abilities)
     appendContract(bench)
+    treesContract(bench, abilities)
+    treeOrdersContract(bench)
     readingContract(bench)
     modelContract(bench)
     recordsContract(bench)

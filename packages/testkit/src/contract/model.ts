@@ -1,6 +1,5 @@
 /** What a naive model, which knows ops rather than tags, says of random histories is what the store must say. */
 import {
-  type Batch,
   type BatchPage,
   type BatchStore,
   type DeviceId,
@@ -11,6 +10,7 @@ import {
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { makeTestDevice, makeTestHistory, mergeTestBatches, type TestBatch, type TestDevice } from '../test-batches.ts'
+import { naiveTree } from './naive-tree.ts'
 import { bytesOf, kinds, plain, type UseBench, wide } from './setup.ts'
 
 export const modelContract = (bench: UseBench): void => {
@@ -60,9 +60,7 @@ interface Candidate {
 }
 
 interface Model {
-  readonly taken: Batch[]
-  readonly ops: Map<DeviceId, readonly string[]>
-  readonly ends: Map<DeviceId, ReadonlySet<number>>
+  readonly taken: Candidate[]
 }
 
 const candidatesOf = (author: TestDevice, lengths: readonly number[], fork: number): Candidate[] => {
@@ -85,34 +83,43 @@ const candidatesOf = (author: TestDevice, lengths: readonly number[], fork: numb
   return [...main.map((batch) => named(batch, false)), ...candidates]
 }
 
-const samePrefix = (a: readonly string[], b: readonly string[], length: number): boolean =>
-  a.slice(0, length).join() === b.slice(0, length).join()
+const upTo = ({ batch, history }: Candidate, seq: number): string =>
+  [batch.header.device, ...history.slice(0, seq)].join()
 
-const modelTakes = (model: Model, { batch, history }: Candidate): string => {
-  const { device, fromSeq, toSeq } = batch.header
-  const ops = model.ops.get(device) ?? []
-  const ends = model.ends.get(device) ?? new Set<number>()
-  if (fromSeq > ops.length + 1) return 'gap'
-  if (fromSeq === ops.length + 1) {
-    if (!samePrefix(ops, history, ops.length)) return 'fork'
-    model.taken.push(batch)
-    model.ops.set(device, history)
-    model.ends.set(device, new Set([...ends, toSeq]))
-    return 'appended'
-  }
-  return ends.has(toSeq) && samePrefix(ops, history, toSeq) ? 'duplicate' : 'fork'
+const modelTakes = (model: Model, candidate: Candidate): string => {
+  const { device, fromSeq, toSeq } = candidate.batch.header
+  const held = model.taken.filter(({ batch }) => batch.header.device === device)
+  const isEnd = (history: string): boolean => held.some((other) => upTo(other, other.batch.header.toSeq) === history)
+  if (isEnd(upTo(candidate, toSeq))) return 'duplicate'
+  if (fromSeq > 1 && !isEnd(upTo(candidate, fromSeq - 1)))
+    return highestSeq(model, device) < fromSeq - 1 ? 'gap' : 'fork'
+  // The same first op here means the same first run: a part of it, or more, is held in another envelope.
+  const isOverlap = held.some(
+    (other) => other.batch.header.fromSeq === fromSeq && upTo(other, fromSeq) === upTo(candidate, fromSeq),
+  )
+  if (isOverlap) return 'fork'
+  model.taken.push(candidate)
+  return 'appended'
 }
+
+const highestSeq = ({ taken }: Model, device: DeviceId): number =>
+  taken.reduce(
+    (highest, { batch: { header } }) => (header.device === device ? Math.max(highest, header.toSeq) : highest),
+    0,
+  )
+
+const treeOf = ({ taken }: Model) => naiveTree(taken.map(({ batch }) => batch))
 
 const playPlan = async (store: BatchStore, space: string, plan: Plan): Promise<void> => {
   const authors = plan.cuts.map((_, index) => makeTestDevice(space, index))
   const candidates = authors.flatMap((author, index) => candidatesOf(author, plan.cuts[index], plan.forks[index]))
-  let model: Model = { taken: [], ops: new Map(), ends: new Map() }
+  let model: Model = { taken: [] }
 
   for (const { picks, allOrNothing } of plan.calls) {
     const picked = picks
       .map((pick) => candidates[pick % candidates.length])
       .sort((a, b) => candidates.indexOf(a) - candidates.indexOf(b))
-    const next: Model = { taken: [...model.taken], ops: new Map(model.ops), ends: new Map(model.ends) }
+    const next: Model = { taken: [...model.taken] }
     const expected = picked.map((candidate) => modelTakes(next, candidate))
     const undone = allOrNothing && (expected.includes('gap') || expected.includes('fork'))
     const outcomes = await store.append(
@@ -124,22 +131,25 @@ const playPlan = async (store: BatchStore, space: string, plan: Plan): Promise<v
       undone ? expected.map((kind) => (kind === 'gap' || kind === 'fork' ? kind : 'undone')) : expected,
     )
     if (!undone) model = next
+    expect(await store.vector(space)).toEqual(treeOf(model).vector)
     for (const [index, outcome] of outcomes.entries()) {
       if (!('have' in outcome)) continue
       const { device } = picked[index].batch.header
       // Within a call `have` may be of any moment of it; after an undoing it is what was there before.
-      const most = model.ops.get(device)?.length ?? 0
+      const most = highestSeq(model, device)
       if (undone) expect(outcome.have).toBe(most)
       else expect(outcome.have).toBeLessThanOrEqual(most)
     }
   }
 
-  const held = new Map([...model.ops].map(([device, ops]) => [device, ops.length] as const))
-  expect(await store.vector(space)).toEqual(held)
-  expect(await readAllAfter(store, space, plan.limit)).toEqual(plain(model.taken))
-  for (const seqs of [[0, 0, 0], ...plan.vectors]) {
-    const vector = new Map(authors.map(({ device }, index) => [device, seqs[index]] as const))
-    const wanted = model.taken.filter(({ header }) => header.toSeq > (vector.get(header.device) ?? 0))
+  const { names, vector: held, tips } = treeOf(model)
+  const taken = model.taken.map(({ batch }) => batch)
+  expect(await store.tips(space)).toEqual(tips)
+  expect(await readAllAfter(store, space, plan.limit)).toEqual(plain(taken))
+  const branches = [...held.keys()].sort()
+  for (const seqs of [[0], ...plan.vectors]) {
+    const vector = new Map(branches.map((branch, index) => [branch, seqs[index % seqs.length]] as const))
+    const wanted = taken.filter(({ header }, index) => header.toSeq > (vector.get(names[index]) ?? 0))
     expect(bytesOf(await store.readAbove(space, vector, wide))).toEqual(plain(wanted))
     expect(await readAllAbove(store, space, vector, plan.limit)).toEqual(plain(wanted))
   }
@@ -174,7 +184,7 @@ const readAllAbove = async (
     const page = await store.readAbove(space, vector, limit)
     checkPage(page, limit)
     read.push(...bytesOf(page))
-    for (const { batch } of page.batches) vector.set(batch.header.device, batch.header.toSeq)
+    for (const { batch, branch } of page.batches) vector.set(branch, batch.header.toSeq)
     if (!page.more) return read
   }
 }

@@ -19,7 +19,9 @@ export const readingContract = (bench: UseBench): void => {
     it('answers with nothing', async () => {
       const { store, ann } = bench()
       expect(await store.vector(space)).toEqual(new Map())
-      expect(await store.tip(space, ann.device)).toBeUndefined()
+      expect(await store.tips(space)).toEqual(new Map())
+      expect(await store.certificate(space, ann.device)).toBeUndefined()
+      expect(await store.common(space, ann.device, [{ seq: 1, tag: new Uint8Array(16) }])).toBe(0)
       expect(await store.end(space)).toEqual(startCursor)
       expect(await store.records(space, '')).toEqual([])
       const empty = { batches: [], cursor: startCursor, more: false }

@@ -5,6 +5,7 @@ import {
   type BatchPage,
   type BatchStore,
   cryptoReady,
+  type DeviceId,
   type PageLimit,
   startCursor,
 } from '@driftlog/core'
@@ -70,13 +71,23 @@ export const kinds = (outcomes: readonly AppendOutcome[]): string[] => outcomes.
 export const positions = (outcomes: readonly AppendOutcome[]): number[] =>
   outcomes.flatMap((outcome) => (outcome.kind === 'appended' ? [outcome.position] : []))
 
+export const appended = (position: number, branch: DeviceId, isSplit = false): AppendOutcome => ({
+  kind: 'appended',
+  position,
+  branch,
+  isSplit,
+})
+
 /** Everything a space answers: two equal snapshots mean that nothing changed. */
 export const snapshot = async (store: BatchStore, space: string) => {
   const vector = await store.vector(space)
-  const tips = await Promise.all([...vector.keys()].map((device) => store.tip(space, device)))
+  const tips = await store.tips(space)
   const page = await store.readAfter(space, startCursor, wide)
-  const batches = page.batches.map(({ batch, position }) => [position, batch.bytes] as const)
-  return { vector, tips, batches, records: await store.records(space, ''), end: await store.end(space) }
+  const batches = page.batches.map(({ batch, position, branch }) => [position, branch, batch.bytes] as const)
+  const devices = new Set(page.batches.map(({ batch }) => batch.header.device))
+  const certificates = await Promise.all([...devices].map((device) => store.certificate(space, device)))
+  const records = await store.records(space, '')
+  return { vector, tips, batches, certificates, records, end: await store.end(space) }
 }
 
 export const unchangedBy = async (store: BatchStore, act: () => Promise<unknown>): Promise<void> => {
