@@ -7,7 +7,7 @@ import Database from 'better-sqlite3'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { assertDurable, openDatabase } from './database.ts'
 import { sqlite, type SqliteOptions } from './mod.ts'
-import { NEXT_OF_DEVICE } from './statements.ts'
+import { NEXT_OF_BRANCH, RENAME_ABOVE } from './statements.ts'
 
 const wide = { batches: 1000, bytes: Number.MAX_SAFE_INTEGER }
 const space = 'home'
@@ -108,7 +108,7 @@ describe('failures of the medium', () => {
     const author = makeTestDevice(space, 1)
     const store = open()
     await store.append(space, makeTestHistory(author, [2, 3]))
-    const named = { code: 'STORAGE_DAMAGED', details: { space, device: author.device, toSeq: 5 } }
+    const named = { code: 'STORAGE_DAMAGED', details: { space, branch: author.device, toSeq: 5 } }
     const damage = [
       "bytes = x'00ff'",
       // The bytes of another batch: they decode, but they are not what was stored here.
@@ -125,6 +125,21 @@ describe('failures of the medium', () => {
       database.exec('DELETE FROM batch; INSERT INTO batch SELECT * FROM kept; DROP TABLE kept')
       expect((await store.readAfter(space, startCursor, wide)).batches).toHaveLength(2)
     }
+  })
+
+  it('names the batch that a fork cannot be told from, and stores nothing', async () => {
+    const author = makeTestDevice(space, 1)
+    const store = open()
+    const [first, second] = makeTestHistory(author, [2, 3])
+    await store.append(space, [first, second])
+    raw().exec("UPDATE batch SET bytes = x'00ff' WHERE to_seq = 5")
+    const named = { code: 'STORAGE_DAMAGED', details: { space, branch: author.device, toSeq: 5 } }
+    const records = [{ key: 'cursor', value: new Uint8Array(1) }]
+    await expect(store.append(space, makeTestHistory(author, [1], first, 'other'), { records })).rejects.toMatchObject(
+      named,
+    )
+    expect(await store.vector(space)).toEqual(new Map([[author.device, 5]]))
+    expect(await store.records(space, '')).toEqual([])
   })
 
   it('STORAGE_FULL: nothing of the call is stored, other calls are, and the store goes on', async () => {
@@ -146,6 +161,7 @@ describe('failures of the medium', () => {
 
   it('STORAGE_FAILED, with its cause, where another process keeps the write lock', async () => {
     const store = open({ busyMs: 1 })
+    const { device } = makeTestDevice(space, 1)
     const batch = makeTestBatch(makeTestDevice(space, 1))
     const database = raw()
     database.exec('BEGIN IMMEDIATE')
@@ -155,16 +171,29 @@ describe('failures of the medium', () => {
     await expect(store.claimSlot(space)).rejects.toMatchObject(busy)
     expect(await store.vector(space)).toEqual(new Map())
     database.exec('ROLLBACK')
-    expect(await store.append(space, [batch])).toEqual([{ kind: 'appended', position: 1 }])
+    expect(await store.append(space, [batch])).toEqual([
+      { kind: 'appended', position: 1, branch: device, isSplit: false },
+    ])
+  })
+})
+
+describe('a split', () => {
+  it('finds what it renames by an index', async () => {
+    await open().close()
+    const plan = raw().prepare<[string, string, string, number], { detail: string }>(
+      `EXPLAIN QUERY PLAN ${RENAME_ABOVE}`,
+    )
+    const details = plan.all('new', space, 'branch', 0).map(({ detail }) => detail)
+    expect(details).toEqual(['SEARCH batch USING INDEX batch_boundary (space=? AND branch=? AND to_seq>?)'])
   })
 })
 
 describe('readAbove', () => {
-  it('looks only at devices that lack something, by a covering index', async () => {
+  it('looks only at branches that lack something, by a covering index', async () => {
     await open().close()
-    const plan = raw().prepare<[string, string, number], { detail: string }>(`EXPLAIN QUERY PLAN ${NEXT_OF_DEVICE}`)
-    const details = plan.all(space, 'device', 0).map(({ detail }) => detail)
-    expect(details).toEqual(['SEARCH batch USING COVERING INDEX batch_boundary (space=? AND device=? AND to_seq>?)'])
+    const plan = raw().prepare<[string, string, number], { detail: string }>(`EXPLAIN QUERY PLAN ${NEXT_OF_BRANCH}`)
+    const details = plan.all(space, 'branch', 0).map(({ detail }) => detail)
+    expect(details).toEqual(['SEARCH batch USING COVERING INDEX batch_boundary (space=? AND branch=? AND to_seq>?)'])
   })
 })
 

@@ -14,26 +14,35 @@ export const SCHEMA_VERSION = 1
 
 // `id` is the arrival order over all spaces. It never leaves the file (it would tell one space of the traffic in the
 // others) but makes batch_boundary, which ends in it like every index, cover both a boundary and its place in the order.
+// A split changes `branch` alone, by a name of the same length: no batch is moved.
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE batch (
     id INTEGER PRIMARY KEY,
     space TEXT NOT NULL,
-    device TEXT NOT NULL,
+    branch TEXT NOT NULL,
     from_seq INTEGER NOT NULL,
     to_seq INTEGER NOT NULL,
     position INTEGER NOT NULL,
     tag_after BLOB NOT NULL,
     bytes BLOB NOT NULL
   ) STRICT;
-  CREATE UNIQUE INDEX batch_boundary ON batch (space, device, to_seq);
+  CREATE UNIQUE INDEX batch_boundary ON batch (space, branch, to_seq);
   CREATE UNIQUE INDEX batch_position ON batch (space, position);
-  CREATE TABLE tip (
+  CREATE TABLE branch (
     space TEXT NOT NULL,
     device TEXT NOT NULL,
+    branch TEXT NOT NULL,
+    base INTEGER NOT NULL,
+    base_tag BLOB NOT NULL,
     seq INTEGER NOT NULL,
     tag BLOB NOT NULL,
-    certificate BLOB NOT NULL,
+    PRIMARY KEY (space, device, branch)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE certificate (
+    space TEXT NOT NULL,
+    device TEXT NOT NULL,
+    bytes BLOB NOT NULL,
     PRIMARY KEY (space, device)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE record (

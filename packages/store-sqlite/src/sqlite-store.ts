@@ -3,7 +3,7 @@
  *
  * Invariants:
  * - everything of an append is judged and written inside one write transaction, so that other processes change nothing
- *   in between; the tip row of a device is what its batch rows add up to;
+ *   in between; a device's branch rows are what its batch rows add up to;
  * - reads that look twice do so in one transaction, and see one state.
  */
 import { setImmediate } from 'node:timers'
@@ -21,13 +21,16 @@ import {
   type DeviceId,
   DriftlogError,
   equalBytes,
+  firstTagOf,
   isRefusal,
   judgeBatch,
   mergeArrivals,
   PageFiller,
   type PageLimit,
+  type Point,
   type RecordChange,
   seqOf,
+  type Split,
   startCursor,
   type StoredBatch,
   type StoredRow,
@@ -124,16 +127,16 @@ class SqliteStore implements BatchStore {
 
   async readAbove(space: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage> {
     return this.#read(() => {
-      const { tips, nextOfDevice, batchById } = this.#statements
-      const next = (device: string, seq: number): ArrivalRow | undefined => nextOfDevice.get(space, device, seq)
+      const { tips, nextOfBranch, batchById } = this.#statements
+      const next = (branch: DeviceId, seq: number): ArrivalRow | undefined => nextOfBranch.get(space, branch, seq)
       const heads: ArrivalRow[] = []
-      for (const { device, seq } of tips.all(space)) {
-        const wanted = seqOf(vector, device as DeviceId)
-        const head = seq > wanted ? next(device, wanted) : undefined
+      for (const { branch, seq } of tips.all(space)) {
+        const wanted = seqOf(vector, branch)
+        const head = seq > wanted ? next(branch, wanted) : undefined
         if (head !== undefined) heads.push(head)
       }
       const page = new PageFiller(limit)
-      for (const arrival of mergeArrivals(heads, ({ device, toSeq }) => next(device, toSeq))) {
+      for (const arrival of mergeArrivals(heads, ({ branch, toSeq }) => next(branch, toSeq))) {
         const row = batchById.get(arrival.position)
         if (row === undefined || !page.offer(decodeRow(row))) break
       }
@@ -156,15 +159,33 @@ class SqliteStore implements BatchStore {
   }
 
   async vector(space: string): Promise<VersionVector> {
-    return this.#read(
-      () => new Map(this.#statements.tips.all(space).map(({ device, seq }) => [device as DeviceId, seq] as const)),
-    )
+    return this.#read(() => new Map(this.#statements.tips.all(space).map(({ branch, seq }) => [branch, seq] as const)))
   }
 
-  async tip(space: string, device: DeviceId): Promise<Tip | undefined> {
+  async tips(space: string): Promise<ReadonlyMap<DeviceId, Tip>> {
     return this.#read(() => {
-      const row = this.#statements.tip.get(space, device)
-      return row && { seq: row.seq, tag: plainBytes(row.tag), certificate: plainBytes(row.certificate) }
+      const rows = this.#statements.tips.all(space)
+      return new Map(rows.map(({ branch, seq, tag }) => [branch, { seq, tag: plainBytes(tag) }] as const))
+    })
+  }
+
+  async certificate(space: string, device: DeviceId): Promise<Uint8Array | undefined> {
+    return this.#read(() => {
+      const certificate = this.#statements.certificate.get(space, device)
+      return certificate && plainBytes(certificate)
+    })
+  }
+
+  async common(space: string, device: DeviceId, points: readonly Point[]): Promise<number> {
+    return this.#read(() => {
+      const { branches, boundaryTag } = this.#statements
+      const held = branches.all(space, device)
+      const isHeld = ({ seq, tag }: Point): boolean =>
+        held.some(({ branch, base, seq: last }) => {
+          const own = seq > base && seq <= last ? boundaryTag.get(space, branch, seq) : undefined
+          return own !== undefined && equalBytes(own, tag)
+        })
+      return points.reduce((highest, point) => (point.seq > highest && isHeld(point) ? point.seq : highest), 0)
     })
   }
 
@@ -254,7 +275,7 @@ class SqliteStore implements BatchStore {
 
   /** Inside a write transaction. What it throws undoes the transaction; a refusal undoes this call alone. */
   #append({ space, batches, records, allOrNothing }: AppendRequest): readonly AppendOutcome[] {
-    const { savepoint, release, rollback, putRecord, deleteRecord, endPosition, tip } = this.#statements
+    const { savepoint, release, rollback, putRecord, deleteRecord, endPosition, highestSeq } = this.#statements
     savepoint.run()
     let position = endPosition.get(space) ?? 0
     const outcomes = batches.map((batch): AppendOutcome => {
@@ -265,7 +286,7 @@ class SqliteStore implements BatchStore {
     if (allOrNothing && outcomes.some(isRefusal)) {
       rollback.run()
       release.run()
-      return undoneOutcomes(batches, outcomes, ({ header }) => tip.get(space, header.device)?.seq ?? 0)
+      return undoneOutcomes(batches, outcomes, ({ header }) => highestSeq.get(space, header.device) ?? 0)
     }
     for (const { key, value } of records) {
       if (value === undefined) deleteRecord.run(space, key)
@@ -277,15 +298,38 @@ class SqliteStore implements BatchStore {
 
   #takeIn({ header, bytes }: Batch, position: number): AppendOutcome {
     const { space, device, fromSeq, toSeq, tagAfter, certificate } = header
-    const { tip, boundaryTag, addBatch, addTip, moveTip } = this.#statements
-    const last = tip.get(space, device)
-    const isKnownSeq = last !== undefined && toSeq <= last.seq
-    const verdict = judgeBatch(header, last, isKnownSeq ? boundaryTag.get(space, device, toSeq) : undefined)
+    const { branches, boundaryTag, addBatch, addBranch, addCertificate, moveTip } = this.#statements
+    const held = branches.all(space, device)
+    const verdict = judgeBatch(header, {
+      branches: held,
+      tagAt: (branch, seq) => boundaryTag.get(space, branch, seq),
+      firstTagAt: (branch, seq) => this.#firstTagAt(space, branch, seq),
+    })
     if (verdict.kind !== 'append') return verdict
-    addBatch.run(space, device, fromSeq, toSeq, position, tagAfter, bytes)
-    if (last === undefined) addTip.run(space, device, toSeq, tagAfter, certificate ?? new Uint8Array(0))
-    else moveTip.run(toSeq, tagAfter, space, device)
-    return { kind: 'appended', position }
+    const { branch, start, split } = verdict
+    if (split !== undefined) this.#split(space, device, split)
+    addBatch.run(space, branch, fromSeq, toSeq, position, tagAfter, bytes)
+    if (held.length === 0) addCertificate.run(space, device, certificate ?? new Uint8Array(0))
+    if (start === undefined) moveTip.run(toSeq, tagAfter, space, device, branch)
+    else addBranch.run(space, device, branch, start.base, start.baseTag, toSeq, tagAfter)
+    return { kind: 'appended', position, branch, isSplit: split !== undefined }
+  }
+
+  /** Asked for at forks only, so that it may load a whole batch. */
+  #firstTagAt(space: string, branch: DeviceId, fromSeq: number): Uint8Array | undefined {
+    const { nextOfBranch, batchById } = this.#statements
+    const next = nextOfBranch.get(space, branch, fromSeq - 1)
+    const row = next && batchById.get(next.position)
+    return row?.fromSeq === fromSeq ? firstTagOf(decodeRow(row).batch.header) : undefined
+  }
+
+  #split(space: string, device: DeviceId, { branch, above, start }: Split): void {
+    const { branches, addBranch, moveTip, removeBranch, renameAbove } = this.#statements
+    const { base, seq, tag } = branches.all(space, device).find((held) => held.branch === branch)!
+    renameAbove.run(start.branch, space, branch, above)
+    addBranch.run(space, device, start.branch, start.base, start.baseTag, seq, tag)
+    if (above === base) removeBranch.run(space, device, branch)
+    else moveTip.run(above, start.baseTag, space, device, branch)
   }
 
   /** Under the write lock of the file, which serialises the processes that look for a slot. */

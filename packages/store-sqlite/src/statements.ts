@@ -1,33 +1,34 @@
 /** Every statement of the store, prepared once. */
-import type { StoredRow } from '@driftlog/core'
+import type { DeviceId, HeldBranch, StoredRow } from '@driftlog/core'
 import type Database from 'better-sqlite3'
 
 type Statement<Bound extends unknown[], Row> = Database.Statement<Bound, Row>
 
-export interface TipRow {
-  readonly seq: number
-  readonly tag: Uint8Array
-  readonly certificate: Uint8Array
-}
-
 /** A batch in the arrival order over all spaces: see `id` in the schema. */
 export interface ArrivalRow {
-  readonly device: string
+  readonly branch: DeviceId
   readonly toSeq: number
   readonly position: number
 }
 
+type TipRow = Pick<HeldBranch, 'branch' | 'seq' | 'tag'>
+
 export interface Statements {
-  readonly tip: Statement<[string, string], TipRow>
-  readonly tips: Statement<[string], { device: string; seq: number }>
-  readonly addTip: Statement<[string, string, number, Uint8Array, Uint8Array], unknown>
-  readonly moveTip: Statement<[number, Uint8Array, string, string], unknown>
+  readonly branches: Statement<[string, string], HeldBranch>
+  readonly tips: Statement<[string], TipRow>
+  readonly highestSeq: Statement<[string, string], number>
+  readonly addBranch: Statement<[string, string, string, number, Uint8Array, number, Uint8Array], unknown>
+  readonly moveTip: Statement<[number, Uint8Array, string, string, string], unknown>
+  readonly removeBranch: Statement<[string, string, string], unknown>
+  readonly renameAbove: Statement<[string, string, string, number], unknown>
+  readonly certificate: Statement<[string, string], Uint8Array>
+  readonly addCertificate: Statement<[string, string, Uint8Array], unknown>
   readonly boundaryTag: Statement<[string, string, number], Uint8Array>
   readonly addBatch: Statement<[string, string, number, number, number, Uint8Array, Uint8Array], unknown>
   readonly end: Statement<[string], { position: number; tag: Uint8Array }>
   readonly endPosition: Statement<[string], number>
   readonly tagAt: Statement<[string, number], Uint8Array>
-  readonly nextOfDevice: Statement<[string, string, number], ArrivalRow>
+  readonly nextOfBranch: Statement<[string, string, number], ArrivalRow>
   readonly batchById: Statement<[number], StoredRow>
   readonly batchesAfter: Statement<[string, number], StoredRow>
   readonly recordsFrom: Statement<[string, string], { key: string; value: Uint8Array }>
@@ -39,10 +40,12 @@ export interface Statements {
   readonly dataVersion: Statement<[], number>
 }
 
-export const NEXT_OF_DEVICE = `SELECT device, to_seq AS toSeq, id AS position FROM batch
-  WHERE space = ? AND device = ? AND to_seq > ? ORDER BY to_seq LIMIT 1`
+export const NEXT_OF_BRANCH = `SELECT branch, to_seq AS toSeq, id AS position FROM batch
+  WHERE space = ? AND branch = ? AND to_seq > ? ORDER BY to_seq LIMIT 1`
 
-const BATCH = `SELECT space, device, from_seq AS fromSeq, to_seq AS toSeq, position, tag_after AS tagAfter, bytes
+export const RENAME_ABOVE = 'UPDATE batch SET branch = ? WHERE space = ? AND branch = ? AND to_seq > ?'
+
+const BATCH = `SELECT space, branch, from_seq AS fromSeq, to_seq AS toSeq, position, tag_after AS tagAfter, bytes
   FROM batch`
 
 const prepare = <Bound extends unknown[], Row>(
@@ -56,19 +59,27 @@ const prepare = <Bound extends unknown[], Row>(
 }
 
 export const prepareStatements = (database: Database.Database): Statements => ({
-  tip: prepare(database, 'SELECT seq, tag, certificate FROM tip WHERE space = ? AND device = ?'),
-  tips: prepare(database, 'SELECT device, seq FROM tip WHERE space = ?'),
-  addTip: prepare(database, 'INSERT INTO tip VALUES (?, ?, ?, ?, ?)'),
-  moveTip: prepare(database, 'UPDATE tip SET seq = ?, tag = ? WHERE space = ? AND device = ?'),
-  boundaryTag: prepare(database, 'SELECT tag_after FROM batch WHERE space = ? AND device = ? AND to_seq = ?', true),
+  branches: prepare(
+    database,
+    'SELECT branch, base, base_tag AS baseTag, seq, tag FROM branch WHERE space = ? AND device = ?',
+  ),
+  tips: prepare(database, 'SELECT branch, seq, tag FROM branch WHERE space = ?'),
+  highestSeq: prepare(database, 'SELECT ifnull(max(seq), 0) FROM branch WHERE space = ? AND device = ?', true),
+  addBranch: prepare(database, 'INSERT INTO branch VALUES (?, ?, ?, ?, ?, ?, ?)'),
+  moveTip: prepare(database, 'UPDATE branch SET seq = ?, tag = ? WHERE space = ? AND device = ? AND branch = ?'),
+  removeBranch: prepare(database, 'DELETE FROM branch WHERE space = ? AND device = ? AND branch = ?'),
+  renameAbove: prepare(database, RENAME_ABOVE),
+  certificate: prepare(database, 'SELECT bytes FROM certificate WHERE space = ? AND device = ?', true),
+  addCertificate: prepare(database, 'INSERT INTO certificate VALUES (?, ?, ?)'),
+  boundaryTag: prepare(database, 'SELECT tag_after FROM batch WHERE space = ? AND branch = ? AND to_seq = ?', true),
   addBatch: prepare(
     database,
-    'INSERT INTO batch (space, device, from_seq, to_seq, position, tag_after, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    'INSERT INTO batch (space, branch, from_seq, to_seq, position, tag_after, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)',
   ),
   end: prepare(database, 'SELECT position, tag_after AS tag FROM batch WHERE space = ? ORDER BY position DESC LIMIT 1'),
   endPosition: prepare(database, 'SELECT ifnull(max(position), 0) FROM batch WHERE space = ?', true),
   tagAt: prepare(database, 'SELECT tag_after FROM batch WHERE space = ? AND position = ?', true),
-  nextOfDevice: prepare(database, NEXT_OF_DEVICE),
+  nextOfBranch: prepare(database, NEXT_OF_BRANCH),
   batchById: prepare(database, `${BATCH} WHERE id = ?`),
   batchesAfter: prepare(database, `${BATCH} WHERE space = ? AND position > ? ORDER BY position`),
   recordsFrom: prepare(database, 'SELECT key, value FROM record WHERE space = ? AND key >= ? ORDER BY key'),
