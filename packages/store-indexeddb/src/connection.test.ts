@@ -79,6 +79,18 @@ describe('durability', () => {
   })
 })
 
+describe('looking things up', () => {
+  it('what goes on where a device ends is judged by its branch row alone', async () => {
+    const store = open()
+    const [first, second, third] = makeTestHistory(makeTestDevice(space, 1), [1, 1, 1])
+    await store.append(space, [first])
+    const gets = vi.spyOn(IDBObjectStore.prototype, 'get')
+    const lists = vi.spyOn(IDBObjectStore.prototype, 'getAll')
+    await store.append(space, [second, third])
+    expect([gets.mock.calls.length, lists.mock.calls.length]).toEqual([0, 1])
+  })
+})
+
 describe('the end of a connection', () => {
   it('gives way to a newer version of the app, and says so from then on', async () => {
     const store = open()
@@ -168,6 +180,32 @@ describe('failures of the medium', () => {
     })
   }
 
+  it('STORE4 a failure in the middle of a split leaves all of it as it was', async () => {
+    const store = open()
+    const history = makeTestHistory(
+      author(),
+      Array.from({ length: 40 }, () => 1),
+    )
+    const fork = makeTestHistory(author(), [1], history[1], 'other')
+    await store.append(space, history)
+    const everything = async () => [await store.tips(space), await store.readAfter(space, startCursor, wide)]
+    const before = await everything()
+    const put = IDBObjectStore.prototype.put
+    let calls = 0
+    vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementation(function (this: IDBObjectStore, value: unknown) {
+      if (++calls === 20) throw new DOMException('no', 'QuotaExceededError')
+      return put.call(this, value)
+    })
+    await expect(store.append(space, fork)).rejects.toMatchObject({ code: 'STORAGE_FULL' })
+    vi.restoreAllMocks()
+    expect(await everything()).toEqual(before)
+    expect(await store.append(space, fork)).toMatchObject([{ kind: 'appended', isSplit: true }])
+    const branches = (await store.readAfter(space, startCursor, wide)).batches.map(({ branch }) => branch)
+    expect(new Set(branches.slice(0, 2))).toEqual(new Set([author().device]))
+    expect(new Set(branches.slice(2, 40)).size).toBe(1)
+    expect(new Set(branches).size).toBe(3)
+  })
+
   it('names the batch whose bytes do not check out or are gone', async () => {
     const store = open()
     const { device } = author()
@@ -175,7 +213,7 @@ describe('failures of the medium', () => {
     await store.append(space, [first, second])
     const database = await raw()
     const row = (await database.get('batch', [space, 2])) as Record<string, unknown>
-    const named = { code: 'STORAGE_DAMAGED', details: { space, device, toSeq: 5 } }
+    const named = { code: 'STORAGE_DAMAGED', details: { space, branch: device, toSeq: 5 } }
     for (const bytes of [new Uint8Array(3), first.bytes]) {
       await database.put('batch', { ...row, bytes })
       await expect(store.readAfter(space, startCursor, wide)).rejects.toMatchObject(named)

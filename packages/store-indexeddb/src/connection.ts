@@ -23,6 +23,15 @@ export interface ConnectionEvents {
   ended(): void
 }
 
+/** What a write answers with where nothing of it is to be kept. */
+export class Undone<Result> {
+  readonly result: Result
+
+  constructor(result: Result) {
+    this.result = result
+  }
+}
+
 export class Connection {
   readonly #name: string
   readonly #events: ConnectionEvents
@@ -44,7 +53,10 @@ export class Connection {
     return this.#track(async () => this.#transact(await this.#database(), stores, 'readonly', work))
   }
 
-  write<Result>(stores: readonly StoreName[], work: (transaction: Transaction<'readwrite'>) => Promise<Result>) {
+  write<Result>(
+    stores: readonly StoreName[],
+    work: (transaction: Transaction<'readwrite'>) => Promise<Result | Undone<Result>>,
+  ): Promise<Result> {
     return this.#track(async () => this.#transact(await this.#database(), stores, 'readwrite', work))
   }
 
@@ -71,7 +83,7 @@ export class Connection {
     database: IDBPDatabase<Schema>,
     stores: readonly StoreName[],
     mode: Mode,
-    work: (transaction: Transaction<Mode>) => Promise<Result>,
+    work: (transaction: Transaction<Mode>) => Promise<Result | Undone<Result>>,
   ): Promise<Result> {
     let transaction: Transaction<Mode>
     try {
@@ -85,6 +97,11 @@ export class Connection {
     transaction.done.catch(() => {})
     try {
       const result = await work(transaction)
+      if (result instanceof Undone) {
+        transaction.abort()
+        await transaction.done.catch(() => {})
+        return result.result
+      }
       await transaction.done
       return result
     } catch (error) {

@@ -3,7 +3,7 @@
  *
  * Invariants:
  * - all batches of an append are judged and written in one readwrite transaction, so that other tabs change nothing in
- *   between; judging writes nothing, so that an undoing has nothing to undo;
+ *   between; a call that is undone aborts it;
  * - what is stored owns its bytes: a view would be cloned with the whole buffer under it.
  */
 import {
@@ -19,9 +19,9 @@ import {
   DriftlogError,
   equalBytes,
   isRefusal,
-  judgeBatch,
   PageFiller,
   type PageLimit,
+  type Point,
   type RecordChange,
   seqOf,
   startCursor,
@@ -29,20 +29,20 @@ import {
   undoneOutcomes,
   type VersionVector,
 } from '@driftlog/core'
-import { Connection } from './connection.ts'
+import { Connection, Undone } from './connection.ts'
 import {
-  type BoundaryRow,
   keysAfterPosition,
   keysAfterSeq,
   keysOf,
+  keysOfDevice,
   keysWithPrefix,
   STORES,
-  type TipRow,
   type Transaction,
 } from './schema.ts'
 import { storageError } from './errors.ts'
 import { claimTabSlot, type HeldSlot } from './tab-slots.ts'
 import { TabWatchers } from './tab-watchers.ts'
+import { Intake, missingBatch, READ_AHEAD, Writes } from './take-in.ts'
 
 export interface IndexedDbOptions {
   /** Whether to ask the browser to keep the data when space runs low (`navigator.storage.persist`). true. */
@@ -65,9 +65,6 @@ export interface IndexedDbStore extends BatchStore {
  */
 export const indexedDb = (name: string, options: IndexedDbOptions = {}): IndexedDbStore =>
   new IndexedDbBatchStore(name, options)
-
-/** How many bodies to load at a time: few round trips, and at most this many megabytes read in vain. */
-const READ_AHEAD = 16
 
 const askToPersist = async (): Promise<boolean | undefined> => {
   try {
@@ -107,13 +104,14 @@ class IndexedDbBatchStore implements IndexedDbStore {
     const { records = [], allOrNothing = false } = options
     checkAppend(space, batches, records)
     const outcomes = await this.#connection.write(STORES, async (transaction) => {
-      const { outcomes, tips, heldBefore } = await judgeAll(transaction, space, batches)
-      if (allOrNothing && outcomes.some(isRefusal)) return undoneOutcomes(batches, outcomes, heldBefore)
       const writes = new Writes()
-      for (const [index, outcome] of outcomes.entries()) {
-        if (outcome.kind === 'appended') putBatch(transaction, writes, batches[index], outcome.position)
+      const intake = new Intake(transaction, space, writes)
+      const outcomes: AppendOutcome[] = []
+      for (const batch of batches) outcomes.push(await intake.take(batch))
+      if (allOrNothing && outcomes.some(isRefusal)) {
+        return new Undone(undoneOutcomes(batches, outcomes, ({ header }) => intake.heldBefore(header.device)))
       }
-      for (const row of tips) writes.add(transaction.objectStore('tip').put(row))
+      intake.finish()
       const recordStore = transaction.objectStore('record')
       for (const { key, value } of records) {
         if (value === undefined) writes.add(recordStore.delete([space, key]))
@@ -127,15 +125,15 @@ class IndexedDbBatchStore implements IndexedDbStore {
   }
 
   async readAbove(space: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage> {
-    return this.#connection.read(['tip', 'boundary', 'batch'], async (transaction) => {
+    return this.#connection.read(['branch', 'boundary', 'batch'], async (transaction) => {
       const page = new PageFiller(limit)
       const boundaryStore = transaction.objectStore('boundary')
-      const tips = await transaction.objectStore('tip').getAll(keysOf(space))
-      const lacking = tips.filter(({ device, seq }) => seq > seqOf(vector, device))
+      const branches = await transaction.objectStore('branch').getAll(keysOf(space))
+      const lacking = branches.filter(({ branch, seq }) => seq > seqOf(vector, branch))
       // One more than fits, of each: enough to fill the page from any of them and to know whether more match.
       const count = Math.min(page.room + 1, 0xffff_ffff)
       const runs = await Promise.all(
-        lacking.map(({ device }) => boundaryStore.getAll(keysAfterSeq(space, device, seqOf(vector, device)), count)),
+        lacking.map(({ branch }) => boundaryStore.getAll(keysAfterSeq(space, branch, seqOf(vector, branch)), count)),
       )
       const wanted = runs.flat().sort((a, b) => a.position - b.position)
       for (let index = 0; index < wanted.length; index += READ_AHEAD) {
@@ -179,16 +177,36 @@ class IndexedDbBatchStore implements IndexedDbStore {
   }
 
   async vector(space: string): Promise<VersionVector> {
-    return this.#connection.read(['tip'], async (transaction) => {
-      const tips = await transaction.objectStore('tip').getAll(keysOf(space))
-      return new Map(tips.map(({ device, seq }) => [device, seq] as const))
+    return this.#connection.read(['branch'], async (transaction) => {
+      const rows = await transaction.objectStore('branch').getAll(keysOf(space))
+      return new Map(rows.map(({ branch, seq }) => [branch, seq] as const))
     })
   }
 
-  async tip(space: string, device: DeviceId): Promise<Tip | undefined> {
-    return this.#connection.read(['tip'], async (transaction) => {
-      const row = await transaction.objectStore('tip').get([space, device])
-      return row && { seq: row.seq, tag: row.tag, certificate: row.certificate }
+  async tips(space: string): Promise<ReadonlyMap<DeviceId, Tip>> {
+    return this.#connection.read(['branch'], async (transaction) => {
+      const rows = await transaction.objectStore('branch').getAll(keysOf(space))
+      return new Map(rows.map(({ branch, seq, tag }) => [branch, { seq, tag }] as const))
+    })
+  }
+
+  async certificate(space: string, device: DeviceId): Promise<Uint8Array | undefined> {
+    return this.#connection.read(['certificate'], async (transaction) => {
+      const row = await transaction.objectStore('certificate').get([space, device])
+      return row?.bytes
+    })
+  }
+
+  async common(space: string, device: DeviceId, points: readonly Point[]): Promise<number> {
+    return this.#connection.read(['branch', 'boundary'], async (transaction) => {
+      const branches = await transaction.objectStore('branch').getAll(keysOfDevice(space, device))
+      const boundaryStore = transaction.objectStore('boundary')
+      const found = points.map(async ({ seq, tag }) => {
+        const within = branches.filter(({ base, seq: last }) => seq > base && seq <= last)
+        const rows = await Promise.all(within.map(({ branch }) => boundaryStore.get([space, branch, seq])))
+        return rows.some((row) => row !== undefined && equalBytes(row.tag, tag)) ? seq : 0
+      })
+      return (await Promise.all(found)).reduce((highest, seq) => Math.max(highest, seq), 0)
     })
   }
 
@@ -245,92 +263,7 @@ class IndexedDbBatchStore implements IndexedDbStore {
   }
 }
 
-interface Judged {
-  readonly outcomes: readonly AppendOutcome[]
-  /** As they are to be after the append, of the devices that have moved. */
-  readonly tips: Iterable<TipRow>
-  readonly heldBefore: (batch: Batch) => number
-}
-
-const judgeAll = async (
-  transaction: Transaction<'readwrite'>,
-  space: string,
-  batches: readonly Batch[],
-): Promise<Judged> => {
-  const heldTips = new Map<DeviceId, TipRow>()
-  for (const { header } of batches) {
-    if (heldTips.has(header.device)) continue
-    const row = await transaction.objectStore('tip').get([space, header.device])
-    if (row !== undefined) heldTips.set(header.device, row)
-  }
-  const moved = new Map<DeviceId, TipRow>()
-  const newBoundaries = new Map<string, Uint8Array>()
-  const outcomes: AppendOutcome[] = []
-  let position = await endPosition(transaction, space)
-  for (const { header } of batches) {
-    const { device, toSeq, tagAfter, certificate } = header
-    const tip = moved.get(device) ?? heldTips.get(device)
-    const boundary = `${device} ${toSeq}`
-    const isKnownSeq = tip !== undefined && toSeq <= tip.seq
-    const boundaryTag =
-      newBoundaries.get(boundary) ??
-      (isKnownSeq ? (await transaction.objectStore('boundary').get([space, device, toSeq]))?.tag : undefined)
-    const verdict = judgeBatch(header, tip, boundaryTag)
-    if (verdict.kind !== 'append') {
-      outcomes.push(verdict)
-      continue
-    }
-    const ownCertificate = tip?.certificate ?? certificate?.slice() ?? new Uint8Array(0)
-    moved.set(device, { space, device, seq: toSeq, tag: tagAfter.slice(), certificate: ownCertificate })
-    newBoundaries.set(boundary, tagAfter)
-    position++
-    outcomes.push({ kind: 'appended', position })
-  }
-  return { outcomes, tips: moved.values(), heldBefore: ({ header }) => heldTips.get(header.device)?.seq ?? 0 }
-}
-
-const putBatch = (
-  transaction: Transaction<'readwrite'>,
-  writes: Writes,
-  { header, bytes }: Batch,
-  position: number,
-): void => {
-  const { space, device, fromSeq, toSeq } = header
-  const tagAfter = header.tagAfter.slice()
-  const row = { space, device, fromSeq, toSeq, position, tagAfter, bytes: bytes.slice() }
-  // `add`, not `put`: what is stored is never overwritten, whatever went wrong before.
-  writes.add(transaction.objectStore('batch').add(row))
-  writes.add(transaction.objectStore('boundary').add({ space, device, toSeq, position, tag: tagAfter }))
-}
-
-/**
- * The requests of one transaction. Each is watched from its start: where a later one throws at once, those before it are
- * aborted with nobody waiting for them, and would be reported as unhandled rejections.
- */
-class Writes {
-  readonly #requests: Promise<unknown>[] = []
-
-  add(request: Promise<unknown>): void {
-    request.catch(() => {})
-    this.#requests.push(request)
-  }
-
-  async all(): Promise<void> {
-    await Promise.all(this.#requests)
-  }
-}
-
-const endPosition = async (transaction: Transaction<'readwrite'>, space: string): Promise<number> => {
-  const last = await transaction.objectStore('batch').openKeyCursor(keysOf(space), 'prev')
-  return last?.key[1] ?? 0
-}
-
 const endOf = async (transaction: Transaction<'readonly'>, space: string): Promise<Cursor> => {
   const last = await transaction.objectStore('batch').openCursor(keysOf(space), 'prev')
   return last === null ? startCursor : { position: last.value.position, tag: last.value.tagAfter }
-}
-
-const missingBatch = ({ space, device, toSeq, position }: BoundaryRow): DriftlogError => {
-  const details = { space, device, toSeq, position }
-  return new DriftlogError('STORAGE_DAMAGED', `batch of ${device} up to ${toSeq} is gone`, details)
 }

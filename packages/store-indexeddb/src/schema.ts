@@ -1,31 +1,38 @@
 /**
  * What is in the database.
  *
- *     batch     [space, position]        the bytes, in arrival order
- *     boundary  [space, device, toSeq]   where that batch is, and its tag: small, so that judging a batch and finding
- *                                        what a device lacks never load bodies
- *     tip       [space, device]          what a device's boundaries add up to
- *     record    [space, key]
+ *     batch        [space, position]        the bytes, in arrival order
+ *     boundary     [space, branch, toSeq]   where that batch is, and its tags: small, so that judging a batch and finding
+ *                                           what a device lacks never load bodies
+ *     branch       [space, device, branch]  what a branch's boundaries add up to
+ *     certificate  [space, device]          of the device's first batch
+ *     record       [space, key]
  */
-import type { DeviceId, StoredRow } from '@driftlog/core'
+import type { DeviceId, HeldBranch, StoredRow } from '@driftlog/core'
 import type { DBSchema, IDBPDatabase, IDBPTransaction } from 'idb'
 
 export const DATABASE_VERSION = 1
 
 export interface BoundaryRow {
   readonly space: string
-  readonly device: DeviceId
+  readonly branch: DeviceId
+  readonly fromSeq: number
   readonly toSeq: number
   readonly position: number
   readonly tag: Uint8Array
+  /** After the first run of the batch: what a branch is named by. */
+  readonly firstTag: Uint8Array
 }
 
-export interface TipRow {
+export interface BranchRow extends HeldBranch {
   readonly space: string
   readonly device: DeviceId
-  readonly seq: number
-  readonly tag: Uint8Array
-  readonly certificate: Uint8Array
+}
+
+export interface CertificateRow {
+  readonly space: string
+  readonly device: DeviceId
+  readonly bytes: Uint8Array
 }
 
 export interface RecordRow {
@@ -37,19 +44,21 @@ export interface RecordRow {
 export interface Schema extends DBSchema {
   batch: { key: [string, number]; value: StoredRow }
   boundary: { key: [string, string, number]; value: BoundaryRow }
-  tip: { key: [string, string]; value: TipRow }
+  branch: { key: [string, string, string]; value: BranchRow }
+  certificate: { key: [string, string]; value: CertificateRow }
   record: { key: [string, string]; value: RecordRow }
 }
 
-export type StoreName = 'batch' | 'boundary' | 'tip' | 'record'
-export const STORES: readonly StoreName[] = ['batch', 'boundary', 'tip', 'record']
+export type StoreName = 'batch' | 'boundary' | 'branch' | 'certificate' | 'record'
+export const STORES: readonly StoreName[] = ['batch', 'boundary', 'branch', 'certificate', 'record']
 
 export type Transaction<Mode extends 'readonly' | 'readwrite'> = IDBPTransaction<Schema, StoreName[], Mode>
 
 export const createStores = (database: IDBPDatabase<Schema>): void => {
   database.createObjectStore('batch', { keyPath: ['space', 'position'] })
-  database.createObjectStore('boundary', { keyPath: ['space', 'device', 'toSeq'] })
-  database.createObjectStore('tip', { keyPath: ['space', 'device'] })
+  database.createObjectStore('boundary', { keyPath: ['space', 'branch', 'toSeq'] })
+  database.createObjectStore('branch', { keyPath: ['space', 'device', 'branch'] })
+  database.createObjectStore('certificate', { keyPath: ['space', 'device'] })
   database.createObjectStore('record', { keyPath: ['space', 'key'] })
 }
 
@@ -58,9 +67,10 @@ const keysAfter = (prefix: readonly (string | number)[], after: readonly (string
   IDBKeyRange.bound([...prefix, ...after], [...prefix, []], after.length > 0)
 
 export const keysOf = (space: string): IDBKeyRange => keysAfter([space], [])
+export const keysOfDevice = (space: string, device: DeviceId): IDBKeyRange => keysAfter([space, device], [])
 export const keysAfterPosition = (space: string, position: number): IDBKeyRange => keysAfter([space], [position])
-export const keysAfterSeq = (space: string, device: DeviceId, seq: number): IDBKeyRange =>
-  keysAfter([space, device], [seq])
+export const keysAfterSeq = (space: string, branch: DeviceId, seq: number): IDBKeyRange =>
+  keysAfter([space, branch], [seq])
 
 /** Exactly the keys that start with `prefix`. */
 export const keysWithPrefix = (space: string, prefix: string): IDBKeyRange => {
