@@ -11,9 +11,12 @@ import {
   type BatchHeader,
   decodeBatch,
   encodeHeader,
+  firstTagOf,
   isSpaceId,
   MAX_BATCH_BYTES,
   MAX_BATCH_OPS,
+  type RunEnd,
+  type Shift,
   SIGNATURE_BYTES,
 } from './batch.ts'
 import { signBatch, verifyBatch } from './signature.ts'
@@ -22,10 +25,19 @@ const space = 'home'
 const noSignature = new Uint8Array(SIGNATURE_BYTES)
 const tag = fc.uint8Array({ minLength: 16, maxLength: 16 })
 
+const device = fc.uint8Array({ minLength: 16, maxLength: 16 }).map(deviceIdFromBytes)
+const shift: fc.Arbitrary<Shift> = fc.record({
+  device,
+  base: fc.maxSafeNat(),
+  firstTag: tag,
+  shift: fc.maxSafeNat(),
+  floor: fc.maxSafeNat(),
+})
+
 const header: fc.Arbitrary<BatchHeader> = fc
   .record({
     space: fc.stringMatching(/^[\w-]{1,64}$/),
-    device: fc.uint8Array({ minLength: 16, maxLength: 16 }).map(deviceIdFromBytes),
+    device,
     fromSeq: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER - 1000 })),
     ops: fc.integer({ min: 1, max: MAX_BATCH_OPS }),
     coarseMaxHlc: fc.maxSafeNat(),
@@ -33,14 +45,32 @@ const header: fc.Arbitrary<BatchHeader> = fc
     flags: fc.nat({ max: 1 }),
     tagBefore: tag,
     tagAfter: tag,
+    // How many ops each inner run has; those that do not fit are left out.
+    inner: fc.array(fc.record({ length: fc.integer({ min: 1, max: 200 }), tag }), { maxLength: 6 }),
+    shifts: fc.array(shift, { maxLength: 3 }),
     certificate: fc.uint8Array({ maxLength: 200 }),
   })
-  .map(({ ops, ...fields }) => ({
+  .map(({ ops, inner, ...fields }) => ({
     ...fields,
     format: 1,
     toSeq: fields.fromSeq + ops - 1,
+    innerEnds: endsOf(fields.fromSeq, ops, inner),
     certificate: fields.fromSeq === 1 ? fields.certificate : undefined,
   }))
+
+const endsOf = (
+  fromSeq: number,
+  ops: number,
+  inner: readonly { readonly length: number; readonly tag: Uint8Array }[],
+): RunEnd[] => {
+  const ends: RunEnd[] = []
+  let toSeq = fromSeq - 1
+  for (const { length, tag } of inner) {
+    toSeq += length
+    if (toSeq < fromSeq + ops - 1) ends.push({ toSeq, tag })
+  }
+  return ends
+}
 
 /** The code with which `act` is refused, undefined where it is not; anything but a catalogued refusal fails the test. */
 const refusal = (act: () => unknown): ErrorCode | undefined => {
@@ -63,6 +93,8 @@ const base: BatchHeader = {
   flags: 0,
   tagBefore: new Uint8Array(16),
   tagAfter: new Uint8Array(16),
+  innerEnds: [],
+  shifts: [],
   certificate: undefined,
 }
 const decoding = (changes: Partial<BatchHeader>): ErrorCode | undefined =>
@@ -105,6 +137,63 @@ describe('a batch', () => {
       expect(decoding({ space: bad })).toBe('MALFORMED')
     expect(refusal(() => decodeBatch(new Uint8Array(MAX_BATCH_BYTES + 1)))).toBe('TOO_LARGE')
     expect(refusal(() => decodeBatch(new Uint8Array(0)))).toBe('MALFORMED')
+  })
+
+  it('ENV1 inner ends rise and leave the last run an op', () => {
+    const ending = (...ends: readonly number[]): ErrorCode | undefined =>
+      decoding({ innerEnds: ends.map((toSeq) => ({ toSeq, tag: new Uint8Array(16) })) })
+    expect(ending(5)).toBeUndefined()
+    expect(ending(6)).toBeUndefined()
+    expect(ending(5, 6)).toBeUndefined()
+    expect(ending(7)).toBe('MALFORMED')
+    expect(ending(8)).toBe('MALFORMED')
+    expect(ending(5, 6, 7)).toBe('MALFORMED')
+    expect(ending(6, 7)).toBe('MALFORMED')
+    expect(ending(Number.MAX_SAFE_INTEGER)).toBe('MALFORMED')
+  })
+
+  it('ENV1 counts of inner ends and of shifts are checked before anything is read', () => {
+    const plain = encodeHeader(base)
+    // Behind the tag before: no inner ends; behind the tag after: no shifts.
+    const shiftsAt = plain.length - 1
+    const endsAt = shiftsAt - 17
+    const withCount = (at: number, ...count: readonly number[]): ErrorCode | undefined =>
+      refusal(() =>
+        assembleBatch(
+          Uint8Array.of(...plain.subarray(0, at), ...count, ...plain.subarray(at + 1)),
+          new Uint8Array(3),
+          noSignature,
+        ),
+      )
+    for (const at of [endsAt, shiftsAt]) {
+      expect(withCount(at, 0)).toBeUndefined()
+      expect(withCount(at, 1)).toBe('MALFORMED')
+      expect(withCount(at, 0xff, 0xff, 0xff, 0x7f)).toBe('MALFORMED')
+      // Not in its shortest form.
+      expect(withCount(at, 0x80, 0)).toBe('MALFORMED')
+    }
+  })
+
+  it('ENV1 shifts are whole, and nothing stands behind them', () => {
+    const shifts = [{ device: base.device, base: 0, firstTag: new Uint8Array(16), shift: 0, floor: 0 }]
+    const whole = encodeHeader({ ...base, shifts })
+    const cut = (length: number): ErrorCode | undefined =>
+      refusal(() => assembleBatch(whole.subarray(0, length), new Uint8Array(3), noSignature))
+    expect(cut(whole.length)).toBeUndefined()
+    for (let missing = 1; missing <= 36; missing++) expect(cut(whole.length - missing)).toBe('MALFORMED')
+    const longer = Uint8Array.of(...whole, 0)
+    expect(refusal(() => assembleBatch(longer, new Uint8Array(3), noSignature))).toBe('MALFORMED')
+  })
+
+  it('BR1 the first tag is that after the first run, however many follow', () => {
+    const [one, two] = [new Uint8Array(16).fill(1), new Uint8Array(16).fill(2)]
+    expect(firstTagOf({ ...base, tagAfter: two })).toBe(two)
+    expect(firstTagOf({ ...base, tagAfter: two, innerEnds: [{ toSeq: 5, tag: one }] })).toBe(one)
+    const ends = [
+      { toSeq: 5, tag: one },
+      { toSeq: 6, tag: new Uint8Array(16) },
+    ]
+    expect(firstTagOf({ ...base, tagAfter: two, innerEnds: ends })).toBe(one)
   })
 
   it('a space id has 1 to 64 characters that are safe in any name', () => {
@@ -166,7 +255,9 @@ describe('a signed batch', () => {
     author = signingKeysFromSeed(new Uint8Array(32).fill(1))
     other = signingKeysFromSeed(new Uint8Array(32).fill(2))
     certificate = makeCertificate(space, author.publicKey, other)
-    first = signed({ fromSeq: 1, toSeq: 2, certificate }, author)
+    const innerEnds = [{ toSeq: 1, tag: new Uint8Array(16).fill(3) }]
+    const shifts = [{ device: base.device, base: 4, firstTag: new Uint8Array(16).fill(5), shift: 300, floor: 7 }]
+    first = signed({ fromSeq: 1, toSeq: 2, innerEnds, shifts, certificate }, author)
     later = signed({}, author)
   })
 
@@ -231,6 +322,8 @@ describe('a signed batch', () => {
       { flags: 1 },
       { tagBefore: new Uint8Array(16).fill(1) },
       { tagAfter: new Uint8Array(16).fill(1) },
+      { innerEnds: [{ toSeq: 5, tag: new Uint8Array(16) }] },
+      { shifts: [{ device: base.device, base: 1, firstTag: new Uint8Array(16), shift: 1, floor: 0 }] },
     ]
     for (const change of changes) {
       const moved = assembleBatch(encodeHeader({ ...later.header, ...change }), later.body, later.signature)

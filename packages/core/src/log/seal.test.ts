@@ -15,6 +15,7 @@ import {
   encodeHeader,
   FLAG_DEFLATE,
   MAX_BATCH_BYTES,
+  type RunEnd,
 } from './batch.ts'
 import { MAX_BODY_BYTES, openBatch, sealBatch } from './seal.ts'
 import { signBatch, verifyBatch } from './signature.ts'
@@ -36,13 +37,14 @@ const opsOf = (...stamps: number[]): ForgedOp[] =>
 const runBytes = (fromSeq: number, ...stamps: number[]): Uint8Array =>
   encodeRun(forgeRun(identity().device, fromSeq, opsOf(...stamps)))
 
-const seal = (runs: readonly Uint8Array[], fromSeq: number, toSeq: number, maxHlc = 1_000): Batch =>
-  sealBatch(
-    { ...identity(), fromSeq, toSeq, maxHlc, tagBefore: TAG, tagAfter: TAG },
-    runs,
-    identity().keys,
-    runs.slice(1).map(() => TAG),
-  )
+const seal = (
+  runs: readonly Uint8Array[],
+  fromSeq: number,
+  toSeq: number,
+  innerEnds: readonly RunEnd[] = [],
+  maxHlc = 1_000,
+): Batch =>
+  sealBatch({ ...identity(), fromSeq, toSeq, maxHlc, tagBefore: TAG, tagAfter: TAG, innerEnds }, runs, identity().keys)
 
 /** A batch whose header and body are what they are said to be, and signed. */
 const lie = (header: Partial<BatchHeader>, body: Uint8Array): Batch => {
@@ -53,12 +55,15 @@ const lie = (header: Partial<BatchHeader>, body: Uint8Array): Batch => {
 
 const bodyOf = (...runs: Uint8Array[]): Uint8Array => {
   const writer = new ByteWriter().varint(runs.length)
-  runs.forEach((run, index) => {
-    writer.bytes(run)
-    if (index < runs.length - 1) writer.raw(TAG)
-  })
+  for (const run of runs) writer.bytes(run)
   return writer.finish()
 }
+
+/** As bodies were before their ends stood in the header. */
+const withTagBetween = (one: Uint8Array, two: Uint8Array): Uint8Array =>
+  new ByteWriter().varint(2).bytes(one).raw(TAG).bytes(two).finish()
+
+const endAt = (toSeq: number): RunEnd[] => [{ toSeq, tag: TAG }]
 
 const deflated = (announced: number, plain: Uint8Array): Uint8Array =>
   new ByteWriter()
@@ -76,11 +81,17 @@ describe('sealing', () => {
           seq += length
           return runBytes(seq - length, ...stamps)
         })
-        const batch = decodeBatch(seal(runs, 1, seq - 1).bytes)
+        let toSeq = 0
+        const ends = lengths.map((length, index) => ({ toSeq: (toSeq += length), tag: TAG.map(() => index + 1) }))
+        const batch = decodeBatch(seal(runs, 1, seq - 1, ends.slice(0, -1)).bytes)
         verifyBatch(batch, undefined)
         const opened = openBatch(batch)
         expect(opened.map(({ bytes }) => Buffer.from(bytes))).toEqual(runs.map((bytes) => Buffer.from(bytes)))
         expect(opened.map(({ run }) => opCount(run))).toEqual(lengths)
+        // The tags between runs are the header's; the first and the last are those of the batch.
+        const inner = ends.slice(0, -1).map(({ tag }) => tag)
+        expect(opened.map(({ tagBefore }) => tagBefore)).toEqual([TAG, ...inner])
+        expect(opened.map(({ tagAfter }) => tagAfter)).toEqual([...inner, TAG])
       }),
       { numRuns: 50 },
     )
@@ -162,12 +173,22 @@ describe('sealing', () => {
     ).toBe('MALFORMED')
   })
 
+  it('[ENV1] runs that end where the header says open', () => {
+    const body = bodyOf(runBytes(1, 10), runBytes(2, 20, 30))
+    expect(codeOf(() => openBatch(lie({ toSeq: 3, innerEnds: endAt(1) }, body)))).toBe('ok')
+  })
+
   it.each<[string, Partial<BatchHeader>, () => Uint8Array]>([
     ['seqs beyond the runs', { toSeq: 3 }, () => bodyOf(runBytes(1, 10, 20))],
     ['seqs short of the runs', { toSeq: 1 }, () => bodyOf(runBytes(1, 10, 20))],
     ['another first seq', {}, () => bodyOf(runBytes(2, 10, 20))],
-    ['a gap between runs', { toSeq: 4 }, () => bodyOf(runBytes(1, 10), runBytes(3, 20, 30))],
-    ['the same run twice', {}, () => bodyOf(runBytes(1, 10), runBytes(1, 10))],
+    ['a gap between runs', { toSeq: 4, innerEnds: endAt(1) }, () => bodyOf(runBytes(1, 10), runBytes(3, 20, 30))],
+    ['the same run twice', { innerEnds: endAt(1) }, () => bodyOf(runBytes(1, 10), runBytes(1, 10))],
+    ['more runs than ends', {}, () => bodyOf(runBytes(1, 10), runBytes(2, 20))],
+    ['fewer runs than ends', { innerEnds: endAt(1) }, () => bodyOf(runBytes(1, 10, 20))],
+    ['an end inside a run', { toSeq: 3, innerEnds: endAt(1) }, () => bodyOf(runBytes(1, 10, 20), runBytes(3, 30))],
+    ['an end behind its run', { toSeq: 3, innerEnds: endAt(2) }, () => bodyOf(runBytes(1, 10), runBytes(2, 20, 30))],
+    ['tags between runs', { innerEnds: endAt(1) }, () => withTagBetween(runBytes(1, 10), runBytes(2, 20))],
     ['bytes after the runs', {}, () => Uint8Array.of(...bodyOf(runBytes(1, 10, 20)), 0)],
     ['no run', {}, () => bodyOf()],
     ['2^28 runs', {}, () => Uint8Array.of(0xff, 0xff, 0xff, 0x7f)],
