@@ -1,5 +1,5 @@
 /** One frame of each message of the protocol: what is on the wire. Appended to, never changed (see make-vectors). */
-import { type ClientMessage, encodeFrame, encodeVector, type ServerMessage } from '@driftlog/core'
+import { type ClientMessage, encodeFrame, encodeTips, encodeVector, type ServerMessage } from '@driftlog/core'
 import { bareHello } from '../../packages/core/src/protocol/messages.ts'
 import { hexOf, identityOf } from '../../packages/core/src/testing/replicas.test-support.ts'
 
@@ -9,22 +9,36 @@ const batch = Uint8Array.of(1, 2, 3)
 
 /** By sender and name, so that a diff says which message changed. */
 const messages = (): Record<string, { from: 'device' | 'server'; message: ClientMessage | ServerMessage }> => {
-  const vector = encodeVector(new Map([[identityOf(1).device, 300]]))
+  const { device } = identityOf(1)
+  const vector = encodeVector(new Map([[device, 300]]))
+  const tips = encodeTips(new Map([[device, { seq: 300, tag }]]))
   return {
     hello: {
       from: 'device',
-      message: { type: 'hello', protocol: 1, space: 'home', token: 'token', cursor: { position: 7, tag }, digest },
+      message: { type: 'hello', protocol: 2, space: 'home', token: 'token', cursor: { position: 7, tag }, digest },
     },
     'hello that opens a round trip': { from: 'device', message: bareHello('home') },
     push: { from: 'device', message: { type: 'push', id: 3, batches: [batch, batch] } },
     'pull after a cursor': { from: 'device', message: { type: 'pull', id: 4, after: { position: 7, tag } } },
     'pull above a vector': { from: 'device', message: { type: 'pull', id: 5, above: vector } },
+    locate: {
+      from: 'device',
+      message: {
+        type: 'locate',
+        id: 6,
+        device,
+        points: [
+          { seq: 2, tag },
+          { seq: 300, tag: digest },
+        ],
+      },
+    },
     ping: { from: 'device', message: { type: 'ping' } },
     'welcome, in sync': {
       from: 'server',
       message: {
         type: 'welcome',
-        protocol: 1,
+        protocol: 2,
         serverTimeMs: 1_790_000_000_000,
         role: 'writer',
         inSync: true,
@@ -36,13 +50,13 @@ const messages = (): Record<string, { from: 'device' | 'server'; message: Client
       from: 'server',
       message: {
         type: 'welcome',
-        protocol: 1,
+        protocol: 2,
         serverTimeMs: 1_790_000_000_000,
         role: 'reader',
         inSync: false,
         cursorValid: false,
         end: { position: 9, tag },
-        vector,
+        tips,
       },
     },
     pushed: {
@@ -57,6 +71,7 @@ const messages = (): Record<string, { from: 'device' | 'server'; message: Client
         ],
       },
     },
+    located: { from: 'server', message: { type: 'located', id: 6, seq: 2 } },
     'page that answers': {
       from: 'server',
       message: { type: 'page', id: 4, from: 7, batches: [batch], cursor: { position: 8, tag }, more: true },

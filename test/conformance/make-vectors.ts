@@ -3,8 +3,12 @@
  * Append to a list to add a case; a case that is on file stays as it is for ever.
  */
 import {
+  type BatchHeader,
+  branchId,
   type CounterTotal,
   type DeviceId,
+  encodeHeader,
+  encodeTips,
   encodeVector,
   hash,
   hlcFromMs,
@@ -134,6 +138,17 @@ const makeClock = () => ({
     seqs.forEach((seq, index) => vector.set(deviceIdFromBytes(new Uint8Array(16).fill(firstBytes[index])), seq))
     return { entries: [...vector], hex: hexOf(encodeVector(vector)) }
   }),
+  // Of a tag, its first 8 bytes.
+  tips: [[], [1, 300]].map((seqs) => {
+    const tips = seqs.map((seq, index) => {
+      const branch = deviceIdFromBytes(new Uint8Array(16).fill(0xff - index))
+      return [branch, { seq, tag: Uint8Array.from({ length: 16 }, (_, at) => at + index) }] as const
+    })
+    return {
+      entries: tips.map(([branch, { seq, tag }]) => [branch, seq, hexOf(tag)]),
+      hex: hexOf(encodeTips(new Map(tips))),
+    }
+  }),
 })
 
 const makeCrypto = () => {
@@ -165,7 +180,70 @@ const makeCrypto = () => {
     tagDevice: device,
     tagKey: hexOf(key),
     tag: hexOf(chainTag(next, key)),
+    branches: [0, 1, 300].map((base) => {
+      const firstTag = chainTag(hash(Uint8Array.of(base & 255)), key)
+      return { device, base, firstTag: hexOf(firstTag), branch: branchId(device, base, firstTag) }
+    }),
   }
+}
+
+const tagOf = (byte: number): Uint8Array => new Uint8Array(16).fill(byte)
+
+const headerOf = (changes: Partial<BatchHeader>): BatchHeader => ({
+  format: 1,
+  space: SPACE,
+  device: identityOf(1).device,
+  fromSeq: 300,
+  toSeq: 300,
+  coarseMaxHlc: toCoarse(T),
+  keyEpoch: 0,
+  flags: 0,
+  tagBefore: tagOf(1),
+  tagAfter: tagOf(2),
+  innerEnds: [],
+  shifts: [],
+  certificate: undefined,
+  ...changes,
+})
+
+/** A header in JSON. */
+export const describeHeader = ({ innerEnds, shifts, certificate, ...header }: BatchHeader) => ({
+  ...header,
+  tagBefore: hexOf(header.tagBefore),
+  tagAfter: hexOf(header.tagAfter),
+  innerEnds: innerEnds.map(({ toSeq, tag }) => ({ toSeq, tag: hexOf(tag) })),
+  shifts: shifts.map(({ firstTag, ...shift }) => ({ ...shift, firstTag: hexOf(firstTag) })),
+  ...(certificate && { certificate: hexOf(certificate) }),
+})
+
+const makeHeaders = () => {
+  const one = { device: identityOf(2).device, base: 0, firstTag: tagOf(5), shift: 0, floor: 0 }
+  const two = { device: identityOf(3).device, base: 300, firstTag: tagOf(6), shift: 4_096_000, floor: T }
+  const headers: Record<string, BatchHeader> = {
+    'one run': headerOf({}),
+    'the first of a device': headerOf({ fromSeq: 1, toSeq: 2, certificate: identityOf(1).certificate }),
+    'three runs': headerOf({
+      toSeq: 700,
+      flags: 1,
+      innerEnds: [
+        { toSeq: 300, tag: tagOf(3) },
+        { toSeq: 500, tag: tagOf(4) },
+      ],
+    }),
+    'two shifts': headerOf({ shifts: [one, two] }),
+    'inner ends, a shift and a certificate': headerOf({
+      fromSeq: 1,
+      toSeq: 2,
+      innerEnds: [{ toSeq: 1, tag: tagOf(3) }],
+      shifts: [two],
+      certificate: identityOf(1).certificate,
+    }),
+  }
+  return Object.entries(headers).map(([name, header]) => ({
+    name,
+    ...describeHeader(header),
+    hex: hexOf(encodeHeader(header)),
+  }))
 }
 
 const rowOf = (run: Run, change: number): JsonValue => {
@@ -365,6 +443,7 @@ export const makeVectors = (): Record<string, unknown> => ({
   },
   'clock.json': makeClock(),
   'crypto.json': makeCrypto(),
+  'headers.json': { headers: makeHeaders() },
   'runs.json': { runs: makeRuns() },
   'history.json': makeHistory(),
   'frames.json': makeFrames(),

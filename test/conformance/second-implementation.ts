@@ -55,6 +55,98 @@ export const tagKey = (epochKey: Uint8Array, space: string, device: string): Uin
 
 export const tagOf = (chainHash: Uint8Array, key: Uint8Array): Uint8Array => hash(chainHash, 16, key)
 
+/** BR1. */
+export const branchOf = (device: string, base: number, firstTag: Uint8Array): string => {
+  const named = join(domain('driftlog/branch/1'), deviceBytes(device), varint(base), prefixed(firstTag))
+  return Buffer.from(hash(named, 16)).toString('base64url')
+}
+
+export interface HeaderJson {
+  readonly format: number
+  readonly space: string
+  readonly device: string
+  readonly fromSeq: number
+  readonly toSeq: number
+  readonly coarseMaxHlc: number
+  readonly keyEpoch: number
+  readonly flags: number
+  readonly tagBefore: string
+  readonly tagAfter: string
+  readonly innerEnds: readonly { readonly toSeq: number; readonly tag: string }[]
+  readonly shifts: readonly {
+    readonly device: string
+    readonly base: number
+    readonly firstTag: string
+    readonly shift: number
+    readonly floor: number
+  }[]
+  readonly certificate?: string
+}
+
+/** ENV1: the plain part of a batch. */
+export const readHeader = (bytes: Uint8Array): HeaderJson => {
+  let at = 0
+  const take = (length: number): Uint8Array => {
+    if (at + length > bytes.length) throw new Error('header ends early')
+    at += length
+    return bytes.subarray(at - length, at)
+  }
+  const number = (): number => {
+    let value = 0
+    for (let scale = 1; ; scale *= 128) {
+      const [byte] = take(1)
+      value += (byte & 127) * scale
+      if (byte < 128) return value
+    }
+  }
+  const tag = (): string => toHex(take(16))
+  const id = (): string => Buffer.from(take(16)).toString('base64url')
+  const list = <Item>(item: () => Item): Item[] => Array.from({ length: number() }, item)
+
+  if (Buffer.from(take(3)).toString() !== 'DLB') throw new Error('not a batch')
+  const format = number()
+  const space = Buffer.from(take(number())).toString()
+  const device = id()
+  const [fromSeq, toSeq, coarseMaxHlc, keyEpoch, flags] = [number(), number(), number(), number(), number()]
+  const tagBefore = tag()
+  // How many ops each run has beyond its first, and where that leads to.
+  let next = fromSeq
+  const innerEnds = list(() => {
+    const end = next + number()
+    next = end + 1
+    return { toSeq: end, tag: tag() }
+  })
+  const tagAfter = tag()
+  const shifts = list(() => {
+    const branch = { device: id(), base: number(), firstTag: tag() }
+    return { ...branch, shift: number(), floor: number() }
+  })
+  const certificate = fromSeq === 1 ? { certificate: toHex(take(number())) } : {}
+  if (at !== bytes.length) throw new Error('header goes on')
+  const seqs = { format, space, device, fromSeq, toSeq, coarseMaxHlc, keyEpoch, flags }
+  return { ...seqs, tagBefore, tagAfter, innerEnds, shifts, ...certificate }
+}
+
+/** ENV1: the runs of a plain body, not encrypted and not compressed. */
+export const runsOf = (body: Uint8Array): Uint8Array[] => {
+  let at = 0
+  const number = (): number => {
+    let value = 0
+    for (let scale = 1; ; scale *= 128) {
+      const byte = body[at++]
+      value += (byte & 127) * scale
+      if (byte < 128) return value
+    }
+  }
+  const runs = Array.from({ length: number() }, () => {
+    const length = number()
+    at += length
+    return body.subarray(at - length, at)
+  })
+  if (at !== body.length) throw new Error('body goes on')
+  return runs
+}
+
 /** Splits a batch; checks its signature by the key that its device id is the fingerprint of. */
 export const checkBatch = (bytes: Uint8Array, publicKey: Uint8Array): { header: Uint8Array; body: Uint8Array } => {
   let length = 0

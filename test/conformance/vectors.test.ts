@@ -4,9 +4,11 @@ import { fileURLToPath } from 'node:url'
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { blake2b } from '@noble/hashes/blake2.js'
 import {
+  assembleBatch,
   cryptoReady,
   decodeClientFrame,
   decodeServerFrame,
+  decodeTips,
   decodeVector,
   type DeviceId,
   hash,
@@ -21,7 +23,7 @@ import { openBatch, sealBatch } from '../../packages/core/src/log/seal.ts'
 import { decodeRun, encodeRun } from '../../packages/core/src/op/run-codec.ts'
 import { readValue } from '../../packages/core/src/op/value.ts'
 import { createReplica, forgeRun, identityOf, shapes } from '../../packages/core/src/testing/replicas.test-support.ts'
-import { describeRun, fromJson, type JsonValue, makeVectors } from './make-vectors.ts'
+import { describeHeader, describeRun, fromJson, type JsonValue, makeVectors } from './make-vectors.ts'
 import * as second from './second-implementation.ts'
 import { fromHex, toHex } from './second-implementation.ts'
 
@@ -58,7 +60,10 @@ type CryptoVectors = Record<
   | 'tagKey'
   | 'tag',
   string
-> & { references: string[] }
+> & {
+  references: string[]
+  branches: { device: string; base: number; firstTag: string; branch: string }[]
+}
 interface History {
   space: string
   batches: { device: string; fromSeq: number; toSeq: number; tagAfter: string; chainAfter: string; hex: string }[]
@@ -78,7 +83,7 @@ const valueOf = (hex: string) => {
 }
 
 describe('golden vectors', () => {
-  it.each(['values.json', 'clock.json', 'crypto.json', 'runs.json', 'history.json', 'frames.json'])(
+  it.each(['values.json', 'clock.json', 'crypto.json', 'headers.json', 'runs.json', 'history.json', 'frames.json'])(
     '%s is what the code makes',
     (name) => {
       const made = makeVectors()[name]
@@ -107,13 +112,45 @@ describe('golden vectors', () => {
     }
     // Every kind of message has its frame here: a new one is added with its own.
     const kinds = new Set(frames.map(({ message }) => (message as { type: string }).type))
-    expect([...kinds].sort()).toEqual(['hello', 'page', 'ping', 'pong', 'pull', 'push', 'pushed', 'refused', 'welcome'])
+    expect([...kinds].sort()).toEqual([
+      'hello',
+      'locate',
+      'located',
+      'page',
+      'ping',
+      'pong',
+      'pull',
+      'push',
+      'pushed',
+      'refused',
+      'welcome',
+    ])
   })
 
   it('[VV1] vectors read back', () => {
     const { vectors } = load<{ vectors: { entries: [string, number][]; hex: string }[] }>('clock.json')
     for (const { entries, hex } of vectors) {
       expect(Object.fromEntries(decodeVector(fromHex(hex)))).toEqual(Object.fromEntries(entries))
+    }
+  })
+
+  it('[SYNC7] tips read back', () => {
+    const { tips } = load<{ tips: { entries: [string, number, string][]; hex: string }[] }>('clock.json')
+    for (const { entries, hex } of tips) {
+      const read = [...decodeTips(fromHex(hex))].map(([branch, { seq, mark }]) => [branch, seq, toHex(mark)])
+      const expected = entries.map(([branch, seq, tag]) => [branch, seq, tag.slice(0, 16)])
+      expect(Object.fromEntries(read.map((entry) => [entry[0], entry]))).toEqual(
+        Object.fromEntries(expected.map((entry) => [entry[0], entry])),
+      )
+    }
+  })
+
+  it('[ENV1] headers read back, by another implementation too', () => {
+    const { headers } = load<{ headers: (second.HeaderJson & { name: string; hex: string })[] }>('headers.json')
+    for (const { name, hex, ...described } of headers) {
+      expect(second.readHeader(fromHex(hex)), name).toEqual(described)
+      const batch = assembleBatch(fromHex(hex), new Uint8Array(0), new Uint8Array(64))
+      expect(describeHeader(batch.header), name).toEqual(described)
     }
   })
 
@@ -144,19 +181,30 @@ describe('golden vectors', () => {
     const key = second.tagKey(new Uint8Array(32), vectors.space, vectors.tagDevice)
     expect(toHex(key)).toBe(vectors.tagKey)
     expect(toHex(second.tagOf(next, key))).toBe(vectors.tag)
+    for (const { device, base, firstTag, branch } of vectors.branches) {
+      expect(second.branchOf(device, base, fromHex(firstTag))).toBe(branch)
+    }
   })
 
   it('[ENV1 LOG2 CELL7] the history: signatures and the digest by another library, the state in any order of devices', () => {
     const { space, batches, projected, voidOps, rows, digest } = load<History>('history.json')
     const keys = new Map<string, Uint8Array>()
-    for (const { hex, device, chainAfter, tagAfter } of batches) {
+    const ends = new Map<string, string>()
+    for (const { hex, device, fromSeq, toSeq, chainAfter, tagAfter } of batches) {
       const bytes = fromHex(hex)
       const { certificate, flags } = decodeBatch(bytes).header
       // Not compressed: the bytes of a deflate stream are not part of the format.
       expect(flags).toBe(0)
       if (certificate !== undefined) keys.set(device, certificate.subarray(0, 32))
       expect(second.fingerprint(keys.get(device)!)).toBe(device)
-      second.checkBatch(bytes, keys.get(device)!)
+      const { header, body } = second.checkBatch(bytes, keys.get(device)!)
+      const read = second.readHeader(header)
+      expect(read).toMatchObject({ device, fromSeq, toSeq, tagAfter, innerEnds: [], shifts: [] })
+      // Each goes on from where the one before it of its device ended.
+      expect(read.tagBefore).toBe(ends.get(`${device} ${fromSeq - 1}`) ?? read.tagBefore)
+      expect(fromSeq === 1 || ends.has(`${device} ${fromSeq - 1}`)).toBe(true)
+      ends.set(`${device} ${toSeq}`, tagAfter)
+      expect(second.runsOf(body)).toHaveLength(1)
       const changed = bytes.slice()
       changed[bytes.length - 70] ^= 1
       expect(() => second.checkBatch(changed, keys.get(device)!)).toThrow()
