@@ -5,19 +5,23 @@ import {
   DriftlogError,
   idSource,
   isSpaceId,
-  OpLog,
+  type OpLog,
   type Ports,
-  Projector,
+  type Projector,
   type Schema,
   systemPorts,
   Writer,
+  type WriterIdentity,
 } from '@driftlog/core'
 import { LiveTables } from './query/live-tables.ts'
 import { openSqlJs, type SqlJsOptions } from './query/sql-js.ts'
 import { Replica } from './replica.ts'
+import { CorrectedClock } from './state/corrected-clock.ts'
+import { ReplicaState } from './state/replica-state.ts'
 import { loadBookmarks } from './storage/bookmarks.ts'
-import { loadIdentity, retiredSlot } from './storage/identity.ts'
+import { loadIdentity, type RenewedIdentity, renewIdentity } from './storage/identity.ts'
 import { Keeper } from './storage/keeper.ts'
+import { readStore } from './storage/read-store.ts'
 import { SyncEngine } from './sync/engine.ts'
 import type { Transport } from './transport/transport.ts'
 
@@ -50,24 +54,22 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
   await cryptoReady()
   const { slot, release } = await store.claimSlot(space)
   try {
+    const renew = (): Promise<RenewedIdentity> => renewIdentity(store, space, slot, ports.random)
+    const stored = await readStore(store, space)
     const identity = await loadIdentity(store, space, slot, ports.random)
-    const { highWater, cursor, acknowledged } = await loadBookmarks(store, space, identity.device)
-    const projector = new Projector()
-    const log = new OpLog(space, projector)
-    const keeper = new Keeper(store, space, log, ports.timers)
-    await keeper.load()
-    expectOwnShown(log, projector, identity.device)
-    const writer = new Writer(identity, log, projector, highWater)
-    keeper.begin(writer, retiredSlot(slot))
-    const tables = new LiveTables({
-      schema,
-      cells: projector.cells,
-      openDatabase: () => openSqlJs(options.sqlJs),
-    })
-    const engine =
-      transport && new SyncEngine({ space, device: identity.device, transport, keeper, ports, cursor, acknowledged })
+    const { highWater, clockOffsetMs, cursor, acknowledged } = await loadBookmarks(store, space, identity.device)
+    const { log, projector, end: read } = stored
+    const isForked = log.branchesOf(identity.device).some((branch) => branch !== identity.device)
+    if (!isForked) expectOwnShown(log, projector, identity.device)
+    const writes = isForked ? await takeOn(store, space, await renew()) : identity
+    const state = new ReplicaState({ log, projector, writer: new Writer(writes, log, projector, highWater) })
+    const keeper = new Keeper({ store, space, timers: ports.timers, state, read, renew })
+    keeper.begin()
+    const tables = new LiveTables({ schema, cells: projector.cells, openDatabase: () => openSqlJs(options.sqlJs) })
+    const engine = transport && new SyncEngine({ space, state, transport, keeper, ports, cursor, acknowledged })
     const newId = idSource(ports.random)
-    const parts = { schema, space, ports, newId, log, projector, writer, keeper, tables, engine, acknowledged, release }
+    const clock = new CorrectedClock(ports.clock, clockOffsetMs)
+    const parts = { schema, space, ports, clock, newId, state, keeper, tables, engine, acknowledged, release }
     const replica = new Replica(parts)
     if (options.online !== false) engine?.input({ kind: 'goOnline' })
     return replica
@@ -75,6 +77,12 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
     await release()
     throw error
   }
+}
+
+/** BR3: this slot's device was found to be written elsewhere while nobody wrote as it. */
+const takeOn = async (store: BatchStore, space: string, { identity, record }: RenewedIdentity): Promise<WriterIdentity> => {
+  await store.append(space, [], { records: [record] })
+  return identity
 }
 
 /** A device must have seen all that it wrote before it writes on. */

@@ -17,26 +17,27 @@ import {
   type Field,
   hlcToMs,
   lawOf,
-  type OpLog,
   type Ports,
-  type Projector,
   type QueryBuilder,
   type Schema,
-  seqOf,
   type Table,
   type VersionVector,
-  type Writer,
   writesOf,
 } from '@driftlog/core'
 import type { Compilable } from 'kysely'
 import type { Observable } from 'rxjs'
 import { planTables, type TablePlan } from './mutate/plan.ts'
-import { createReceipt, Milestones, type Receipt } from './mutate/receipts.ts'
+import { OwnWork } from './mutate/own-work.ts'
+import { createReceipt, type Receipt } from './mutate/receipts.ts'
 import { Transaction, type Tx } from './mutate/transaction.ts'
 import type { LiveTables } from './query/live-tables.ts'
 import { StatusBoard } from './status/status-board.ts'
 import type { Status } from './status/status.ts'
+import type { CorrectedClock } from './state/corrected-clock.ts'
+import type { ReplicaState } from './state/replica-state.ts'
+import { clockOffsetRecord } from './storage/bookmarks.ts'
 import type { Keeper } from './storage/keeper.ts'
+import { clockAhead } from './sync/clock-ahead.ts'
 import type { SyncEngine } from './sync/engine.ts'
 
 /** One of several concurrent values of a field. */
@@ -51,10 +52,10 @@ export interface ReplicaParts<S extends Schema> {
   readonly schema: S
   readonly space: string
   readonly ports: Ports
+  /** The device's clock as it is stamped by. */
+  readonly clock: CorrectedClock
   readonly newId: () => string
-  readonly log: OpLog
-  readonly projector: Projector
-  readonly writer: Writer
+  readonly state: ReplicaState
   readonly keeper: Keeper
   readonly tables: LiveTables<S>
   /** undefined: a replica without a server. */
@@ -67,22 +68,27 @@ export interface ReplicaParts<S extends Schema> {
 export class Replica<S extends Schema> {
   readonly #parts: ReplicaParts<S>
   readonly #plans: ReadonlyMap<string, TablePlan>
-  readonly #stored: Milestones
-  readonly #acknowledged: Milestones
+  readonly #own: OwnWork
   readonly #board: StatusBoard
   #isMutating = false
+  #isSettingClock = false
   #closing: Promise<void> | undefined
 
   /** Use `openReplica`. */
   constructor(parts: ReplicaParts<S>) {
     this.#parts = parts
     this.#plans = planTables(parts.schema)
-    const { keeper, engine, tables } = parts
-    this.#stored = new Milestones(keeper.storedSeq)
-    this.#acknowledged = new Milestones(seqOf(parts.acknowledged, this.device))
+    const { keeper, engine, tables, state } = parts
+    this.#own = new OwnWork({ state, keeper, acknowledged: parts.acknowledged })
     this.#board = new StatusBoard(parts)
+    state.replaced.subscribe(() => {
+      tables.replace(state.projector.cells)
+      this.#own.replaced()
+      engine?.input({ kind: 'renamed', held: keeper.stored() })
+      this.#board.refresh()
+    })
     keeper.changes.subscribe(() => {
-      this.#stored.reach(keeper.storedSeq)
+      this.#own.stored()
       engine?.input({ kind: 'localAppended', held: keeper.stored() })
       this.#board.refresh()
     })
@@ -95,10 +101,19 @@ export class Replica<S extends Schema> {
       tables.changed()
       this.#board.refresh()
     })
-    engine?.acknowledged$.subscribe((vector) => {
-      const seq = seqOf(vector, this.device)
-      // A server that has more of this device than was ever sent has another branch, and says nothing about this one.
-      if (seq <= keeper.storedSeq) this.#acknowledged.reach(seq)
+    engine?.acknowledged$.subscribe((vector) => this.#own.acknowledged(vector))
+    engine?.serverTime$.subscribe((serverTimeMs) => {
+      if (parts.clock.follow(serverTimeMs)) keeper.keep(clockOffsetRecord(parts.clock.offsetMs))
+    })
+    engine?.status$.subscribe(({ refused }) => {
+      if (this.#isSettingClock || !refused.some(({ code }) => code === 'CLOCK_AHEAD')) return
+      this.#isSettingClock = true
+      clockAhead(parts, refused, engine.acknowledged$.value)
+        // The store failed or the replica closes: the server refuses again, and it is tried again.
+        .catch((error: unknown) => keeper.failed(error))
+        .finally(() => {
+          this.#isSettingClock = false
+        })
     })
   }
 
@@ -110,9 +125,9 @@ export class Replica<S extends Schema> {
     return this.#parts.schema
   }
 
-  /** The author id of this replica. */
+  /** The author id of this replica. It changes where another copy of this device is found, or its clock was far ahead. */
   get device(): DeviceId {
-    return this.#parts.writer.identity.device
+    return this.#parts.state.writer.identity.device
   }
 
   /**
@@ -122,12 +137,13 @@ export class Replica<S extends Schema> {
    */
   mutate<T>(change: (tx: Tx<S>) => T): Receipt<T> {
     this.#expectOpen()
-    const { writer, projector, keeper, ports, newId, schema, tables } = this.#parts
+    const { keeper, clock, newId, schema, tables } = this.#parts
+    const { writer, projector } = this.#parts.state
     // The inner one would take the outer one's stamp, and the outer op would be void everywhere (OP5).
     if (this.#isMutating) throw new DriftlogError('OPTION_INVALID', 'mutate was called inside the function of a mutate')
     if (keeper.error !== undefined)
       throw new DriftlogError('READ_ONLY', keeper.error.message, { cause: keeper.error.code })
-    const hlc = writer.nextStamp(ports.clock.now())
+    const hlc = writer.nextStamp(clock.now())
     const transaction = new Transaction({
       plans: this.#plans,
       cells: projector.cells,
@@ -147,12 +163,13 @@ export class Replica<S extends Schema> {
     refusePromise(value)
     this.#expectOpen()
     const changes = transaction.changes()
-    if (changes.length === 0) return createReceipt(value, undefined, this.#stored, this.#acknowledged)
+    const { stored, acknowledged } = this.#own.current
+    if (changes.length === 0) return createReceipt(value, undefined, stored, acknowledged)
     const { toSeq } = writer.write(changes, hlc, schema.version)
     keeper.scheduleFlush()
     tables.changed()
     this.#board.refresh()
-    return createReceipt(value, { device: this.device, seq: toSeq }, this.#stored, this.#acknowledged)
+    return createReceipt(value, { device: this.device, seq: toSeq }, stored, acknowledged)
   }
 
   /** Runs a Kysely select over the tables. Sees every mutation before it. Rejects with QUERY_INVALID or CLOSED. */
@@ -187,7 +204,8 @@ export class Replica<S extends Schema> {
     id: string,
     field: keyof S['tables'][K]['fields'] & string,
   ): Candidate[] {
-    const { projector, schema } = this.#parts
+    const { schema } = this.#parts
+    const { projector } = this.#parts.state
     const definition = (schema.tables as Record<string, Table | undefined>)[table]?.fields[field] as Field | undefined
     if (definition === undefined)
       throw new DriftlogError('OPTION_INVALID', `no field ${table}.${field}`, { table, field })
@@ -196,7 +214,7 @@ export class Replica<S extends Schema> {
     return writesOf(row, lawOf(definition), [field])
       .map(({ ref, value }) => ({
         value: decodeField(definition, value),
-        author: projector.ops.deviceId(deviceOfRef(ref)),
+        author: projector.ops.authorId(deviceOfRef(ref)),
         at: new Date(hlcToMs(projector.ops.stamp(ref))),
       }))
       .reverse()
@@ -204,17 +222,17 @@ export class Replica<S extends Schema> {
 
   /** The digest over all cells, as hex: equal on every replica that has projected the same ops, whatever its schema. */
   digest(): string {
-    return Array.from(this.#parts.projector.cells.digest(), (byte) => byte.toString(16).padStart(2, '0')).join('')
+    return Array.from(this.#parts.state.projector.cells.digest(), (byte) => byte.toString(16).padStart(2, '0')).join('')
   }
 
   /** Ops in this replica's log: device → highest seq. */
   held(): VersionVector {
-    return this.#parts.log.held()
+    return this.#parts.state.log.held()
   }
 
   /** Ops that this replica shows: device → highest seq. */
   projected(): VersionVector {
-    return new Map(this.#parts.projector.projected)
+    return new Map(this.#parts.state.projector.projected)
   }
 
   /** Pauses or resumes syncing on purpose. Everything else goes on. */
@@ -250,10 +268,8 @@ export class Replica<S extends Schema> {
       await keeper.close()
     } finally {
       tables.close()
-      this.#stored.reach(keeper.storedSeq)
-      const closed = new DriftlogError('CLOSED')
-      this.#stored.abandon(closed)
-      this.#acknowledged.abandon(closed)
+      this.#own.stored()
+      this.#own.abandon(new DriftlogError('CLOSED'))
       this.#board.close()
       await release()
     }

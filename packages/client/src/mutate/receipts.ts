@@ -25,6 +25,10 @@ export class Milestones {
     this.#reached = reached
   }
 
+  get reached(): number {
+    return this.#reached
+  }
+
   reach(seq: number): void {
     this.#reached = seq
     if (this.#waiting.length === 0) return

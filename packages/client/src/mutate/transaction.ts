@@ -217,7 +217,7 @@ export class Transaction {
     const shown: Record<string, unknown> = {
       id,
       createdAt: row === undefined || row.created === 0 ? now : new Date(hlcToMs(projector.ops.stamp(row.created))),
-      createdBy: row === undefined || row.created === 0 ? device : projector.ops.deviceId(deviceOfRef(row.created)),
+      createdBy: row === undefined || row.created === 0 ? device : projector.ops.authorId(deviceOfRef(row.created)),
       updatedAt:
         row === undefined || row.updated === 0 || isWritten ? now : new Date(hlcToMs(projector.ops.stamp(row.updated))),
     }

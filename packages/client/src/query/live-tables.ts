@@ -53,6 +53,7 @@ type Query<S extends Schema, O> = (db: QueryBuilder<S>) => Compilable<O>
 export class LiveTables<S extends Schema> {
   readonly #options: LiveTablesOptions<S>
   readonly #builder: QueryBuilder<S>
+  #cells: CellState
   #opening: Promise<Tables> | undefined
   #opened: Tables | undefined
   /** Counts flushes; `#flushedAt` has the last one that touched a table. */
@@ -68,7 +69,14 @@ export class LiveTables<S extends Schema> {
 
   constructor(options: LiveTablesOptions<S>) {
     this.#options = options
+    this.#cells = options.cells
     this.#builder = createQueryBuilder<S>()
+  }
+
+  /** Other cells have taken the place of those before; they know the same rows by the same numbers, and all are dirty. */
+  replace(cells: CellState): void {
+    this.#cells = cells
+    this.changed()
   }
 
   /** Something was projected. */
@@ -117,8 +125,7 @@ export class LiveTables<S extends Schema> {
   }
 
   #flush(tables: Tables): void {
-    const { schema, cells } = this.#options
-    const dirty = takeDirtyRows(cells, schema)
+    const dirty = takeDirtyRows(this.#cells, this.#options.schema)
     if (dirty.length === 0) return
     try {
       tables.flush(dirty)
@@ -136,7 +143,7 @@ export class LiveTables<S extends Schema> {
     this.#opening = undefined
     this.#opened = undefined
     tables.close()
-    this.#options.cells.markAllDirty()
+    this.#cells.markAllDirty()
     const changes = this.#changes
     this.#changes = new Subject()
     changes.error(error)

@@ -1,13 +1,12 @@
 /** Keeps the status in step with everything that it is made of. One emission a microtask, and only on a difference. */
 import {
   DriftlogError,
-  type OpLog,
   type Ports,
-  type Projector,
   type SessionStatus,
   type VersionVector,
 } from '@driftlog/core'
 import { BehaviorSubject, filter, firstValueFrom, map, merge } from 'rxjs'
+import type { ReplicaState } from '../state/replica-state.ts'
 import type { Keeper } from '../storage/keeper.ts'
 import type { SyncEngine } from '../sync/engine.ts'
 import { countAbove, equalStatus, type Status, statusError, summarize } from './status.ts'
@@ -23,8 +22,7 @@ const NO_SESSION: SessionStatus = {
 
 export interface StatusSources {
   readonly ports: Ports
-  readonly log: OpLog
-  readonly projector: Projector
+  readonly state: ReplicaState
   readonly keeper: Keeper
   readonly engine: SyncEngine | undefined
   readonly acknowledged: VersionVector
@@ -64,8 +62,9 @@ export class StatusBoard {
   }
 
   get #pending(): number {
-    const { log, engine, acknowledged } = this.#sources
-    return countAbove(log.held(), engine?.acknowledged$.value ?? acknowledged)
+    const { state, engine, acknowledged } = this.#sources
+    const known = engine?.acknowledged$.value ?? acknowledged
+    return countAbove(state.log.held(), known, (branch) => state.log.branch(branch)?.base ?? 0)
   }
 
   /** This device and the server have the same ops, and it is stored here. */
@@ -82,7 +81,8 @@ export class StatusBoard {
   }
 
   #read(): Status {
-    const { log, projector, keeper } = this.#sources
+    const { keeper } = this.#sources
+    const { log, projector } = this.#sources.state
     const { online, syncing } = this.#session
     const flags = {
       online,
@@ -116,10 +116,10 @@ export class StatusBoard {
 
   /** What an attempt that is under way cannot get past: while connecting, why the last connection failed is history. */
   #lastingError(): Status['error'] {
-    const { keeper, log } = this.#sources
+    const { keeper, state } = this.#sources
     const { phase } = this.#session
     const isTrying = phase === 'connecting' || phase === 'greeting'
-    return statusError(keeper.error ?? keeper.readError, log.damage, isTrying ? NO_SESSION : this.#session, 0)
+    return statusError(keeper.error ?? keeper.readError, state.log.damage, isTrying ? NO_SESSION : this.#session, 0)
   }
 
   close(): void {

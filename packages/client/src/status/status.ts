@@ -1,9 +1,10 @@
 import {
+  type DeviceId,
   DriftlogError,
   type ErrorCode,
   type SessionStatus,
   type VersionVector,
-  type RefusedDevice,
+  type RefusedBranch,
 } from '@driftlog/core'
 
 /** What a person wants to know of a replica. Flags can hold together; `summary` is the one word for all of it. */
@@ -50,7 +51,7 @@ export const statusError = (
   return { code: found.code, message: 'message' in found ? found.message : describeRefusal(found) }
 }
 
-const describeRefusal = ({ device, code, details }: RefusedDevice): string => {
+const describeRefusal = ({ device, code, details }: RefusedBranch): string => {
   const particulars = Object.entries({ device, ...details }).map(([name, value]) => `${name} ${value}`)
   return new DriftlogError(code, particulars.join(', ')).message
 }
@@ -62,10 +63,17 @@ export const summarize = (status: Omit<Status, 'summary'>): Status['summary'] =>
   return status.conflicts > 0 ? 'conflict' : 'up-to-date'
 }
 
-/** How many ops `held` has above `known`. */
-export const countAbove = (held: VersionVector, known: VersionVector): number => {
+/** How many ops `held` has above `known`. `baseOf`: the seq before the first of a branch. */
+export const countAbove = (
+  held: VersionVector,
+  known: VersionVector,
+  baseOf: (branch: DeviceId) => number,
+): number => {
   let count = 0
-  for (const [device, seq] of held) count += Math.max(0, seq - (known.get(device) ?? 0))
+  for (const [branch, seq] of held) {
+    const knownSeq = known.get(branch) ?? 0
+    if (seq > knownSeq) count += seq - Math.max(knownSeq, baseOf(branch))
+  }
   return count
 }
 

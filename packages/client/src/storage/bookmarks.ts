@@ -13,20 +13,29 @@ import {
 } from '@driftlog/core'
 import type { BatchStore, DeviceId, RecordChange } from '@driftlog/core'
 
-const CLOCK = 'clock'
+const OFFSET = 'clock-offset'
 const CURSOR = 'cursor'
+// One a device: a clock that was set right must not be raised again by what another tab met.
+const clockKey = (device: DeviceId): string => `clock/${device}`
 // One a device: of its own ops each tab knows most.
 const acknowledgedKey = (device: DeviceId): string => `acknowledged/${device}`
 
 export interface Bookmarks {
   readonly highWater: Hlc
+  /** By how many milliseconds this device's clock was last found to be ahead. */
+  readonly clockOffsetMs: number
   readonly cursor: Cursor | undefined
   readonly acknowledged: VersionVector
 }
 
-export const clockRecord = (highWater: Hlc): RecordChange => ({
-  key: CLOCK,
+export const clockRecord = (device: DeviceId, highWater: Hlc): RecordChange => ({
+  key: clockKey(device),
   value: new ByteWriter(8).varint(highWater).finish(),
+})
+
+export const clockOffsetRecord = (offsetMs: number): RecordChange => ({
+  key: OFFSET,
+  value: offsetMs === 0 ? undefined : new ByteWriter(8).varint(offsetMs).finish(),
 })
 
 export const cursorRecord = ({ position, tag }: Cursor): RecordChange => ({
@@ -41,11 +50,13 @@ export const acknowledgedRecord = (device: DeviceId, vector: VersionVector): Rec
 
 export const loadBookmarks = async (store: BatchStore, space: string, device: DeviceId): Promise<Bookmarks> => {
   const values = new Map((await store.records(space, '')).map(({ key, value }) => [key, value]))
-  const clock = values.get(CLOCK)
+  const clock = values.get(clockKey(device))
+  const offset = values.get(OFFSET)
   const cursor = values.get(CURSOR)
   const acknowledged = values.get(acknowledgedKey(device))
   return {
     highWater: clock === undefined ? 0 : new ByteReader(clock).varint(),
+    clockOffsetMs: offset === undefined ? 0 : new ByteReader(offset).varint(),
     cursor: cursor === undefined ? undefined : readCursor(new ByteReader(cursor)),
     acknowledged: acknowledged === undefined ? new Map() : decodeVector(acknowledged),
   }

@@ -17,6 +17,12 @@ const INSTALLATION_KEY = 'installation'
 const SEED_BYTES = 32
 const slotKey = (slot: number): string => `slot/${slot}`
 
+/** An identity, and what makes the store remember it as the slot's. */
+export interface RenewedIdentity {
+  readonly identity: WriterIdentity
+  readonly record: RecordChange
+}
+
 const read = async (store: BatchStore, space: string, key: string): Promise<Uint8Array | undefined> =>
   (await store.records(space, key)).find((record) => record.key === key)?.value
 
@@ -33,8 +39,10 @@ const readOrMakeSeed = async (
   return (await read(store, space, key))!
 }
 
-/** Forgets a slot's key: whoever opens the slot next writes as a new device. */
-export const retiredSlot = (slot: number): RecordChange => ({ key: slotKey(slot), value: undefined })
+const identityOf = (space: string, keys: SigningKeys, installation: SigningKeys): WriterIdentity => {
+  const certificate = makeCertificate(space, keys.publicKey, installation)
+  return { space, device: fingerprint(keys.publicKey), keys, certificate }
+}
 
 /** The identity of a slot that this process holds, made and stored where it is new. */
 export const loadIdentity = async (
@@ -44,8 +52,22 @@ export const loadIdentity = async (
   random: Randomness,
 ): Promise<WriterIdentity> => {
   const installation = signingKeysFromSeed(await readOrMakeSeed(store, space, INSTALLATION_KEY, random))
-  const keys: SigningKeys = signingKeysFromSeed(await readOrMakeSeed(store, space, slotKey(slot), random))
-  const device = fingerprint(keys.publicKey)
+  const keys = signingKeysFromSeed(await readOrMakeSeed(store, space, slotKey(slot), random))
   // Ed25519 signs deterministically, so the certificate comes out the same each time.
-  return { space, device, keys, certificate: makeCertificate(space, keys.publicKey, installation) }
+  return identityOf(space, keys, installation)
+}
+
+/** BR3: a new key for a slot whose device must not write any more. It counts once `record` is stored. */
+export const renewIdentity = async (
+  store: BatchStore,
+  space: string,
+  slot: number,
+  random: Randomness,
+): Promise<RenewedIdentity> => {
+  const installation = signingKeysFromSeed(await readOrMakeSeed(store, space, INSTALLATION_KEY, random))
+  const seed = random.bytes(SEED_BYTES)
+  return {
+    identity: identityOf(space, signingKeysFromSeed(seed), installation),
+    record: { key: slotKey(slot), value: seed },
+  }
 }

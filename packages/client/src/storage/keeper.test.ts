@@ -12,10 +12,13 @@ import {
   Projector,
   signBatch,
   signingKeysFromSeed,
+  startCursor,
   systemPorts,
   Writer,
 } from '@driftlog/core'
 import { beforeAll, expect, it } from 'vitest'
+import { ReplicaState } from '../state/replica-state.ts'
+import { renewIdentity } from './identity.ts'
 import { Keeper } from './keeper.ts'
 
 beforeAll(cryptoReady)
@@ -30,8 +33,11 @@ const identityOf = (seed: number) => {
 const open = () => {
   const projector = new Projector()
   const log = new OpLog(SPACE, projector)
-  const keeper = new Keeper(memoryStore(), SPACE, log, systemPorts.timers)
-  keeper.begin(new Writer(identityOf(1), log, projector, 0), { key: 'slot/0', value: undefined })
+  const state = new ReplicaState({ log, projector, writer: new Writer(identityOf(1), log, projector, 0) })
+  const store = memoryStore()
+  const renew = () => renewIdentity(store, SPACE, 0, systemPorts.random)
+  const keeper = new Keeper({ store, space: SPACE, timers: systemPorts.timers, state, read: startCursor, renew })
+  keeper.begin()
   return { keeper, log }
 }
 
@@ -48,6 +54,8 @@ const undecodable = (seed: number, fromSeq: number): Batch => {
     flags: 0,
     tagBefore: new Uint8Array(16).fill(fromSeq - 1),
     tagAfter: new Uint8Array(16).fill(fromSeq),
+    innerEnds: [],
+    shifts: [],
     certificate: fromSeq === 1 ? certificate : undefined,
   })
   const body = Uint8Array.of(1, 2, 3)
@@ -58,11 +66,11 @@ it('[ENV5] what a member signed that does not decode ends that device here, and 
   const { keeper, log } = open()
   const cursor = { position: 7, tag: new Uint8Array(16) }
   const bad = identityOf(2).device
-  expect(await keeper.ingest([undecodable(2, 1)], cursor)).toMatchObject([{ device: bad, code: 'MALFORMED' }])
+  expect(await keeper.ingest([undecodable(2, 1)], cursor)).toMatchObject({ refused: [{ device: bad, code: 'MALFORMED' }] })
   // Its certificate is not held, so a later batch cannot even be checked: the delivery brings it again, by vector.
-  expect(await keeper.ingest([undecodable(2, 1), undecodable(2, 2)], cursor)).toMatchObject([
-    { device: bad, code: 'MALFORMED' },
-  ])
+  expect(await keeper.ingest([undecodable(2, 1), undecodable(2, 2)], cursor)).toMatchObject({
+    refused: [{ device: bad, code: 'MALFORMED' }],
+  })
   expect(log.heldSeq(bad)).toBe(0)
   await keeper.close()
 })

@@ -4,70 +4,95 @@
  *     mutate ─▶ open run ─ seal ─▶ unstored batches ─ append ─▶ stored        (one append at a time: group commit)
  *     session ─▶ ingest ─ check ─ append ─▶ log ─▶ projector
  *     other tabs ─▶ watch ─ read ─▶ log ─▶ projector
+ *     a fork, a shift ─▶ read the store anew ─▶ another log in the place of this one
  *
  * Invariants:
  * - KEEP1 a remote batch enters the log only once it is durable here, so whatever an op saw is stored before it (SYNC1);
  * - KEEP2 one append at a time; own batches in order of seq; an append that failed is tried again as it was, and until it
  *   succeeds the replica is read-only and keeps everything in memory;
  * - KEEP3 `storedSeq` (own) and `stored()` (all) tell what is durable, never what is only in memory;
- * - KEEP4 once `close` was called nothing but its own last append is begun: no retry, no ingest, no reading.
+ * - KEEP4 once `close` was called nothing but its own last append is begun: no retry, no ingest, no reading;
+ * - KEEP5 whose device is found to be written elsewhere writes on under another (BR3), decided before anything else is stored.
  */
 import {
   type AppendOutcome,
   type Batch,
   type BatchPage,
   type BatchStore,
+  branchesInTheWay,
   type CheckedBatch,
   type Cursor,
   type DeviceId,
   DriftlogError,
-  equalBytes,
-  type OpLog,
+  type Hlc,
+  isRefusal,
+  type LocalTree,
   type PageLimit,
   type RecordChange,
-  startCursor,
+  type RefusedBranch,
+  sealShifts,
+  type Shift,
+  type TakenBranch,
   type Timers,
   type VersionVector,
-  type Writer,
+  Writer,
 } from '@driftlog/core'
 import { Subject } from 'rxjs'
+import type { ReplicaState } from '../state/replica-state.ts'
 import { clockRecord, cursorRecord } from './bookmarks.ts'
+import type { RenewedIdentity } from './identity.ts'
+import { localTree } from './local-tree.ts'
+import { LOAD_PAGE, readStore } from './read-store.ts'
 import { Retry } from './retry.ts'
 
-const LOAD_PAGE = { batches: 500, bytes: 8_000_000 }
+export interface KeeperOptions {
+  readonly store: BatchStore
+  readonly space: string
+  readonly timers: Timers
+  readonly state: ReplicaState
+  /** Everything up to it is in the log. */
+  readonly read: Cursor
+  /** Another identity for this slot. */
+  readonly renew: () => Promise<RenewedIdentity>
+}
 
-/** A batch of a delivery that was not taken in, and why. */
-export interface NotTaken {
+/** What became of a delivery. */
+export interface Ingested {
+  readonly taken: readonly TakenBranch[]
+  readonly isRenamed: boolean
+  readonly refused: readonly RefusedBranch[]
+}
+
+/** What a writer that is to be no more has written. */
+export interface OwnEnd {
   readonly device: DeviceId
-  readonly code: DriftlogError['code']
-  readonly details: Readonly<Record<string, string | number | boolean>>
+  readonly seq: number
+  readonly tag: Uint8Array
+}
+
+/** What the next reading of the store is for. */
+interface Rebuild {
+  /** The own device must not write any more. */
+  readonly renew: boolean
 }
 
 export class Keeper {
-  readonly #store: BatchStore
-  readonly #space: string
-  readonly #log: OpLog
+  readonly #options: KeeperOptions
   readonly #flushRetry: Retry
   readonly #readRetry: Retry
-  #writer: Writer | undefined
   /** Our place in the local store's arrival order: everything up to it is in the log. */
-  #read: Cursor = startCursor
-  /** Sealed and not stored yet, in order. */
+  #read: Cursor
+  /** Sealed and not stored yet, in order; of a device that was given up too. */
   #unstored: Batch[] = []
   #records = new Map<string, RecordChange>()
   /** The end of the chain of store operations: each waits for the one before. */
   #tail: Promise<void> = Promise.resolve()
   #flushQueued = false
   #readQueued = false
-  /**
-   * Devices of which something can never be taken in (another branch is held here, or what they signed does not decode),
-   * and why: none of the batches of theirs that still come can follow.
-   */
+  /** Set from when the log does not fit the store any more until it was read anew. */
+  #rebuild: Rebuild | undefined
+  /** Devices of which something can never be taken in (what they signed does not decode), and why. */
   readonly #ended = new Map<DeviceId, DriftlogError['code']>()
-  /** Set from when this device id was found to be written elsewhere. */
-  #ownFork: DriftlogError | undefined
-  /** Makes the store forget the key that this device id stands for. */
-  #retirement: RecordChange | undefined
   #stopWatching: (() => void) | undefined
   #closed = false
 
@@ -75,52 +100,79 @@ export class Keeper {
   readonly changes = new Subject<void>()
   /** Ops came in from the store that other tabs wrote. */
   readonly arrivals = new Subject<void>()
-  /** Set while the last append of own ops failed, and from when this device id was found to be written elsewhere. */
+  /** A writer has written its last. Before the state is replaced. */
+  readonly ends = new Subject<OwnEnd>()
+  /** Set while the last append of own ops failed. */
   error: DriftlogError | undefined
   /** Set while what other tabs stored cannot be read. Nothing is at risk: writing goes on. */
   readError: DriftlogError | undefined
 
-  constructor(store: BatchStore, space: string, log: OpLog, timers: Timers) {
-    this.#store = store
-    this.#space = space
-    this.#log = log
-    this.#flushRetry = new Retry(timers, () => this.#queueFlush())
-    this.#readRetry = new Retry(timers, () => this.#queueRead())
+  constructor(options: KeeperOptions) {
+    this.#options = options
+    this.#read = options.read
+    this.#flushRetry = new Retry(options.timers, () => this.#queueFlush())
+    this.#readRetry = new Retry(options.timers, () => this.#queueRead())
   }
 
-  /** Reads the whole store into the log. */
-  async load(): Promise<void> {
-    await this.#readNew()
-  }
-
-  /** Starts writing, and listening for what other tabs write. */
-  begin(writer: Writer, retirement: RecordChange): void {
-    this.#writer = writer
-    this.#retirement = retirement
-    this.#stopWatching = this.#store.watch(this.#space, () => this.#queueRead())
-    // What another tab stored between the end of `load` and now.
+  /** Starts listening for what other tabs write. */
+  begin(): void {
+    const { store, space } = this.#options
+    this.#stopWatching = store.watch(space, () => this.#queueRead())
+    // What another tab stored between the reading of the store and now.
     this.#queueRead()
+  }
+
+  /** The device that is written as. */
+  get #device(): DeviceId {
+    return this.#options.state.writer.identity.device
   }
 
   /** The last own seq that is durable here. */
   get storedSeq(): number {
-    const writer = this.#writer!
-    const first = this.#unstored[0]
-    return first === undefined ? this.#log.heldSeq(writer.identity.device) - writer.openCount : first.header.fromSeq - 1
+    const { log, writer } = this.#options.state
+    const first = this.#unstored.find(({ header }) => header.device === this.#device)
+    return first === undefined ? log.heldSeq(this.#device) - writer.openCount : first.header.fromSeq - 1
+  }
+
+  /** The same of a device that was written as before. */
+  storedSeqOf(device: DeviceId): number {
+    if (device === this.#device) return this.storedSeq
+    const first = this.#unstored.find(({ header }) => header.device === device)
+    return first === undefined ? Number.MAX_SAFE_INTEGER : first.header.fromSeq - 1
   }
 
   /** Own ops that are not durable yet. */
   get unsavedCount(): number {
-    return this.#log.heldSeq(this.#writer!.identity.device) - this.storedSeq
+    const sealed = this.#unstored.reduce((sum, { header }) => sum + header.toSeq - header.fromSeq + 1, 0)
+    return sealed + this.#options.state.writer.openCount
   }
 
   /** What is durable here. */
   stored(): VersionVector {
-    const vector = this.#log.held()
-    const { device } = this.#writer!.identity
-    if (this.storedSeq > 0) vector.set(device, this.storedSeq)
-    else vector.delete(device)
+    const { log } = this.#options.state
+    const vector = log.held()
+    const lower = (branch: DeviceId, seq: number): void => {
+      if (seq > (log.branch(branch)?.base ?? 0)) vector.set(branch, seq)
+      else vector.delete(branch)
+    }
+    for (const { header } of this.#unstored.toReversed()) {
+      lower(log.holder(header) ?? header.device, header.fromSeq - 1)
+    }
+    lower(this.#device, this.storedSeq)
     return vector
+  }
+
+  /** The same as a tree, for a session's questions. */
+  tree(): LocalTree {
+    return localTree(this.#options.state.log, this.#device, this.storedSeq)
+  }
+
+  /** Where every branch ends that is durable here. */
+  tips(): Map<DeviceId, { readonly seq: number; readonly tag: Uint8Array }> {
+    const { log } = this.#options.state
+    const tips = new Map<DeviceId, { readonly seq: number; readonly tag: Uint8Array }>()
+    for (const [branch, seq] of this.stored()) tips.set(branch, { seq, tag: log.tagAt(branch, seq)! })
+    return tips
   }
 
   /** Stores what is open soon: all mutations until then share one append. */
@@ -131,7 +183,11 @@ export class Keeper {
   #queueFlush(): void {
     if (this.#flushQueued || this.#closed) return
     this.#flushQueued = true
-    this.#enqueue(() => this.#flush()).catch((error: unknown) => this.#flushFailed(error))
+    this.#enqueue(async () => {
+      this.#flushQueued = false
+      await this.#flush()
+      await this.#rebuildIfNeeded()
+    }).catch((error: unknown) => this.#flushFailed(error))
   }
 
   /** The store tells of own appends too, so mostly there is nothing new. */
@@ -152,23 +208,28 @@ export class Keeper {
     this.#records.set(record.key, record)
   }
 
+  #seal(): void {
+    const { writer } = this.#options.state
+    if (writer.openCount === 0) return
+    this.#unstored.push(...writer.seal())
+    this.keep(clockRecord(this.#device, writer.highest))
+  }
+
   async #flush(): Promise<void> {
-    this.#flushQueued = false
-    const writer = this.#writer!
-    if (writer.openCount > 0) {
-      this.#unstored.push(...writer.seal())
-      this.keep(clockRecord(writer.highest))
-    }
+    const { store, space, state } = this.#options
+    this.#seal()
     if (this.#unstored.length === 0 && this.#records.size === 0) return
     const batches = this.#unstored
     const records = this.#records
     this.#records = new Map()
     try {
-      const outcomes = await this.#store.append(this.#space, batches, {
-        records: [...records.values()],
-        allOrNothing: true,
-      })
-      this.#expectTaken(outcomes, batches)
+      const outcomes = await store.append(space, batches, { records: [...records.values()], allOrNothing: true })
+      const refused = outcomes.findIndex(isRefusal)
+      if (refused >= 0) throw lostOwn(batches[refused], outcomes[refused])
+      // Somebody else's ops of this device are stored that this log does not have: it must be read anew.
+      if (outcomes.some((outcome, index) => isElsewhere(outcome, state.log.holder(batches[index].header)))) {
+        this.#rebuild = { renew: true }
+      }
       this.#unstored = []
       this.#follow(outcomes, batches)
     } catch (error) {
@@ -176,43 +237,8 @@ export class Keeper {
       throw error
     }
     this.#flushRetry.reset()
-    this.error = this.#ownFork
+    this.error = undefined
     this.changes.next()
-  }
-
-  /** Another history under our own id: a clone or a restored backup writes as this device too. */
-  #expectTaken(outcomes: readonly AppendOutcome[], batches: readonly Batch[]): void {
-    outcomes.forEach((outcome, index) => {
-      if (!isRefusal(outcome)) return
-      // What is stored is the other history; of this one nothing has left the memory.
-      throw this.#stopWriting(batches[index].header.fromSeq, true)
-    })
-  }
-
-  /**
-   * BR3: this id is written no further. `isBehind`: what is stored here is the beginning of the other history; then the
-   * slot's key is forgotten too, and whoever opens it next takes the rest in and writes under a new id. A branch of our own
-   * cannot be built on: nobody else could read what refers to it.
-   */
-  #stopWriting(fromSeq: number, isBehind: boolean): DriftlogError {
-    const { device } = this.#writer!.identity
-    if (this.#ownFork === undefined) {
-      const details = { device, fromSeq, have: this.storedSeq }
-      this.#ownFork = new DriftlogError('FORK', 'this device id is also written elsewhere', details)
-      const retire = (): Promise<unknown> => this.#store.append(this.#space, [], { records: [this.#retirement!] })
-      // Where this fails, the next who opens the slot finds out the same and tries again.
-      if (isBehind) this.#enqueue(retire).catch(() => undefined)
-    }
-    this.error = this.#ownFork
-    this.changes.next()
-    return this.#ownFork
-  }
-
-  /** Whether the batch goes on where this device's own stored history ends, and nothing else does. */
-  #continuesOwn({ header: { device, fromSeq, tagBefore } }: Batch): boolean {
-    const { chain } = this.#log
-    const isNext = fromSeq === this.storedSeq + 1 && this.unsavedCount === 0
-    return isNext && equalBytes(tagBefore, chain.tag(device, chain.last(device)))
   }
 
   /** Moves our place in the store over own appends, so that they are not read back. */
@@ -223,11 +249,16 @@ export class Keeper {
     })
   }
 
-  /** KEEP2. After a fork it would fail for ever. */
+  /** What was to be stored could not be; it is tried again by who asked for it. */
+  failed(cause: unknown): void {
+    if (!this.#closed) this.#readFailed(cause)
+  }
+
+  /** KEEP2. */
   #flushFailed(cause: unknown): void {
     this.error = storageError(cause)
     this.changes.next()
-    if (!this.#closed && this.error.code !== 'FORK') this.#flushRetry.later()
+    if (!this.#closed) this.#flushRetry.later()
   }
 
   #readFailed(cause: unknown): void {
@@ -238,70 +269,85 @@ export class Keeper {
 
   /**
    * SYNC2: checks and stores a delivery with its cursor in one transaction, then hands it to the log. Batches that do not
-   * check out, or belong to another branch, are left out and named; after a gap the cursor is not stored.
+   * check out, or whose beginning is not held, are left out and named, and then the cursor is not stored.
    */
-  async ingest(batches: readonly Batch[], cursor: Cursor | undefined): Promise<readonly NotTaken[]> {
+  async ingest(batches: readonly Batch[], cursor: Cursor | undefined): Promise<Ingested> {
     return this.#enqueue(async () => {
-      const notTaken: NotTaken[] = []
-      let checked = this.#check(batches, notTaken)
-      let outcomes = await this.#store.append(this.#space, batchesOf(checked), {
-        records: ingestRecords(cursor, notTaken),
-        allOrNothing: true,
-      })
-      if (outcomes.some(isRefusal)) {
-        // Every refusal is told at once, and a refused batch makes no difference to how the others are judged.
-        const refused = outcomes
-        refused.forEach((outcome, index) => {
-          if (isRefusal(outcome)) notTaken.push(this.#refusalOf(checked[index].batch, outcome))
-        })
-        checked = checked.filter((_, index) => !isRefusal(refused[index]))
-        outcomes = await this.#store.append(this.#space, batchesOf(checked), {
-          records: ingestRecords(cursor, notTaken),
+      await this.#rebuildIfNeeded()
+      const { store, space } = this.#options
+      const refused: RefusedBranch[] = []
+      let checked = this.#check(batches, refused)
+      const append = (): Promise<readonly AppendOutcome[]> =>
+        store.append(space, batchesOf(checked), {
+          records: cursor === undefined || refused.length > 0 ? [] : [cursorRecord(cursor)],
           allOrNothing: true,
         })
+      let outcomes = await append()
+      if (outcomes.some(isRefusal)) {
+        // Every refusal is told at once, and a refused batch makes no difference to how the others are judged.
+        const all = outcomes
+        const tree = this.tree()
+        all.forEach((outcome, index) => refused.push(...this.#refusalsOf(checked[index].batch, outcome, tree)))
+        checked = checked.filter((_, index) => !isRefusal(all[index]))
+        outcomes = await append()
         if (outcomes.some(isRefusal)) throw new DriftlogError('STORAGE_FAILED', 'another process writes the same ops')
       }
-      for (const batch of checked) this.#log.receive(batch)
-      this.#follow(outcomes, batchesOf(checked))
       // What was kept for the next append is older than what this one has stored.
-      for (const { key } of ingestRecords(cursor, notTaken)) this.#records.delete(key)
-      return notTaken
+      if (refused.length === 0 && cursor !== undefined) this.#records.delete(cursorRecord(cursor).key)
+      const taken = this.#take(checked, outcomes)
+      this.#follow(outcomes, batchesOf(checked))
+      const isRenamed = this.#rebuild !== undefined
+      await this.#rebuildIfNeeded()
+      return { taken, isRenamed, refused }
     })
   }
 
-  /**
-   * To the store the later batches of a device that has ended are a gap; but asking for what is missing would bring the same
-   * again, and hold up what others wrote.
-   */
-  #refusalOf({ header: { device } }: Batch, { kind, have }: Refusal): NotTaken {
-    if (kind === 'fork') this.#ended.set(device, 'FORK')
-    return { device, code: this.#ended.get(device) ?? 'GAP', details: { have } }
+  /** Hands what was appended to the log, as far as it fits the log's names. */
+  #take(checked: readonly CheckedBatch[], outcomes: readonly AppendOutcome[]): TakenBranch[] {
+    return outcomes.flatMap((outcome, index): TakenBranch[] => {
+      if (outcome.kind !== 'appended' && outcome.kind !== 'duplicate') return []
+      const { batch } = checked[index]
+      if (outcome.kind === 'appended') this.#arrived(checked[index], outcome.branch)
+      return [{ branch: outcome.branch, toSeq: batch.header.toSeq }]
+    })
   }
 
-  #check(batches: readonly Batch[], notTaken: NotTaken[]): CheckedBatch[] {
-    const own = this.#writer!.identity.device
+  /** A stored batch that is new to the log. */
+  #arrived(checked: CheckedBatch, branch: DeviceId): void {
+    const { log } = this.#options.state
+    const { header } = checked.batch
+    if (header.device === this.#device) this.#rebuild = { renew: true }
+    else if (log.isRenaming(header, branch) || log.addShifts(header.shifts)) this.#rebuild ??= { renew: false }
+    if (this.#rebuild === undefined) log.receive(checked, branch)
+  }
+
+  #refusalsOf({ header }: Batch, outcome: AppendOutcome, tree: LocalTree): RefusedBranch[] {
+    if (!isRefusal(outcome)) return []
+    const { device } = header
+    const { have } = outcome as AppendOutcome & { readonly have: number }
+    const ended = this.#ended.get(device)
+    if (ended !== undefined) return [{ branch: device, device, code: ended, details: { have } }]
+    if (outcome.kind === 'gap') return [{ branch: device, device, code: 'GAP', details: { have } }]
+    return branchesInTheWay(tree, header).map((branch) => ({ branch, device, code: 'FORK', details: { have } }))
+  }
+
+  #check(batches: readonly Batch[], refused: RefusedBranch[]): CheckedBatch[] {
+    const { log } = this.#options.state
     const setAside = new Set<DeviceId>()
     const certificates = new Map<DeviceId, Uint8Array>()
     const checked: CheckedBatch[] = []
     for (const batch of batches) {
-      const { device, certificate, fromSeq, toSeq } = batch.header
+      const { device, certificate, fromSeq } = batch.header
       if (setAside.has(device)) continue
       try {
-        // Nobody else can have more of this device than it has stored itself (SYNC1).
-        if (device === own && toSeq > this.storedSeq) {
-          throw this.#stopWriting(fromSeq, this.#continuesOwn(batch))
-        }
-        if (toSeq <= this.#log.heldSeq(device)) {
-          checked.push({ batch, runs: [] })
-          continue
-        }
-        checked.push(this.#log.check(batch, certificates.get(device)))
+        const isKnown = log.holder(batch.header) !== undefined
+        checked.push(isKnown ? { batch, runs: [] } : log.check(batch, certificates.get(device)))
         if (certificate !== undefined) certificates.set(device, certificate)
       } catch (error) {
         if (!(error instanceof DriftlogError)) throw error
         setAside.add(device)
         if (error.code === 'MALFORMED' || error.code === 'TOO_LARGE') this.#ended.set(device, error.code)
-        notTaken.push({ device, code: error.code, details: { fromSeq } })
+        refused.push({ branch: device, device, code: error.code, details: { fromSeq } })
       }
     }
     return checked
@@ -310,6 +356,7 @@ export class Keeper {
   async #readArrivals(): Promise<void> {
     this.#readQueued = false
     const isNew = await this.#readNew()
+    await this.#rebuildIfNeeded()
     this.#readRetry.reset()
     const hadFailed = this.readError !== undefined
     this.readError = undefined
@@ -319,18 +366,72 @@ export class Keeper {
 
   /** Reads what is in the store beyond our place. Answers whether any of it was new to the log. */
   async #readNew(): Promise<boolean> {
+    const { store, space, state } = this.#options
     let isNew = false
     for (let more = true; more && !this.#closed; ) {
-      const page = await this.#store.readAfter(this.#space, this.#read, LOAD_PAGE)
-      for (const { batch } of page.batches) {
-        if (batch.header.toSeq <= this.#log.heldSeq(batch.header.device)) continue
-        this.#log.receive(this.#log.open(batch))
+      const page = await store.readAfter(space, this.#read, LOAD_PAGE)
+      for (const { batch, branch } of page.batches) {
+        if (state.log.holder(batch.header) !== undefined) continue
+        this.#arrived(state.log.open(batch), branch)
         isNew = true
       }
       this.#read = page.cursor
       more = page.more
     }
     return isNew
+  }
+
+  /**
+   * BR2: has shifts stated by another identity of this slot, which is written under from then on, and the log read anew.
+   * `state`: what they are, asked when everything written so far is durable; none: nothing is done.
+   */
+  async stateShifts(
+    state: () => { readonly hlc: Hlc; readonly shifts: readonly Shift[]; readonly records: readonly RecordChange[] },
+  ): Promise<void> {
+    await this.#enqueue(async () => {
+      await this.#rebuildIfNeeded()
+      await this.#flush()
+      const { hlc, shifts, records } = state()
+      if (shifts.length === 0) return
+      const { store, space, renew } = this.#options
+      const renewed = await renew()
+      // Its identity counts from when what it states is durable, and the other way round.
+      await store.append(space, [sealShifts(renewed.identity, hlc, shifts)], {
+        records: [...records, renewed.record, clockRecord(renewed.identity.device, hlc)],
+        allOrNothing: true,
+      })
+      await this.#readAnew(renewed)
+    })
+  }
+
+  async #rebuildIfNeeded(): Promise<void> {
+    if (this.#rebuild === undefined || this.#closed) return
+    const { store, space, renew } = this.#options
+    // What is written under the names of now goes into the store first: it is what tells where it belongs.
+    await this.#flush()
+    let renewed: RenewedIdentity | undefined
+    if (this.#rebuild.renew) {
+      renewed = await renew()
+      await store.append(space, [], { records: [renewed.record] })
+    }
+    await this.#readAnew(renewed)
+  }
+
+  async #readAnew(renewed: RenewedIdentity | undefined): Promise<void> {
+    const { store, space, state } = this.#options
+    const fresh = await readStore(store, space, state.projector)
+    // From here on nothing is awaited: what was written meanwhile comes along.
+    this.#seal()
+    for (const batch of this.#unstored) fresh.log.receive(fresh.log.open(batch), fresh.log.continued(batch.header))
+    const { writer, log } = state
+    const { device } = writer.identity
+    const seq = log.heldSeq(device)
+    if (renewed !== undefined && seq > 0) this.ends.next({ device, seq, tag: log.chain.tag(device, log.chain.last(device)) })
+    const identity = renewed?.identity ?? writer.identity
+    const highest = renewed === undefined ? writer.highest : 0
+    this.#read = fresh.end
+    this.#rebuild = undefined
+    state.replace({ ...fresh, writer: new Writer(identity, fresh.log, fresh.projector, highest) })
   }
 
   #enqueue<T>(work: () => Promise<T>): Promise<T> {
@@ -348,7 +449,8 @@ export class Keeper {
   }
 
   outbox(above: VersionVector, limit: PageLimit): Promise<BatchPage> {
-    return this.#enqueue(() => this.#store.readAbove(this.#space, above, limit))
+    const { store, space } = this.#options
+    return this.#enqueue(() => store.readAbove(space, above, limit))
   }
 
   /** Stores what is unsaved and stops. Rejects where that fails; the error says what was kept. */
@@ -365,19 +467,18 @@ export class Keeper {
     } finally {
       this.changes.complete()
       this.arrivals.complete()
+      this.ends.complete()
     }
   }
 }
 
-type Refusal = AppendOutcome & { kind: 'gap' | 'fork' }
-
-const isRefusal = (outcome: AppendOutcome): outcome is Refusal => outcome.kind === 'gap' || outcome.kind === 'fork'
-
 const batchesOf = (checked: readonly CheckedBatch[]): Batch[] => checked.map(({ batch }) => batch)
 
-/** SYNC2: after a gap the cursor is not stored. */
-const ingestRecords = (cursor: Cursor | undefined, notTaken: readonly NotTaken[]): RecordChange[] =>
-  cursor === undefined || notTaken.some(({ code }) => code === 'GAP') ? [] : [cursorRecord(cursor)]
+const isElsewhere = (outcome: AppendOutcome, branch: DeviceId | undefined): boolean =>
+  (outcome.kind === 'appended' || outcome.kind === 'duplicate') && outcome.branch !== branch
+
+const lostOwn = ({ header: { device, fromSeq } }: Batch, { kind }: AppendOutcome): DriftlogError =>
+  new DriftlogError('STORAGE_FAILED', 'what this device wrote before is not in the store any more', { device, fromSeq, kind })
 
 const storageError = (cause: unknown): DriftlogError =>
   cause instanceof DriftlogError ? cause : new DriftlogError('STORAGE_FAILED', String(cause), {}, { cause })

@@ -14,25 +14,27 @@ import {
   type ClientSession,
   type Cursor,
   createClientSession,
-  type DeviceId,
+  decodeTips,
   DriftlogError,
+  placeTips,
+  pointsOf,
   type Ports,
   type SessionStatus,
-  seqOf,
   stepClientSession,
   type TimerName,
+  tipsDigest,
   type VersionVector,
 } from '@driftlog/core'
 import { BehaviorSubject, observeOn, queueScheduler, Subject, type Subscription } from 'rxjs'
 import { acknowledgedRecord, cursorRecord } from '../storage/bookmarks.ts'
+import type { ReplicaState } from '../state/replica-state.ts'
 import type { Keeper } from '../storage/keeper.ts'
 import type { Connection, Transport, TransportEvents } from '../transport/transport.ts'
 import { failureOf } from '../transport/url.ts'
 
 export interface EngineOptions {
   readonly space: string
-  /** The device that the replica writes as. */
-  readonly device: DeviceId
+  readonly state: ReplicaState
   readonly transport: Transport
   readonly keeper: Keeper
   readonly ports: Ports
@@ -63,19 +65,20 @@ export class SyncEngine {
   readonly status$: BehaviorSubject<SessionStatus>
   /** What the server is known to hold. */
   readonly acknowledged$: BehaviorSubject<VersionVector>
+  /** The server's wall clock, whenever it says so: ms since the Unix epoch. */
+  readonly serverTime$ = new Subject<number>()
   /** Remote ops were taken in. */
   readonly arrivals = new Subject<void>()
 
   constructor(options: EngineOptions) {
     this.#options = options
-    const { space, device, transport, keeper, ports, cursor, acknowledged } = options
+    const { space, transport, keeper, ports, cursor, acknowledged } = options
     this.#session = createClientSession({
       space,
       mode: transport.mode,
       seed: new DataView(ports.random.bytes(4).slice().buffer).getUint32(0),
       held: keeper.stored(),
       cursor,
-      own: { device, confirmedSeq: seqOf(acknowledged, device) },
       timing: transport.pollMs === undefined ? {} : { pollMs: transport.pollMs },
     })
     this.status$ = new BehaviorSubject<SessionStatus>({
@@ -114,6 +117,15 @@ export class SyncEngine {
       case 'send':
         this.#line?.connection?.send(effect.messages)
         break
+      case 'greet':
+        this.#line?.connection?.send([{ ...effect.hello, digest: tipsDigest(this.#options.keeper.tips()) }])
+        break
+      case 'place':
+        this.#place(effect)
+        break
+      case 'readPoints':
+        this.#readPoints(effect)
+        break
       case 'readOutbox':
         void this.#readOutbox(effect)
         break
@@ -130,10 +142,11 @@ export class SyncEngine {
         this.#stopTimer(effect.name)
         break
       case 'acknowledged':
-        this.#options.keeper.keep(acknowledgedRecord(this.#options.device, effect.vector))
+        this.#options.keeper.keep(acknowledgedRecord(this.#options.state.writer.identity.device, effect.vector))
         this.acknowledged$.next(effect.vector)
         break
       case 'serverTime':
+        this.serverTime$.next(effect.serverTimeMs)
         break
       case 'status':
         this.status$.next(effect.status)
@@ -166,10 +179,26 @@ export class SyncEngine {
     line?.connection?.close()
   }
 
+  #place({ request, tips }: ClientEffect & { kind: 'place' }): void {
+    const { keeper, state } = this.#options
+    try {
+      const placed = placeTips(decodeTips(tips), keeper.tree(), state.writer.identity.device)
+      this.input({ kind: 'placed', request, ...placed })
+    } catch (error) {
+      this.#storeFailed(request, error)
+    }
+  }
+
+  #readPoints({ request, branch, above, upTo }: ClientEffect & { kind: 'readPoints' }): void {
+    const points = pointsOf(this.#options.keeper.tree(), { branch, above, upTo })
+    // A branch that has another name by now: `renamed` is under way and starts over.
+    if (points !== undefined) this.input({ kind: 'pointsRead', request, ...points })
+  }
+
   async #readOutbox({ request, above, limit }: ClientEffect & { kind: 'readOutbox' }): Promise<void> {
     try {
       const { batches, more } = await this.#options.keeper.outbox(above, limit)
-      this.input({ kind: 'outboxRead', request, batches: batches.map(({ batch }) => batch), more })
+      this.input({ kind: 'outboxRead', request, batches, more })
     } catch (error) {
       this.#storeFailed(request, error)
     }
@@ -177,9 +206,9 @@ export class SyncEngine {
 
   async #ingest({ request, batches, cursor }: ClientEffect & { kind: 'ingest' }): Promise<void> {
     try {
-      const refused = await this.#options.keeper.ingest(batches, cursor)
+      const ingested = await this.#options.keeper.ingest(batches, cursor)
       this.arrivals.next()
-      this.input({ kind: 'stored', request, held: this.#options.keeper.stored(), refused })
+      this.input({ kind: 'stored', request, held: this.#options.keeper.stored(), ...ingested })
     } catch (error) {
       this.#storeFailed(request, error)
     }
@@ -214,6 +243,7 @@ export class SyncEngine {
     this.#subscription.unsubscribe()
     this.status$.complete()
     this.acknowledged$.complete()
+    this.serverTime$.complete()
     this.arrivals.complete()
   }
 }

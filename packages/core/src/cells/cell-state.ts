@@ -31,12 +31,25 @@ export class CellState {
   readonly #tables = new Map<string, TableCells>()
   readonly #digest: CellDigest
   #rowCount = 0
+  #before: CellState | undefined
   /** Registers with more than one concurrent value. */
   conflicts = 0
 
-  constructor(ops: OpIndex) {
+  /** `before`: a state of which this one takes the place; rows keep their numbers. */
+  constructor(ops: OpIndex, before?: CellState) {
     this.ops = ops
     this.#digest = new CellDigest(ops)
+    this.#before = before
+    this.#rowCount = before?.rowCount ?? 0
+  }
+
+  get rowCount(): number {
+    return this.#rowCount
+  }
+
+  /** Nothing more of the state before is needed: all that it had is here. */
+  settle(): void {
+    this.#before = undefined
   }
 
   table(name: string): TableCells {
@@ -59,7 +72,7 @@ export class CellState {
       row = {
         table,
         id,
-        number: ++this.#rowCount,
+        number: this.#before?.table(table.name).rows.get(id)?.number ?? ++this.#rowCount,
         values: [],
         refs: [],
         touches: NO_REFS,

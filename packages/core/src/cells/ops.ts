@@ -81,6 +81,13 @@ export class OpIndex {
     return this.#devices[index].children
   }
 
+  /** What a name stands for to who does not know of forks: the branch of that name, or all with which its device starts. */
+  named(name: DeviceId): readonly number[] {
+    const index = this.#indexes.get(name)
+    if (index !== undefined) return [index]
+    return [...this.#devices.keys()].filter((at) => this.#devices[at].author === name && this.#devices[at].parent < 0)
+  }
+
   refOf(dot: Dot): DotRef {
     return this.refAt(this.deviceIndex(dot.device), dot.seq)
   }

@@ -23,6 +23,8 @@ export interface LogBranch {
   readonly base: number
   readonly certificate: Uint8Array
   held: number
+  /** The tag at the end of what was received last. */
+  tip: { readonly seq: number; readonly tag: Uint8Array } | undefined
   /** Held and not projected, in seq order. */
   readonly queue: QueuedRun[]
   /** Why the next run cannot be projected, whatever else is held so far: nothing that is held fits its chain. */
@@ -39,6 +41,10 @@ export class BranchTree {
 
   all(): IterableIterator<LogBranch> {
     return this.#branches.values()
+  }
+
+  devices(): IterableIterator<DeviceId> {
+    return this.#byDevice.keys()
   }
 
   of(device: DeviceId): readonly LogBranch[] {

@@ -73,9 +73,11 @@ export class ChainIndex {
     return chain?.ends[at] === seq ? chainTag(chain.hashes[at], chain.key) : undefined
   }
 
-  /** The ends of verified runs of the branch itself, rising. */
-  ends(branch: DeviceId): readonly number[] {
-    return this.#chains.get(branch)?.ends ?? []
+  /** The ends of verified runs of the branch itself in (`above`, `upTo`], rising; at most `count`. */
+  ends(branch: DeviceId, above: number, upTo: number, count = Number.POSITIVE_INFINITY): number[] {
+    const ends = this.#chains.get(branch)?.ends ?? []
+    const from = firstAtLeast(ends, above + 1)
+    return ends.slice(from, Math.min(from + count, firstAtLeast(ends, upTo + 1)))
   }
 
   /** The hash of the run that covers an op of the branch, or of what it goes on from; undefined where that is not verified yet. */

@@ -68,6 +68,11 @@ export class OpLog {
     return vector
   }
 
+  /** The devices of which something is held. */
+  devices(): Iterable<DeviceId> {
+    return this.#tree.devices()
+  }
+
   /** The branches that are held of a device. */
   branchesOf(device: DeviceId): DeviceId[] {
     return this.#tree.of(device).map(({ id }) => id)
@@ -85,8 +90,25 @@ export class OpLog {
     return branch && this.#tagAt(branch, seq)
   }
 
-  readonly #tagAt = (branch: LogBranch, seq: number): Uint8Array | undefined =>
-    this.chain.tagAt(branch.id, seq) ?? branch.queue.find(({ toSeq }) => toSeq === seq)?.tag
+  readonly #tagAt = (branch: LogBranch, seq: number): Uint8Array | undefined => {
+    if (branch.tip?.seq === seq) return branch.tip.tag
+    return this.chain.tagAt(branch.id, seq) ?? branch.queue.find(({ toSeq }) => toSeq === seq)?.tag
+  }
+
+  /** The last seqs of the runs of a branch itself in (`above`, `upTo`], rising; at most `count`. */
+  runEnds(id: DeviceId, above: number, upTo: number, count = Number.POSITIVE_INFINITY): number[] {
+    const ends = this.chain.ends(id, above, upTo, count)
+    for (const { toSeq } of this.#tree.get(id)?.queue ?? []) {
+      if (toSeq > upTo || ends.length >= count) break
+      if (toSeq > above) ends.push(toSeq)
+    }
+    return ends
+  }
+
+  /** The branch that holds a point of a device's history. */
+  branchAt(device: DeviceId, seq: number, tag: Uint8Array): DeviceId | undefined {
+    return this.#tree.find(device, seq, tag, this.#tagAt)?.id
+  }
 
   /** The branch that holds the end of a batch; undefined where the batch is not held. */
   holder({ device, toSeq, tagAfter }: BatchHeader): DeviceId | undefined {
@@ -163,6 +185,7 @@ export class OpLog {
       throw new DriftlogError('GAP', '', { device: header.device, have: branch.held, fromSeq: header.fromSeq })
     }
     branch.held = header.toSeq
+    branch.tip = { seq: header.toSeq, tag: header.tagAfter.slice() }
     if (runs === undefined) {
       const ops = header.toSeq - header.fromSeq + 1
       branch.queue.push({ opened: undefined, ops, toSeq: header.toSeq, tag: header.tagAfter.slice() })
@@ -183,7 +206,7 @@ export class OpLog {
     const parent = base === 0 ? undefined : this.#tree.find(device, base, tagBefore, this.#tagAt)
     const certificate = base === 0 ? header.certificate : parent?.certificate
     if (certificate === undefined) throw new DriftlogError('GAP', '', { device, have: 0, fromSeq })
-    return this.#tree.add({ id, device, parent, base, certificate, held: base, queue: [], stuck: undefined })
+    return this.#tree.add({ id, device, parent, base, certificate, held: base, tip: undefined, queue: [], stuck: undefined })
   }
 
   /** Announces the device that this replica writes as, before its first batch. */
@@ -198,6 +221,7 @@ export class OpLog {
       base: 0,
       certificate,
       held: 0,
+      tip: undefined,
       queue: [],
       stuck: undefined,
     })

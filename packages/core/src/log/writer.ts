@@ -15,7 +15,8 @@ import type { SigningKeys } from '../crypto/sodium.ts'
 import { Author, type NewChange } from '../op/author.ts'
 import { opCount, type Run } from '../op/run.ts'
 import { encodeRun } from '../op/run-codec.ts'
-import { type Batch, MAX_BATCH_OPS } from './batch.ts'
+import { type Batch, MAX_BATCH_OPS, type Shift } from './batch.ts'
+import { ChainIndex } from './chain-index.ts'
 import type { OpLog } from './op-log.ts'
 import { sealBatch } from './seal.ts'
 
@@ -27,6 +28,23 @@ export interface WriterIdentity {
   readonly device: DeviceId
   readonly keys: SigningKeys
   readonly certificate: Uint8Array
+}
+
+/**
+ * The first batch of a device that brings shifts (BR2): one op that changes nothing and saw nothing, so that no shifted op has
+ * to be projected before it.
+ */
+export const sealShifts = (identity: WriterIdentity, hlc: Hlc, shifts: readonly Shift[]): Batch => {
+  const { device, space, certificate, keys } = identity
+  const author = new Author(device, 1)
+  author.append([], { hlc, heads: [], schemaVersion: 1 })
+  const bytes = encodeRun(author.run)
+  const chain = new ChainIndex(space)
+  chain.begin(device, certificate)
+  const before = chain.last(device)
+  const tagAfter = chain.tag(device, chain.hashAfter(author.run, bytes, before)!)
+  const tags = { tagBefore: chain.tag(device, before), tagAfter }
+  return sealBatch({ ...tags, space, device, fromSeq: 1, toSeq: 1, maxHlc: hlc, shifts, certificate }, [bytes], keys)
 }
 
 /** Seqs of one mutation: `[fromSeq, toSeq]`. */

@@ -18,7 +18,7 @@ const cellReader = (ops: OpIndex, cells: TableCells, table: Table): RowReader<Ro
     isLive: (row) => isLive(row, table.onDelete),
     value: (row, field) => latestValue(row, columns[field]),
     createdAtMs: (row) => hlcToMs(ops.stamp(row.created)),
-    createdBy: (row) => ops.deviceId(deviceOfRef(row.created)),
+    createdBy: (row) => ops.authorId(deviceOfRef(row.created)),
     updatedAtMs: (row) => hlcToMs(ops.stamp(row.updated)),
   }
 }

@@ -46,7 +46,7 @@ const NO_HEADS: readonly Dot[] = []
 
 export class Projector {
   readonly ops = new OpIndex()
-  readonly cells = new CellState(this.ops)
+  readonly cells: CellState
   readonly projected = new Map<DeviceId, number>()
   readonly frontier: Frontier = new Map()
   readonly #introduced: Introduced[] = []
@@ -56,6 +56,11 @@ export class Projector {
   /** The highest effective stamp projected. */
   highest: Hlc = 0
   voidCount = 0
+
+  /** `before`: of a projection of the same space of which this one takes the place. */
+  constructor(before?: Projector) {
+    this.cells = new CellState(this.ops, before?.cells)
+  }
 
   /**
    * Makes a branch known, before its first run is projected: it goes on from op `base` of `parent`, which is projected, or,
@@ -78,6 +83,12 @@ export class Projector {
     const shifts = (this.#shifts[this.ops.deviceIndex(branch)] ??= [])
     const before = shifts.at(-1)
     shifts.push({ fromSeq, shift: Math.max(shift, before?.shift ?? 0), floor: Math.max(floor, before?.floor ?? 0) })
+  }
+
+  /** By how much the next stamps of a branch are shifted. */
+  shiftOf(branch: DeviceId): Hlc {
+    const device = this.ops.indexOf(branch)
+    return device === undefined ? 0 : (this.#shifts[device]?.at(-1)?.shift ?? 0)
   }
 
   /** Projects consecutive runs of one branch whole. A group that goes on from one run into the next comes in one call. */
@@ -188,9 +199,8 @@ export class Projector {
       const kind = run.rowKind[change]
       if (kind === NEW_ROW) row = this.#introduce(run, change, device, seq)
       else if (kind !== SAME_ROW) {
-        const by = this.ops.indexOf(run.devices[kind - HANDLE])
         const isSeen = (ref: DotRef): boolean => sees(seen, device, seq, ref)
-        row = by === undefined ? undefined : this.#rowOf(by, run.rowOrdinal[change], isSeen)
+        row = this.#rowOf(this.ops.named(run.devices[kind - HANDLE]), run.rowOrdinal[change], isSeen)
       }
       if (row === undefined || row.table.name !== shape.table) isVoid = true
       else rows.push(row)
@@ -205,12 +215,13 @@ export class Projector {
    * The row that a handle names: one that the op saw being introduced. An author who did not know of a fork yet names the
    * branch that it had by the device, so what goes on from it is looked at too.
    */
-  #rowOf(device: number, ordinal: number, isSeen: (ref: DotRef) => boolean): Row | undefined {
-    const { rows, seqs } = this.#introducedBy(device)
-    if (ordinal < seqs.length) return isSeen(this.ops.refAt(device, seqs[ordinal])) ? rows[ordinal] : undefined
-    for (const child of this.ops.childrenOf(device)) {
-      const row = this.#rowOf(child, ordinal, isSeen)
-      if (row !== undefined) return row
+  #rowOf(branches: readonly number[], ordinal: number, isSeen: (ref: DotRef) => boolean): Row | undefined {
+    for (const branch of branches) {
+      const { rows, seqs } = this.#introducedBy(branch)
+      if (ordinal >= seqs.length) {
+        const row = this.#rowOf(this.ops.childrenOf(branch), ordinal, isSeen)
+        if (row !== undefined) return row
+      } else if (isSeen(this.ops.refAt(branch, seqs[ordinal]))) return rows[ordinal]
     }
     return undefined
   }
