@@ -1,0 +1,37 @@
+/** Reads a whole store into a new log. */
+import {
+  type BatchStore,
+  type Cursor,
+  OpLog,
+  Projector,
+  startCursor,
+  type StoredBatch,
+} from '@driftlog/core'
+
+export const LOAD_PAGE = { batches: 500, bytes: 8_000_000 }
+
+export interface ReadLog {
+  readonly log: OpLog
+  readonly projector: Projector
+  /** Everything up to it is in the log. */
+  readonly end: Cursor
+}
+
+/** `before`: the projection of which this one will take the place. */
+export const readStore = async (store: BatchStore, space: string, before?: Projector): Promise<ReadLog> => {
+  const projector = new Projector(before)
+  const log = new OpLog(space, projector)
+  const stored: StoredBatch[] = []
+  let end = startCursor
+  for (let more = true; more; ) {
+    const page = await store.readAfter(space, end, LOAD_PAGE)
+    stored.push(...page.batches)
+    end = page.cursor
+    more = page.more
+  }
+  // The shifts first: what they concern was stored before them.
+  for (const { batch } of stored) log.addShifts(batch.header.shifts)
+  for (const { batch, branch } of stored) log.receive(log.open(batch), branch)
+  projector.cells.settle()
+  return { log, projector, end }
+}

@@ -1,0 +1,59 @@
+/**
+ * What a device does that is told CLOCK_AHEAD (SPEC BR2): it sets its clock back, and states, under another identity, how the
+ * stamps that cannot be admitted are shifted. What is only minutes ahead is left to time.
+ */
+import { type DeviceId, type Hlc, hlcFromMs, type RefusedBranch, seqOf, type Shift, type VersionVector } from '@driftlog/core'
+import type { CorrectedClock } from '../state/corrected-clock.ts'
+import type { ReplicaState } from '../state/replica-state.ts'
+import { clockOffsetRecord } from '../storage/bookmarks.ts'
+import type { Keeper } from '../storage/keeper.ts'
+
+/** Stamps that are ahead by less will be admitted soon enough. */
+const WORTH_WAITING_MS = 5 * 60_000
+
+export interface ClockAheadParts {
+  readonly state: ReplicaState
+  readonly keeper: Keeper
+  readonly clock: CorrectedClock
+}
+
+/** `acknowledged`: what the server holds, by branch. */
+export const clockAhead = async (
+  { state, keeper, clock }: ClockAheadParts,
+  refused: readonly RefusedBranch[],
+  acknowledged: VersionVector,
+): Promise<void> => {
+  const ahead = refused.filter(({ code }) => code === 'CLOCK_AHEAD')
+  const serverTimeMs = Math.max(...ahead.map(({ details }) => Number(details.serverTimeMs)))
+  if (!Number.isFinite(serverTimeMs)) return
+  if (clock.setTo(serverTimeMs)) keeper.keep(clockOffsetRecord(clock.offsetMs))
+  const now = hlcFromMs(serverTimeMs)
+  const branches = ahead.map(({ branch }) => branch)
+  if (!branches.some((branch) => isFarAhead(state, branch, serverTimeMs))) return
+  await keeper.stateShifts(() => ({
+    hlc: now,
+    shifts: branches.flatMap((branch) => shiftOf(state, branch, serverTimeMs, seqOf(acknowledged, branch))),
+    records: [clockOffsetRecord(clock.offsetMs)],
+  }))
+}
+
+const lastStamp = ({ projector: { ops } }: ReplicaState, branch: DeviceId): Hlc => {
+  const index = ops.indexOf(branch)
+  return index === undefined ? 0 : ops.lastStamp(index)
+}
+
+const isFarAhead = (state: ReplicaState, branch: DeviceId, serverTimeMs: number): boolean =>
+  lastStamp(state, branch) > hlcFromMs(serverTimeMs + WORTH_WAITING_MS)
+
+/** From the first run on that the server does not hold, so much that the last stamp becomes the server's time. */
+const shiftOf = (state: ReplicaState, branch: DeviceId, serverTimeMs: number, acknowledgedSeq: number): Shift[] => {
+  const { log, projector } = state
+  const held = log.branch(branch)
+  if (held === undefined || !isFarAhead(state, branch, serverTimeMs)) return []
+  const base = Math.max(held.base, acknowledgedSeq)
+  const [end] = log.runEnds(branch, base, held.seq, 1)
+  const firstTag = end === undefined ? undefined : log.tagAt(branch, end)
+  if (firstTag === undefined) return []
+  const shift = projector.shiftOf(branch) + lastStamp(state, branch) - hlcFromMs(serverTimeMs)
+  return [{ device: held.device, base, firstTag, shift, floor: 0 }]
+}
