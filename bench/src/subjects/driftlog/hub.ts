@@ -10,7 +10,9 @@ import {
   type DeviceId,
   type ServerEffect,
   type ServerInput,
-  type Tip,
+  type Shift,
+  shiftOfRecord,
+  shiftPrefix,
   stepServerSession,
 } from '@driftlog/core'
 
@@ -56,18 +58,27 @@ const answerOf = async (store: BatchStore, space: string, effect: Asked): Promis
       return { kind: 'authorized', role: 'writer', serverTimeMs: Date.now() }
     case 'look': {
       const end = await store.end(space)
-      return { kind: 'looked', end, vector: await store.vector(space), cursorValid: effect.cursor !== undefined }
+      return { kind: 'looked', end, tips: await store.tips(space), cursorValid: effect.cursor !== undefined }
     }
-    case 'readTips': {
-      const tips = new Map<DeviceId, Tip>()
+    case 'readAdmission': {
+      const certificates = new Map<DeviceId, Uint8Array>()
       for (const device of effect.devices) {
-        const tip = await store.tip(space, device)
-        if (tip !== undefined) tips.set(device, tip)
+        const certificate = await store.certificate(space, device)
+        if (certificate !== undefined) certificates.set(device, certificate)
       }
-      return { kind: 'tipsRead', tips }
+      const shifts: Shift[] = []
+      for (const device of effect.ahead) {
+        const records = await store.records(space, shiftPrefix(device))
+        shifts.push(...records.map((record) => shiftOfRecord(device, record)))
+      }
+      return { kind: 'admissionRead', certificates, shifts }
     }
-    case 'append':
-      return { kind: 'appended', outcomes: await store.append(space, effect.batches) }
+    case 'append': {
+      const { batches, records } = effect
+      return { kind: 'appended', outcomes: await store.append(space, batches, { records }) }
+    }
+    case 'findCommon':
+      return { kind: 'commonFound', seq: await store.common(space, effect.device, effect.points) }
     case 'readAbove':
       return { kind: 'pageRead', page: await store.readAbove(space, effect.vector, effect.limit) }
     case 'readAfter':

@@ -11,9 +11,9 @@ export const batchesAbove = async (store: BatchStore, vector: VersionVector): Pr
   const held = new Map(vector)
   for (let more = true; more; ) {
     const page = await store.readAbove(SPACE, held, PAGE)
-    for (const { batch } of page.batches) {
+    for (const { batch, branch } of page.batches) {
       found.push(batch)
-      held.set(batch.header.device, batch.header.toSeq)
+      held.set(branch, batch.header.toSeq)
     }
     more = page.more
   }
