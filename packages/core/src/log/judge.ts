@@ -56,11 +56,8 @@ export const judgeBatch = (header: BatchHeader, tree: DeviceTree): Verdict => {
   const have = branches.reduce((highest, { seq }) => Math.max(highest, seq), 0)
   const base = fromSeq - 1
   const fork: Verdict = { kind: 'fork', have }
-  for (const { branch, base: above, seq } of branches) {
-    if (toSeq <= above || toSeq > seq) continue
-    const tag = tree.tagAt(branch, toSeq)
-    if (tag !== undefined && equalBytes(tag, tagAfter)) return { kind: 'duplicate', branch }
-  }
+  const same = branches.find((branch) => holds(tree, branch, toSeq, tagAfter))
+  if (same !== undefined) return { kind: 'duplicate', branch: same.branch }
   const parent = base === 0 ? rootOf(header, branches) : branches.find((branch) => holds(tree, branch, base, tagBefore))
   if (parent === undefined) {
     if (base > 0) return have < base ? { kind: 'gap', have } : fork
@@ -71,7 +68,10 @@ export const judgeBatch = (header: BatchHeader, tree: DeviceTree): Verdict => {
     if (next === undefined || equalBytes(next, firstTagOf(header))) return fork
     const baseTag = base === 0 ? parent.baseTag : tagBefore
     const renamed = { branch: branchId(device, base, next), base, baseTag }
-    return { ...begun(startOf(header)), split: { branch: parent.branch, above: base, start: renamed } }
+    const start = startOf(header)
+    // Headers are taken at their word: one that lies about its first tag must not get the name of another branch.
+    if (branches.some(({ branch }) => branch === start.branch || branch === renamed.branch)) return fork
+    return { ...begun(start), split: { branch: parent.branch, above: base, start: renamed } }
   } else if (!branches.some((other) => other.base === base && equalBytes(other.baseTag, tagBefore))) {
     return { kind: 'append', branch: parent.branch }
   }
@@ -90,8 +90,14 @@ const startOf = (header: BatchHeader): BranchStart => {
 const rootOf = ({ device }: BatchHeader, branches: readonly HeldBranch[]): HeldBranch | undefined =>
   branches.find(({ branch, base }) => branch === device && base === 0)
 
-const holds = (tree: DeviceTree, { branch, base, seq }: HeldBranch, at: number, tag: Uint8Array): boolean => {
-  const held = at > base && at <= seq ? tree.tagAt(branch, at) : undefined
+const holds = (
+  tree: DeviceTree,
+  { branch, base, seq, tag: last }: HeldBranch,
+  at: number,
+  tag: Uint8Array,
+): boolean => {
+  // Most batches go on where a branch ends: known without a look-up.
+  const held = at === seq ? last : at > base && at < seq ? tree.tagAt(branch, at) : undefined
   return held !== undefined && equalBytes(held, tag)
 }
 
@@ -99,7 +105,7 @@ export const isRefusal = (outcome: AppendOutcome): boolean => outcome.kind === '
 
 /**
  * The outcomes of an `allOrNothing` call that was undone: none of them may claim a position, and `have` is told as it is
- * after the undoing. `heldBefore`: a device's last held seq before the call.
+ * after the undoing. `heldBefore`: a device's highest held seq before the call.
  */
 export const undoneOutcomes = (
   batches: readonly Batch[],

@@ -154,7 +154,10 @@ class MemoryStore implements BatchStore {
     this.#checkOpen()
     const tree = [...treeOf(this.#space(name), device)]
     const isHeld = ({ seq, tag }: Point): boolean =>
-      tree.some(({ held }) => equalBytes(boundaryAt(held, seq)?.header.tagAfter ?? NO_TAG, tag))
+      tree.some(({ held }) => {
+        const own = boundaryAt(held, seq)?.header.tagAfter
+        return own !== undefined && equalBytes(own, tag)
+      })
     return points.reduce((highest, point) => (point.seq > highest && isHeld(point) ? point.seq : highest), 0)
   }
 
@@ -215,14 +218,19 @@ class MemoryStore implements BatchStore {
   #space(name: string): MemorySpace {
     let space = this.#medium.spaces.get(name)
     if (space === undefined) {
-      space = { batches: [], branches: new Map(), trees: new Map(), records: new Map(), slots: new Set(), listeners: new Set() }
+      space = {
+        batches: [],
+        branches: new Map(),
+        trees: new Map(),
+        records: new Map(),
+        slots: new Set(),
+        listeners: new Set(),
+      }
       this.#medium.spaces.set(name, space)
     }
     return space
   }
 }
-
-const NO_TAG = new Uint8Array(0)
 
 const treeOf = (space: MemorySpace, device: DeviceId): ReadonlySet<MemoryBranch> => space.trees.get(device) ?? new Set()
 
@@ -290,7 +298,8 @@ const splitBranch = (space: MemorySpace, device: DeviceId, split: Split, undo: (
   undo.push(() => {
     for (const stored of moved) space.batches[stored.position - 1] = stored
     if (parent.held.length === 0) addBranch(space, parent, [])
-    parent.held.push(...moved)
+    // Not as arguments: a history may be longer than a call takes.
+    for (const stored of moved) parent.held.push(stored)
   })
 }
 

@@ -9,7 +9,15 @@ import type { SigningKeys } from '../crypto/sodium.ts'
 import { DriftlogError } from '../errors.ts'
 import type { Run } from '../op/run.ts'
 import { decodeRun } from '../op/run-codec.ts'
-import { assembleBatch, BATCH_FORMAT, type Batch, encodeHeader, FLAG_DEFLATE, type RunEnd, type Shift } from './batch.ts'
+import {
+  assembleBatch,
+  BATCH_FORMAT,
+  type Batch,
+  encodeHeader,
+  FLAG_DEFLATE,
+  type RunEnd,
+  type Shift,
+} from './batch.ts'
 import { signBatch } from './signature.ts'
 
 /** Bodies below this do not gain by compression. */
