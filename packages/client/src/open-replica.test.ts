@@ -25,7 +25,7 @@ it('[SEEN3] a device does not write on where a newer version of the app wrote wh
   await replica.close()
 
   const [{ value: seed }] = await store.records('home', 'slot/0')
-  const { tag } = (await store.tip('home', device))!
+  const { tag } = (await store.tips('home')).get(device)!
   const header = encodeHeader({
     format: BATCH_FORMAT,
     space: 'home',
@@ -37,6 +37,8 @@ it('[SEEN3] a device does not write on where a newer version of the app wrote wh
     flags: 1024,
     tagBefore: tag,
     tagAfter: new Uint8Array(16),
+    innerEnds: [],
+    shifts: [],
     certificate: undefined,
   })
   const body = Uint8Array.of(9)

@@ -15,11 +15,12 @@ import {
   type DeviceId,
   decodeBatch,
   decodeVector,
-  encodeVector,
+  encodeTips,
   equalBytes,
   PROTOCOL_VERSION,
   type ServerMessage,
   startCursor,
+  type Tip,
 } from '@driftlog/core'
 import type { Connection, Transport, TransportEvents } from '@driftlog/client'
 import type { CarriedBatch } from './server-feed.ts'
@@ -41,7 +42,7 @@ type Pushed = Extract<ServerMessage, { type: 'pushed' }>
 export class Mailbox {
   readonly #batches: CarriedBatch[] = []
   /** What the device may believe the server to hold: the mailbox and its own acknowledged ops. */
-  readonly #vector = new Map<DeviceId, number>()
+  readonly #tips = new Map<DeviceId, Tip>()
   #isDirect = false
 
   get isDirect(): boolean {
@@ -55,10 +56,10 @@ export class Mailbox {
 
   /** Lets batches through that were not yet. A device's batches come in order of seq. */
   put(batches: readonly CarriedBatch[]): void {
-    const fresh = batches.filter(({ header }) => header.toSeq > (this.#vector.get(header.device) ?? 0))
+    const fresh = batches.filter(({ header }) => header.toSeq > (this.#tips.get(header.device)?.seq ?? 0))
     for (const batch of fresh.toSorted((a, b) => a.order - b.order)) {
       this.#batches.push(batch)
-      this.#vector.set(batch.header.device, batch.header.toSeq)
+      this.#reach(batch.header)
     }
   }
 
@@ -66,9 +67,12 @@ export class Mailbox {
   acknowledge(push: Push, { outcomes }: Pushed): void {
     outcomes.forEach(({ kind }, index) => {
       if (kind === 'refused') return
-      const { device, toSeq } = decodeBatch(push.batches[index]).header
-      this.#vector.set(device, Math.max(toSeq, this.#vector.get(device) ?? 0))
+      this.#reach(decodeBatch(push.batches[index]).header)
     })
+  }
+
+  #reach({ device, toSeq, tagAfter }: CarriedBatch['header']): void {
+    if (toSeq > (this.#tips.get(device)?.seq ?? 0)) this.#tips.set(device, { seq: toSeq, tag: tagAfter })
   }
 
   /** Answers a hello or a pull as a server would that holds only this. undefined: nothing is to be answered. */
@@ -86,7 +90,7 @@ export class Mailbox {
       inSync: false,
       cursorValid: cursor !== undefined && this.#indexAfter(cursor) !== undefined,
       end: this.#cursorAfter(this.#batches.length),
-      vector: encodeVector(this.#vector),
+      tips: encodeTips(this.#tips),
     }
   }
 

@@ -1,5 +1,5 @@
 /** Asks a server about itself: its health, and a space by a real hello. */
-import { decodeVector, PROTOCOL_VERSION, type ServerMessage } from '@driftlog/core'
+import { decodeTips, PROTOCOL_VERSION, type ServerMessage } from '@driftlog/core'
 import { http } from '@driftlog/client'
 import { CliError, systemCode } from '../errors.ts'
 
@@ -71,8 +71,8 @@ export interface SpaceStatus {
 
 /** Throws the code by which the server refuses: UNAUTHORIZED, NOT_FOUND, PROTOCOL_VERSION … */
 export const probeSpace = async (url: string, space: string, token: string): Promise<SpaceStatus> => {
-  const { role, vector, serverTimeMs } = await greet(url, space, token)
-  const seqs = vector === undefined ? [] : [...decodeVector(vector).values()]
+  const { role, tips, serverTimeMs } = await greet(url, space, token)
+  const seqs = tips === undefined ? [] : Array.from(decodeTips(tips).values(), ({ seq }) => seq)
   return {
     role,
     devices: seqs.length,

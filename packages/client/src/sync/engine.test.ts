@@ -7,7 +7,7 @@ import {
   memoryStore,
   systemPorts,
   table,
-  vectorDigest,
+  tipsDigest,
 } from '@driftlog/core'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openReplica } from '../open-replica.ts'
@@ -100,7 +100,7 @@ it('a server that answers in the same breath: sync resolves, nothing runs twice'
   expect(transport.calls).toHaveLength(1)
   const pushes = transport.calls[0].sent.filter(({ type }) => type === 'push')
   expect(pushes).toHaveLength(3)
-  expect(transport.calls[0].sent[0]).toEqual({ ...bareHello('home'), cursor: start, digest: vectorDigest(new Map()) })
+  expect(transport.calls[0].sent[0]).toEqual({ ...bareHello('home'), cursor: start, digest: tipsDigest(new Map()) })
 })
 
 describe('a connection that was dropped', () => {
