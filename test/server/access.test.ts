@@ -6,7 +6,7 @@ import {
   encodeExchange,
   encodeVector,
   type Role,
-  vectorDigest,
+  tipsDigest,
 } from '@driftlog/core'
 import { mintToken } from '@driftlog/server'
 import { makeTestDevice, makeTestHistory, type TestBatch } from '@driftlog/testkit'
@@ -71,7 +71,7 @@ describe.each(Object.entries(tokens))('a stranger with %s', (_, { make, code }) 
   it(`ING7 gets ${code} from a socket, and not a byte of the space`, async () => {
     const socket = await harness.socket()
     const token = await make()
-    socket.send({ ...bareHello(SPACE), digest: vectorDigest(emptyVector), ...(token !== undefined && { token }) })
+    socket.send({ ...bareHello(SPACE), digest: tipsDigest(new Map()), ...(token !== undefined && { token }) })
     socket.send({ type: 'pull', id: 1, above: encodeVector(emptyVector) })
     socket.send({ type: 'push', id: 2, batches: [fresh.bytes] })
     expect(await socket.next('refused')).toMatchObject({ code })
@@ -102,7 +102,7 @@ describe.each([
   })
 
   it('pulls, and pushes only as a writer: socket', async () => {
-    const socket = await harness.greeted(emptyVector, await harness.token(spaces))
+    const socket = await harness.greeted(new Map(), await harness.token(spaces))
     socket.send({ type: 'pull', id: 1, above: encodeVector(emptyVector) })
     expect((await socket.next('page')).batches).toEqual(stored.map(({ bytes }) => bytes))
     socket.send({ type: 'push', id: 2, batches: [fresh.bytes] })
@@ -113,7 +113,7 @@ describe.each([
 describe('rights', () => {
   it('ING5 end with the token, in the middle of a session', async () => {
     const token = await harness.token({ [SPACE]: 'writer' }, 60)
-    const socket = await harness.greeted(await harness.store.vector(SPACE), token)
+    const socket = await harness.greeted(await harness.store.tips(SPACE), token)
     harness.nowMs += 61_000
     await harness.store.append(SPACE, [fresh])
     expect(await socket.next('refused')).toMatchObject({ code: 'UNAUTHORIZED' })

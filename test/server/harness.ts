@@ -5,7 +5,7 @@ import {
   type ClientMessage,
   decodeServerExchange,
   decodeServerFrame,
-  emptyVector,
+  type DeviceId,
   encodeExchange,
   encodeFrame,
   EXCHANGE_CONTENT_TYPE,
@@ -13,8 +13,8 @@ import {
   type Role,
   type ServerMessage,
   systemPorts,
-  vectorDigest,
-  type VersionVector,
+  type Tip,
+  tipsDigest,
 } from '@driftlog/core'
 import {
   createServer,
@@ -89,9 +89,9 @@ export class Harness {
   }
 
   /** A socket that has said hello. */
-  async greeted(held: VersionVector = emptyVector, token?: string): Promise<Socket> {
+  async greeted(held: ReadonlyMap<DeviceId, Tip> = new Map(), token?: string): Promise<Socket> {
     const socket = await this.socket()
-    socket.send({ ...bareHello(SPACE), token: token ?? (await this.token()), digest: vectorDigest(held) })
+    socket.send({ ...bareHello(SPACE), token: token ?? (await this.token()), digest: tipsDigest(held) })
     await socket.next('welcome')
     return socket
   }

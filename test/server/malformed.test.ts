@@ -14,7 +14,7 @@ import {
   MAX_EXCHANGE_BYTES,
   MAX_FRAME_BYTES,
   startCursor,
-  vectorDigest,
+  tipsDigest,
 } from '@driftlog/core'
 import { makeTestDevice, makeTestHistory, type TestBatch } from '@driftlog/testkit'
 import fc from 'fast-check'
@@ -128,9 +128,9 @@ describe('the door of HTTP', () => {
     const pull = { type: 'pull', id: 1, above: encodeVector(emptyVector) } as const
     expect(await codeOf(encodeExchange([push]))).toMatchObject({ code: 'PROTOCOL_VIOLATION' })
     expect(await codeOf(encodeExchange([bareHello('other'), push]))).toMatchObject({ code: 'PROTOCOL_VIOLATION' })
-    expect(await codeOf(encodeExchange([{ ...bareHello(SPACE), protocol: 2 }, push]))).toMatchObject({
+    expect(await codeOf(encodeExchange([{ ...bareHello(SPACE), protocol: 3 }, push]))).toMatchObject({
       code: 'PROTOCOL_VERSION',
-      details: { theirs: 2, ours: 1 },
+      details: { theirs: 3, ours: 2 },
     })
     expect(await codeOf(encodeExchange([bareHello(SPACE), pull, pull, pull, pull, pull]))).toMatchObject({
       code: 'PROTOCOL_VIOLATION',
@@ -293,7 +293,7 @@ describe('the door of WebSockets', () => {
     expect(await early.next('refused')).toMatchObject({ code: 'PROTOCOL_VIOLATION' })
     await early.closed
     const twice = await harness.greeted()
-    twice.send({ ...bareHello(SPACE), token, digest: vectorDigest(emptyVector) })
+    twice.send({ ...bareHello(SPACE), token, digest: tipsDigest(new Map()) })
     expect(await twice.next('refused')).toMatchObject({ code: 'PROTOCOL_VIOLATION' })
     await twice.closed
     expect(await isStored()).toBe(false)

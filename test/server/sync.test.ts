@@ -8,7 +8,7 @@ import {
   encodeVector,
   hlcFromMs,
   memoryStore,
-  vectorDigest,
+  tipsDigest,
 } from '@driftlog/core'
 import { makeTestBatch, makeTestDevice, makeTestHistory, type TestDevice } from '@driftlog/testkit'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -53,14 +53,24 @@ describe('admission', () => {
     ])
   })
 
-  it('refuses a fork and keeps what it has; other devices go on in the same push', async () => {
+  it('STORE2 takes in what a copy of a device wrote, beside what it has', async () => {
     const mine = makeTestHistory(ann, [2, 1])
     const clone = makeTestHistory(ann, [2, 1], undefined, 'clone')
     await push(...mine)
+    expect(await push(...clone)).toEqual([{ kind: 'appended' }, { kind: 'appended' }])
+    const tips = [...(await harness.store.tips(SPACE)).values()]
+    expect(new Set(tips.map(({ tag }) => tag.join()))).toEqual(
+      new Set([mine[1], clone[1]].map(({ header }) => header.tagAfter.join())),
+    )
+  })
+
+  it('STORE1 refuses what goes on from what it has not; other devices go on in the same push', async () => {
+    await push(...makeTestHistory(ann, [2, 1]))
+    const clone = makeTestHistory(ann, [2, 1], undefined, 'clone')
     const [other] = makeTestHistory(bob, [1])
     const fork = { kind: 'refused', code: 'FORK', details: { have: 3 } }
-    expect(await push(clone[0], other, clone[1])).toEqual([fork, { kind: 'appended' }, fork])
-    expect((await harness.store.tip(SPACE, ann.device))?.tag).toEqual(mine[1].header.tagAfter)
+    expect(await push(clone[1], other)).toEqual([fork, { kind: 'appended' }])
+    expect((await harness.store.vector(SPACE)).size).toBe(2)
   })
 
   it('ING2 refuses stamps more than 60 s ahead, and says what time it is', async () => {
@@ -158,14 +168,14 @@ describe('a store that fails', () => {
   })
 
   it.each([full, broken])('is not ready, and answers every other question with UNAVAILABLE', async (fails) => {
-    await restart({ store: failing({ end: fails, readAbove: fails, tip: fails }) })
+    await restart({ store: failing({ end: fails, readAbove: fails, tips: fails, certificate: fails }) })
     expect((await harness.server.app.request('/healthz')).status).toBe(503)
     const [, second] = makeTestHistory(ann, [1, 1])
     expect(await push(second)).toMatchObject([{ code: 'UNAVAILABLE' }])
     const [page] = await harness.exchange([{ type: 'pull', id: 1, above: encodeVector(emptyVector) }])
     expect(page).toMatchObject({ type: 'refused', id: 1, code: 'UNAVAILABLE' })
     const socket = await harness.socket()
-    socket.send({ ...bareHello(SPACE), token: await harness.token(), digest: vectorDigest(emptyVector) })
+    socket.send({ ...bareHello(SPACE), token: await harness.token(), digest: tipsDigest(new Map()) })
     expect(await socket.next('refused')).toMatchObject({ code: 'UNAVAILABLE' })
     expect((await socket.closed).code).toBe(1013)
   })
