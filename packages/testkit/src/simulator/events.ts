@@ -13,6 +13,8 @@ export interface TabName {
 
 export type SimulatorEvent =
   | { readonly kind: 'mutated' | 'stored' | 'acknowledged'; readonly tab: TabName; readonly mutation: Mutation }
+  /** What the author reads of its own mark right after a mutation. */
+  | { readonly kind: 'readBack'; readonly tab: TabName; readonly mutation: Mutation; readonly mark: unknown }
   /** `held` of the replica as it opened. */
   | { readonly kind: 'opened'; readonly tab: TabName; readonly device: string; readonly held: VersionVector }
   | { readonly kind: 'ended'; readonly tab: TabName; readonly how: 'crashed' | 'killed' | 'closed' }
@@ -27,12 +29,12 @@ export type SimulatorEvent =
       readonly digest: string
       readonly pair: readonly [unknown, unknown]
     }
-  /** Batches became durable, in a device's store or the server's. `byTab`: those that a tab wrote itself come this way too. */
+  /** Batches became durable, in a device's store or the server's; `latestMs` is the latest that the clock there ever told. */
   | {
       readonly kind: 'appended'
       readonly where: number | 'server'
       readonly batches: readonly Batch[]
-      readonly wallMs: number
+      readonly latestMs: number
     }
   | { readonly kind: 'fault'; readonly fault: FaultKind; readonly machine: number | undefined }
   /** An error came out of the product. `code` undefined: it is none of the catalogue. */

@@ -6,6 +6,7 @@ export { addTally, type FaultKind, faultKinds, notYet, type Tally, tallied } fro
 export { type OptionOverrides, optionsOf, type SimulatorOptions } from './options.ts'
 export { type Act, type FaultAct, type MutateAct, planOf, type UserAct } from './plan.ts'
 export { Random } from './random.ts'
+export type { Seams } from './seams.ts'
 export {
   replay,
   type RunOverrides,
@@ -14,6 +15,5 @@ export {
   type ScheduleResult,
   type SchedulesRequest,
   type SchedulesResult,
-  type Seams,
   type Violation,
 } from './run.ts'

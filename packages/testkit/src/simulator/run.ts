@@ -1,23 +1,24 @@
 /** Runs schedules: one, many, or one again with everything told. */
-import type { Transport } from '@driftlog/client'
-import type { BatchStore, Ports } from '@driftlog/core'
+import process from 'node:process'
+import { cryptoReady } from '@driftlog/core'
+import { useSubstituteSigner } from '@driftlog/core/signer'
+import { cheapSigner } from './cheap-signer.ts'
+import { allCheckers } from './checkers/all.ts'
 import type { CheckerFactory } from './checkers/checker.ts'
 import { addTally, type Tally } from './faults.ts'
+import { collect, runFaults, runHealing } from './heal.ts'
+import { Kernel } from './kernel.ts'
 import { type OptionOverrides, optionsOf, type SimulatorOptions } from './options.ts'
 import { type Act, planOf } from './plan.ts'
+import type { Seams } from './seams.ts'
+import { START_MS } from './time.ts'
+import { World } from './world.ts'
 
 export interface Violation {
   /** The checker that found it. */
   readonly checker: string
   readonly message: string
   readonly atMs: number
-}
-
-/** Wrappers around what the product is given, for planted bugs. `machine` undefined: the server. */
-export interface Seams {
-  readonly store?: (store: BatchStore, machine: number | undefined) => BatchStore
-  readonly transport?: (transport: Transport, machine: number) => Transport
-  readonly ports?: (ports: Ports, machine: number | undefined) => Ports
 }
 
 export interface RunOverrides {
@@ -46,18 +47,50 @@ export interface ScheduleResult {
 }
 
 export const runSchedule = async (seed: number, overrides: RunOverrides = {}): Promise<ScheduleResult> => {
+  await cryptoReady()
   const options = optionsOf(seed, overrides.options)
   const plan = planOf(options).filter(overrides.keep ?? (() => true))
-  return {
-    ok: true,
-    violations: [],
-    traceHash: '',
-    options,
-    tally: {},
-    mutations: 0,
-    steps: plan.length,
-    virtualMs: 0,
+  const violations: Violation[] = []
+  const checkers = (overrides.checkers ?? allCheckers).map((create) => {
+    const checker = create((message) => {
+      violations.push({ checker: checker.name, message, atMs: kernel.time.nowMs - START_MS })
+    }, options)
+    return checker
+  })
+  const listening = checkers.flatMap((checker) => checker.onEvent?.bind(checker) ?? [])
+  const kernel = new Kernel(options, {
+    onEvent: (event) => {
+      for (const onEvent of listening) onEvent(event)
+    },
+    onLine: overrides.onLine,
+  })
+  const restoreSigner = options.realCrypto ? undefined : useSubstituteSigner(cheapSigner)
+  const stopListening = onUnhandled((error) => kernel.failed('an unhandled rejection', error))
+  try {
+    const world = new World(kernel, overrides.seams ?? {})
+    await runFaults(world, plan)
+    const evidence = await collect(world, await runHealing(world))
+    for (const checker of checkers) await checker.atHealed?.(evidence)
+    world.end()
+    return {
+      ok: violations.length === 0,
+      violations,
+      traceHash: kernel.trace.hash,
+      options,
+      tally: kernel.tally,
+      mutations: world.ledger.length,
+      steps: kernel.time.steps,
+      virtualMs: kernel.time.nowMs - START_MS,
+    }
+  } finally {
+    stopListening()
+    restoreSigner?.()
   }
+}
+
+const onUnhandled = (heard: (error: unknown) => void): (() => void) => {
+  process.on('unhandledRejection', heard)
+  return () => process.off('unhandledRejection', heard)
 }
 
 export interface SchedulesRequest extends RunOverrides {

@@ -1,3 +1,31 @@
+import { atomicity } from './atomicity.ts'
+import { causality } from './causality.ts'
 import type { CheckerFactory } from './checker.ts'
+import { clock } from './clock.ts'
+import { contiguity } from './contiguity.ts'
+import { convergence } from './convergence.ts'
+import { durability } from './durability.ts'
+import { effects } from './effects.ts'
+import { liveness } from './liveness.ts'
+import { noInvention } from './no-invention.ts'
+import { noLoss } from './no-loss.ts'
+import { refusals } from './refusals.ts'
+import { sessions } from './sessions.ts'
+import { sql } from './sql.ts'
 
-export const allCheckers: readonly CheckerFactory[] = []
+/** All but determinism, which takes two runs: see `runSchedules`. */
+export const allCheckers: readonly CheckerFactory[] = [
+  durability,
+  noLoss,
+  noInvention,
+  effects,
+  contiguity,
+  convergence,
+  causality,
+  sessions,
+  clock,
+  liveness,
+  atomicity,
+  refusals,
+  sql,
+]

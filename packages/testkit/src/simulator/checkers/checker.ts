@@ -12,6 +12,8 @@ import type { FinalLog } from '../final-log.ts'
 export interface HealedReplica {
   readonly name: string
   readonly machine: number
+  /** Of its schema. */
+  readonly version: 1 | 2
   readonly device: string
   readonly held: VersionVector
   readonly projected: VersionVector
@@ -20,6 +22,8 @@ export interface HealedReplica {
   readonly error: string | undefined
   /** The row that the replica shows, undefined where it is dead. */
   row(table: string, id: string): Readonly<Record<string, unknown>> | undefined
+  /** The tasks, through SQL. */
+  query(): Promise<readonly Readonly<Record<string, unknown>>[]>
 }
 
 /** A store after healing: what it holds, in arrival order. */
@@ -48,3 +52,10 @@ export interface Checker {
 }
 
 export type CheckerFactory = (report: (message: string) => void, options: SimulatorOptions) => Checker
+
+/** A vector in one line; equal vectors have equal text. */
+export const vectorText = (vector: ReadonlyMap<string, number>): string =>
+  [...vector]
+    .map(([device, seq]) => `${device}:${seq}`)
+    .toSorted()
+    .join(' ')

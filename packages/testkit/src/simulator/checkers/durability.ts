@@ -1,0 +1,26 @@
+/** Faults 1: what a receipt called stored is held by every later run of that device, whatever ended the one before. */
+import type { CheckerFactory } from './checker.ts'
+import { mayFork } from './identity-faults.ts'
+
+export const durability: CheckerFactory = (report, options) => {
+  /** Machine → device → the last seq that was called stored. */
+  const stored = new Map<number, Map<string, number>>()
+  return {
+    name: 'durability',
+    onEvent(event) {
+      if (mayFork(options)) return
+      if (event.kind === 'stored') {
+        const { machine, device, seq } = event.mutation
+        const devices = stored.get(machine) ?? new Map<string, number>()
+        stored.set(machine, devices)
+        devices.set(device, Math.max(devices.get(device) ?? 0, seq))
+      } else if (event.kind === 'opened') {
+        for (const [device, seq] of stored.get(event.tab.machine) ?? []) {
+          const held = event.held.get(device as never) ?? 0
+          if (held < seq)
+            report(`d${event.tab.machine} opened with ${held} ops of ${device}; ${seq} were called stored`)
+        }
+      }
+    },
+  }
+}

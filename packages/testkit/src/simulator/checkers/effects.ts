@@ -1,0 +1,50 @@
+/** Faults 3: every op takes effect once. The cells are compared with a model that knows nothing of logs and heads. */
+import { isLive, Law, shownCell } from '@driftlog/core'
+import { expectedState } from '../model.ts'
+import type { CheckerFactory } from './checker.ts'
+import { mayFork } from './identity-faults.ts'
+
+const text = (value: unknown): string =>
+  typeof value === 'bigint' ? value.toString() : (JSON.stringify(value) ?? 'nothing')
+
+const same = (a: unknown, b: unknown): boolean => text(a ?? 0) === text(b ?? 0)
+
+export const effects: CheckerFactory = (report, options) => ({
+  name: 'effects',
+  atHealed({ log, mutations, replicas, healedInMs }) {
+    if (log.voidCount > 0) report(`${log.voidCount} ops are void, though all were written in good faith`)
+    for (const [key, expected] of expectedState(mutations, log)) {
+      const [table, id] = key.split('/')
+      const row = log.cells.table(table).rows.get(id)
+      if (row === undefined) {
+        report(`row ${key} is missing`)
+        continue
+      }
+      for (const [field, value] of expected.registers) {
+        const shown = shownCell(row, Law.set, [field])
+        if (!same(shown, value)) report(`${key}.${field} is ${text(shown)}; its last write was ${text(value)}`)
+      }
+      for (const [field, total] of expected.counters) {
+        const shown = shownCell(row, Law.increment, [field])
+        if (!same(shown, total)) report(`${key}.${field} counts ${text(shown)}; the increments sum up to ${total}`)
+      }
+      if (mayFork(options)) continue
+      const law = table === 'notes' ? 'delete-wins' : 'update-wins'
+      if (isLive(row, law) !== expected.isLive) {
+        report(`${key} is ${expected.isLive ? 'dead, but should live' : 'alive, but should be dead'} (${law})`)
+      }
+      if (healedInMs === undefined) continue
+      for (const replica of replicas) {
+        if (replica.version === 1 && table === 'labels') continue
+        const shown = replica.row(table, id)
+        if ((shown !== undefined) !== isLive(row, law))
+          report(`${replica.name} shows ${key} as ${shown ? '' : 'not '}there`)
+        if (shown === undefined) continue
+        for (const [field, total] of expected.counters) {
+          if (!same(shown[field], total))
+            report(`${replica.name}: ${key}.${field} is ${text(shown[field])}, not ${total}`)
+        }
+      }
+    }
+  },
+})

@@ -1,0 +1,40 @@
+/**
+ * Faults 3: what is held anywhere is, byte for byte, what its author wrote, and was on its author's disk before it was
+ * anywhere else. And no marker is in two ops.
+ */
+import { type Batch, equalBytes } from '@driftlog/core'
+import type { CheckerFactory } from './checker.ts'
+
+export const noInvention: CheckerFactory = (report) => {
+  /** Device → the machines that wrote as it. */
+  const owners = new Map<string, Set<number>>()
+  /** Device and first seq → what its authors wrote there: more than one after a fork. */
+  const written = new Map<string, Batch[]>()
+  return {
+    name: 'no invention',
+    onEvent(event) {
+      if (event.kind === 'opened') {
+        const machines = owners.get(event.device) ?? new Set()
+        owners.set(event.device, machines.add(event.tab.machine))
+      } else if (event.kind === 'appended') {
+        for (const batch of event.batches) {
+          const { device, fromSeq } = batch.header
+          const key = `${device} ${fromSeq}`
+          const known = written.get(key) ?? []
+          if (known.some(({ bytes }) => equalBytes(bytes, batch.bytes))) continue
+          if (event.where !== 'server' && owners.get(device)?.has(event.where)) written.set(key, [...known, batch])
+          else report(`${event.where} stored ops of ${device} from ${fromSeq} that their author had not stored`)
+        }
+      }
+    },
+    atHealed({ log, mutations }) {
+      const seen = new Set<number>()
+      for (const { marker, device, seq } of log.ops) {
+        if (marker === undefined) continue
+        if (seen.has(marker)) report(`mutation ${marker} is in the log twice, the second time as ${device} ${seq}`)
+        if (mutations[marker - 1] === undefined) report(`nobody made mutation ${marker} (${device} ${seq})`)
+        seen.add(marker)
+      }
+    },
+  }
+}

@@ -1,0 +1,32 @@
+/** Faults 2: after healing every acknowledged op is in every replica, and nothing that a surviving device stored is gone. */
+import type { Mutation } from '../ledger.ts'
+import { START_MS } from '../time.ts'
+import { type CheckerFactory, vectorText } from './checker.ts'
+
+export const noLoss: CheckerFactory = (report) => {
+  /** Machine → when its last backup was restored: what it alone had then, it may have lost. */
+  const restoredMs = new Map<number, true>()
+  return {
+    name: 'no loss',
+    onEvent(event) {
+      if (event.kind === 'fault' && event.fault === 'restore') restoredMs.set(event.machine!, true)
+    },
+    atHealed({ mutations, log, replicas, healedInMs }) {
+      const present = new Set(log.ops.map(({ marker }) => marker))
+      const mayBeLost = ({ isAcknowledged, machine }: Mutation): boolean => !isAcknowledged && restoredMs.has(machine)
+      for (const mutation of mutations) {
+        const { marker, isStored, isAcknowledged, device, seq, atMs } = mutation
+        if (present.has(marker) || !(isStored || isAcknowledged) || mayBeLost(mutation)) continue
+        // Where healing did not end, what is only stored may still be on its way.
+        if (healedInMs === undefined && !isAcknowledged) continue
+        const what = isAcknowledged ? 'acknowledged' : 'stored'
+        report(`mutation ${marker} (${device} ${seq}, made at ${(atMs - START_MS) / 1_000} s) was ${what} and is lost`)
+      }
+      if (healedInMs === undefined) return
+      const all = vectorText(log.projected)
+      for (const { name, projected } of replicas) {
+        if (vectorText(projected) !== all) report(`${name} shows ${vectorText(projected)}, the server's log has ${all}`)
+      }
+    },
+  }
+}

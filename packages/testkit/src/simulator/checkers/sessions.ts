@@ -1,0 +1,24 @@
+/** Faults 7: a replica shows what was written in it at once, and never shows less than before. */
+import { type CheckerFactory, vectorText } from './checker.ts'
+
+export const sessions: CheckerFactory = (report) => {
+  /** Run of a tab → what it showed last. */
+  const shown = new Map<string, ReadonlyMap<string, number>>()
+  return {
+    name: 'sessions',
+    onEvent(event) {
+      if (event.kind === 'readBack') {
+        const { tab, mutation, mark } = event
+        if (mark !== mutation.marker)
+          report(`d${tab.machine}.${tab.tab} reads ${String(mark)} after it wrote ${mutation.marker}`)
+      } else if (event.kind === 'sampled') {
+        const key = `${event.tab.machine}.${event.tab.tab}.${event.tab.run}`
+        for (const [device, seq] of shown.get(key) ?? []) {
+          if ((event.projected.get(device as never) ?? 0) >= seq) continue
+          report(`d${key} showed ${device} ${seq}, and then only ${vectorText(event.projected)}`)
+        }
+        shown.set(key, event.projected)
+      }
+    },
+  }
+}

@@ -1,0 +1,298 @@
+/**
+ * A live connection: a WebSocket for the client's transport at one end, a socket for the server's session at the other,
+ * and two pipes in order between them.
+ *
+ * Invariants:
+ * - a pipe hands over in order, but for a frame that was swapped with the next; after a lost frame it hands over nothing;
+ * - each side is told of the end at most once, and hears nothing after it;
+ * - a side whose process has ended is told nothing.
+ */
+import { decodeServerFrame } from '@driftlog/core'
+import type { AcceptedSocket, DriftlogServer, ServerSocket } from '@driftlog/server'
+import { SPACE } from './disk-copy.ts'
+import type { Kernel } from './kernel.ts'
+import type { Connected, Direction, FrameFault, Link } from './link.ts'
+import type { SimulatedProcess } from './process.ts'
+
+const OPEN = 1
+const CLOSED = 3
+
+/** What the client's transport uses of a WebSocket. */
+export interface ClientSocket {
+  binaryType: string
+  readyState: number
+  onopen: (() => void) | null
+  onmessage: ((event: { data: unknown }) => void) | null
+  onclose: (() => void) | null
+  onerror: (() => void) | null
+  send(data: Uint8Array): void
+  close(): void
+}
+
+export interface WireEnds {
+  readonly kernel: Kernel
+  readonly link: Link
+  readonly client: SimulatedProcess
+  /** The server that runs now; undefined while there is none. */
+  readonly server: () => { readonly process: SimulatedProcess; readonly server: DriftlogServer } | undefined
+}
+
+interface Pipe {
+  readonly receive: (data: ArrayBuffer) => void
+  lastArrivalMs: number
+  isSilent: boolean
+  /** Waits to be overtaken by the next frame. */
+  swapped: ArrayBuffer | undefined
+  /** Bytes that are on their way. */
+  bytes: number
+}
+
+export class Wire implements Connected {
+  readonly socket: ClientSocket
+  readonly #ends: WireEnds
+  readonly #up: Pipe
+  readonly #down: Pipe
+  #accepted: AcceptedSocket | undefined
+  #serverProcess: SimulatedProcess | undefined
+  #serverState: ServerSocket['readyState'] = OPEN
+  #isPaused = false
+  readonly #held: ArrayBuffer[] = []
+  #onPong: () => void = () => undefined
+
+  constructor(ends: WireEnds) {
+    this.#ends = ends
+    this.#up = { ...idlePipe, receive: (data) => this.#toServer(data) }
+    this.#down = { ...idlePipe, receive: (data) => this.socket.onmessage?.({ data }) }
+    this.socket = {
+      binaryType: 'arraybuffer',
+      readyState: 0,
+      onopen: null,
+      onmessage: null,
+      onclose: null,
+      onerror: null,
+      send: (data) => this.#send('up', data),
+      close: () => this.#closedByClient(),
+    }
+    ends.client.call('connect')
+    ends.link.connections.add(this)
+    // A process that ends takes its sockets with it; where the power fails, nobody tells the server.
+    ends.client.onEnd(() => this.#endServer(ends.link.random.chance(0.3)))
+    ends.kernel.time.at(ends.link.arrivalMs(), () => this.#connect())
+  }
+
+  #connect(): void {
+    const { kernel, link, client } = this.#ends
+    if (!client.isAlive || this.socket.readyState === CLOSED) return
+    const running = this.#ends.server()
+    if (link.isPartitioned || running === undefined) {
+      client.later(running === undefined ? 10 : link.random.between(1_000, 20_000), () => this.#tellClient())
+      return
+    }
+    const accepted = running.server.accept(this.#serverSocket(), SPACE)
+    if (accepted === undefined) {
+      this.#tellClientLater()
+      return
+    }
+    this.#accepted = accepted
+    this.#serverProcess = running.process
+    running.process.onEnd(() => {
+      this.#accepted = undefined
+      // A power failure tells nobody: the client's next packet after the restart does.
+      this.#tellClientLater(link.random.chance(0.3) ? link.random.between(100, 20_000) : 0)
+    })
+    kernel.time.at(link.arrivalMs(), () => {
+      if (this.socket.readyState !== 0 || !client.isAlive) return
+      client.later(0, () => {
+        if (this.socket.readyState !== 0) return
+        this.socket.readyState = OPEN
+        this.socket.onopen?.()
+      })
+    })
+  }
+
+  #serverSocket(): ServerSocket {
+    const state = (): ServerSocket['readyState'] => this.#serverState
+    const isPaused = (): boolean => this.#isPaused
+    const waiting = (): number => this.#down.bytes
+    return {
+      OPEN,
+      get readyState() {
+        return state()
+      },
+      get isPaused() {
+        return isPaused()
+      },
+      get bufferedAmount() {
+        return waiting()
+      },
+      pause: () => {
+        this.#isPaused = true
+      },
+      resume: () => this.#resume(),
+      send: (data, sent) => this.#send('down', data, sent),
+      ping: () => this.#ping(),
+      on: (_, listener) => {
+        this.#onPong = listener
+      },
+      close: () => this.#closedByServer(),
+      terminate: () => this.#closedByServer(),
+    }
+  }
+
+  #resume(): void {
+    this.#isPaused = false
+    for (let data = this.#held.shift(); data !== undefined && !this.#isPaused; data = this.#held.shift()) {
+      this.#accepted?.received(data)
+    }
+  }
+
+  #toServer(data: ArrayBuffer): void {
+    if (this.#isPaused) this.#held.push(data)
+    else this.#accepted?.received(data)
+  }
+
+  #pipe(direction: Direction): Pipe {
+    return direction === 'up' ? this.#up : this.#down
+  }
+
+  #send(direction: Direction, data: Uint8Array, sent?: () => void): void {
+    const { kernel, link, client } = this.#ends
+    const sender = direction === 'up' ? client : this.#serverProcess
+    if (sender?.call('send') !== true) return
+    kernel.trace.noteBytes(client.name, direction, data)
+    const pipe = this.#pipe(direction)
+    if (pipe.isSilent) {
+      sent?.()
+      return
+    }
+    const isAck = (): boolean => decodeServerFrame(data).type === 'pushed'
+    const fault = link.strike(direction, isAck)
+    const copy = data.slice().buffer
+    this.#carry(direction, fault, copy, sent)
+  }
+
+  #carry(direction: Direction, fault: FrameFault | undefined, data: ArrayBuffer, sent?: () => void): void {
+    const { link } = this.#ends
+    const pipe = this.#pipe(direction)
+    switch (fault) {
+      case 'loseAck':
+      case 'dropFrame':
+        // A lost packet holds up all that follow, until someone gives up.
+        this.silence(direction)
+        this.#ends.kernel.time.after(link.random.spread(100, 90_000), () => this.cut())
+        sent?.()
+        return
+      case 'garbageFrame':
+        this.#deliver(direction, garbled(data, link), 0, sent)
+        return
+      case 'reorderFrame':
+        pipe.swapped = data
+        sent?.()
+        // Where nothing follows, it comes late.
+        this.#ends.kernel.time.after(1_000, () => this.#deliverSwapped(direction))
+        return
+      case 'delayFrame':
+        this.#deliver(direction, data, link.random.spread(500, 40_000), sent)
+        return
+      case 'duplicateFrame':
+        this.#deliver(direction, data.slice(0), 0)
+        break
+      case undefined:
+        break
+    }
+    this.#deliver(direction, data, 0, sent)
+    this.#deliverSwapped(direction)
+  }
+
+  #deliverSwapped(direction: Direction): void {
+    const pipe = this.#pipe(direction)
+    const { swapped } = pipe
+    pipe.swapped = undefined
+    if (swapped !== undefined) this.#deliver(direction, swapped, 0)
+  }
+
+  #deliver(direction: Direction, data: ArrayBuffer, delayMs: number, sent?: () => void): void {
+    const { kernel, link, client } = this.#ends
+    const pipe = this.#pipe(direction)
+    const receiver = direction === 'up' ? this.#serverProcess : client
+    pipe.lastArrivalMs = Math.max(pipe.lastArrivalMs, link.arrivalMs() + delayMs)
+    pipe.bytes += data.byteLength
+    kernel.time.at(pipe.lastArrivalMs, () => {
+      pipe.bytes -= data.byteLength
+      sent?.()
+      if (pipe.isSilent || receiver?.isAlive !== true) return
+      if (receiver.isAsleep) receiver.later(0, () => pipe.receive(data))
+      else pipe.receive(data)
+    })
+  }
+
+  /** The platform's answer to a ping: no page is asked for it, but a device that sleeps does not give one. */
+  #ping(): void {
+    const { kernel, link, client } = this.#ends
+    kernel.time.at(link.arrivalMs() + link.arrivalMs() - kernel.time.nowMs, () => {
+      const isHeard = !this.#up.isSilent && !this.#down.isSilent && client.isAlive && !client.isAsleep
+      if (isHeard && this.#serverProcess?.isAlive === true && this.socket.readyState === OPEN) this.#onPong()
+    })
+  }
+
+  #closedByClient(): void {
+    if (this.socket.readyState === CLOSED) return
+    this.socket.readyState = CLOSED
+    this.#endServer(this.#up.isSilent)
+  }
+
+  #endServer(isSilent: boolean): void {
+    const { kernel, link } = this.#ends
+    link.connections.delete(this)
+    if (isSilent) return
+    this.#up.lastArrivalMs = Math.max(this.#up.lastArrivalMs, link.arrivalMs())
+    kernel.time.at(this.#up.lastArrivalMs, () => this.#tellServer())
+  }
+
+  #closedByServer(): void {
+    if (this.#serverState === CLOSED) return
+    this.#serverState = CLOSED
+    this.#accepted = undefined
+    if (!this.#down.isSilent) this.#tellClientLater()
+  }
+
+  #tellServer(): void {
+    if (this.#serverState === CLOSED) return
+    this.#serverState = CLOSED
+    if (this.#serverProcess?.isAlive === true) this.#accepted?.ended()
+  }
+
+  #tellClientLater(delayMs = 0): void {
+    const { kernel, link, client } = this.#ends
+    this.#down.lastArrivalMs = Math.max(this.#down.lastArrivalMs, link.arrivalMs() + delayMs)
+    kernel.time.at(this.#down.lastArrivalMs, () => client.later(0, () => this.#tellClient()))
+  }
+
+  #tellClient(): void {
+    const { link, client } = this.#ends
+    link.connections.delete(this)
+    if (this.socket.readyState === CLOSED || !client.isAlive) return
+    this.socket.readyState = CLOSED
+    this.socket.onclose?.()
+  }
+
+  cut(): void {
+    this.#ends.link.connections.delete(this)
+    this.silence('up')
+    this.silence('down')
+    this.#ends.kernel.time.at(this.#ends.link.arrivalMs(), () => this.#tellServer())
+    this.#tellClientLater()
+  }
+
+  silence(direction: Direction): void {
+    this.#pipe(direction).isSilent = true
+  }
+}
+
+const idlePipe = { lastArrivalMs: 0, isSilent: false, swapped: undefined, bytes: 0 }
+
+/** No frame at all, or the beginning of one. */
+const garbled = (data: ArrayBuffer, link: Link): ArrayBuffer =>
+  link.random.chance(0.5)
+    ? (link.random.bytes(link.random.between(0, 60)).buffer as ArrayBuffer)
+    : data.slice(0, link.random.below(Math.max(1, data.byteLength - 1)))

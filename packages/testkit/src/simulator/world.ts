@@ -1,0 +1,125 @@
+/** A simulated world: a server, devices, and the links between them. */
+import { vectorText } from './checkers/checker.ts'
+import { batchesOf } from './disk-copy.ts'
+import type { FaultKind } from './faults.ts'
+import type { Kernel } from './kernel.ts'
+import type { Mutation } from './ledger.ts'
+import { Machine } from './machine.ts'
+import type { Random } from './random.ts'
+import type { Seams } from './seams.ts'
+import { ServerMachine } from './server-machine.ts'
+import type { Tab } from './tab.ts'
+
+export class World {
+  readonly kernel: Kernel
+  readonly server: ServerMachine
+  readonly machines: Machine[] = []
+  readonly ledger: Mutation[] = []
+  readonly #seams: Seams
+  #isHealing = false
+
+  constructor(kernel: Kernel, seams: Seams) {
+    this.kernel = kernel
+    this.#seams = seams
+    this.server = new ServerMachine(kernel, kernel.random.stream('server'), seams)
+    for (let index = 0; index < kernel.options.devices; index++) this.#addMachine()
+  }
+
+  #addMachine(): Machine {
+    const { kernel, server, ledger } = this
+    const machine = new Machine({ kernel, server, ledger, seams: this.#seams }, this.machines.length)
+    this.machines.push(machine)
+    return machine
+  }
+
+  get tabs(): Tab[] {
+    return this.machines.flatMap(({ tabs }) => tabs)
+  }
+
+  open(): void {
+    this.server.start()
+    for (const machine of this.machines) machine.open()
+  }
+
+  async restartServer(isCrash: boolean, downMs: number): Promise<void> {
+    await (isCrash ? this.server.crash() : this.server.stop())
+    this.kernel.time.after(downMs, () => this.server.start())
+  }
+
+  /** Faults of identity, and rot. */
+  async strike(fault: FaultKind, machine: Machine, random: Random): Promise<void> {
+    const laterMs = random.spread(1_000, 60_000)
+    switch (fault) {
+      case 'restore': {
+        const backup = await machine.disk.copy()
+        this.kernel.time.after(laterMs, () => {
+          if (this.#isHealing) return
+          this.kernel.fault(fault, machine.index)
+          void machine.crash().then(() => {
+            machine.disk.replace(backup)
+            machine.open()
+          })
+        })
+        break
+      }
+      case 'clone': {
+        const copy = await machine.disk.copy()
+        this.kernel.fault(fault, machine.index)
+        const clone = this.#addMachine()
+        clone.disk.replace(copy)
+        clone.open()
+        break
+      }
+      case 'serverRollback': {
+        const backup = await this.server.disk.copy()
+        this.kernel.time.after(laterMs, () => {
+          if (this.#isHealing) return
+          this.kernel.fault(fault, undefined)
+          void this.server.crash().then(() => {
+            this.server.disk.replace(backup)
+            this.server.start()
+          })
+        })
+        break
+      }
+      case 'bitRot':
+        if (await machine.disk.rot(random)) this.kernel.fault(fault, machine.index)
+        break
+      default:
+        throw new Error(`not a fault of identity: ${fault}`)
+    }
+  }
+
+  /** Every fault ends, every clock is right, and everything is opened again. */
+  heal(): void {
+    this.#isHealing = true
+    this.server.heal()
+    for (const machine of this.machines) machine.heal()
+  }
+
+  /** Whether nothing is left to be sent, to be stored or to be waited for, and all hold the same. */
+  isSettled(): boolean {
+    let first: string | undefined
+    for (const { replica } of this.tabs) {
+      if (replica === undefined) return false
+      const { online, syncing, pending, unsaved, waiting, readOnly } = replica.status
+      if (!online || syncing || pending > 0 || unsaved > 0 || waiting > 0 || readOnly) return false
+      const held = vectorText(replica.held())
+      first ??= held
+      if (held !== first) return false
+    }
+    return true
+  }
+
+  /** No process runs on. */
+  end(): void {
+    for (const { process } of this.tabs) process?.end()
+    this.server.running()?.process.end()
+  }
+
+  /** The batches that a disk holds. */
+  async batchesAt(where: number | 'server') {
+    const { disk } = where === 'server' ? this.server : this.machines[where]
+    return (await batchesOf(disk.durable)).map(({ batch }) => batch)
+  }
+}
