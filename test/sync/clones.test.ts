@@ -1,5 +1,5 @@
 /** A device id that is written twice: a restored backup, a cloned disk. */
-import { type BatchStore, f, memoryStore, startCursor } from '@driftlog/core'
+import { f, memoryStore } from '@driftlog/core'
 import { afterEach, expect, it } from 'vitest'
 import { hastyPorts, InProcess } from './in-process.ts'
 
@@ -9,19 +9,6 @@ afterEach(async () => {
   world = new InProcess()
 })
 
-/** What a backup of a disk has, on a disk of its own. */
-const copyOf = async (store: BatchStore): Promise<BatchStore> => {
-  const copy = memoryStore()
-  const { batches } = await store.readAfter('home', startCursor, { batches: 1e6, bytes: 1e9 })
-  const records = await store.records('home', '')
-  await copy.append(
-    'home',
-    batches.map(({ batch }) => batch),
-    { records },
-  )
-  return copy
-}
-
 /** A disk whose device wrote one row and synced, and a copy of that disk. */
 const copiedDevice = async () => {
   const store = memoryStore()
@@ -29,7 +16,7 @@ const copiedDevice = async () => {
   const id = first.mutate((tx) => tx.tasks.insert({ title: 'before the copy' })).value
   await first.sync()
   await first.close()
-  const copied = await copyOf(store)
+  const copied = await world.copyOf(store)
   return { store, id, copied }
 }
 
@@ -99,7 +86,7 @@ it('[BR3] a restored backup that has written nothing since gets back what it los
   const first = await world.open(store, hastyPorts)
   const id = first.mutate((tx) => tx.tasks.insert({ title: 'before the backup' })).value
   await first.sync()
-  const backup = await copyOf(store)
+  const backup = await world.copyOf(store)
   first.mutate((tx) => tx.tasks.update(id, { title: 'after it' }))
   await first.sync()
   const digest = first.digest()

@@ -1,6 +1,6 @@
 /** A server in this process and devices of it: no network, and the tests' own pace. */
 import { http, openReplica, type Replica } from '@driftlog/client'
-import { type BatchStore, defineSchema, f, memoryStore, type Ports, systemPorts, table } from '@driftlog/core'
+import { type BatchStore, defineSchema, f, memoryStore, type Ports, startCursor, systemPorts, table } from '@driftlog/core'
 import { createServer, jwt, mintToken } from '@driftlog/server'
 
 export const schema = defineSchema({
@@ -44,6 +44,19 @@ export class InProcess {
     const device = await openReplica({ schema, space: 'home', store, transport, ports })
     this.#devices.push(device)
     return device
+  }
+
+  /** What a backup of a disk has, on a disk of its own. */
+  async copyOf(store: BatchStore): Promise<BatchStore> {
+    const copy = memoryStore()
+    const { batches } = await store.readAfter('home', startCursor, { batches: 1e6, bytes: 1e9 })
+    const records = await store.records('home', '')
+    await copy.append(
+      'home',
+      batches.map(({ batch }) => batch),
+      { records },
+    )
+    return copy
   }
 
   async close(): Promise<void> {

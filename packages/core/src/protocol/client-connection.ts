@@ -49,7 +49,8 @@ export const fail = (draft: Draft, code?: ErrorCode, message?: string): void => 
 export const renamed = (draft: Draft, held: VersionVector): void => {
   const { state } = draft
   state.held = held
-  state.refused = new Map([...state.refused].filter(([branch]) => held.has(branch)))
+  // Under the names of before. What is refused still will be refused again.
+  if (state.refused.size > 0) state.refused = new Map()
   if (state.phase !== 'greeting' && state.phase !== 'open') return
   endConnection(draft)
   state.phase = 'waiting'
