@@ -1,8 +1,9 @@
 /** SYNC, ING: any number of devices and one server, in any order of events and under faults, end equal (no loss, contiguity, liveness). */
-import { cryptoReady, type DeviceId, sessionStatus } from '@driftlog/core'
+import { type BatchStore, cryptoReady, type DeviceId, sessionStatus } from '@driftlog/core'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { contents, SPACE, World } from './pump.ts'
+import { type Backup, type SimClient, World } from './pump.ts'
+import { contents, SPACE, unionOf } from './stores.ts'
 
 beforeAll(cryptoReady)
 
@@ -17,17 +18,48 @@ const chooser = (seed: number) => {
   }
 }
 
-const chaos = async (world: World, steps: number): Promise<void> => {
+const lengthsOf = ({ choose }: World): number[] => Array.from({ length: 1 + choose(4) }, () => 1 + choose(3))
+
+/** What happens to histories: copies of devices and of the server, and what they write apart. */
+const branchOut = async (world: World, client: SimClient, backups: Map<SimClient, Backup>): Promise<void> => {
   const { choose, clients } = world
+  switch (choose(7)) {
+    case 0:
+      if (clients.length < 6) await world.clone(client, choose(2) === 0 ? 'live' : 'roundTrip')
+      break
+    case 1: {
+      const backup = backups.get(client)
+      backups.delete(client)
+      if (backup !== undefined) await world.restore(client, backup)
+      break
+    }
+    case 2:
+      await world.fork(client, lengthsOf(world))
+      break
+    case 3:
+      await world.courier(client, clients[choose(clients.length)])
+      break
+    case 4:
+      if (choose(3) === 0) await world.refillServer(choose(12), client)
+      break
+    default:
+      backups.set(client, await client.backUp())
+  }
+}
+
+const chaos = async (world: World, steps: number, hasBranches: boolean): Promise<void> => {
+  const { choose, clients } = world
+  const backups = new Map<SimClient, Backup>()
   for (let left = steps; left > 0; left--) {
     const client = clients[choose(clients.length)]
+    if (hasBranches && choose(12) === 0) {
+      await branchOut(world, client, backups)
+      continue
+    }
     switch (choose(24)) {
       case 0:
       case 1:
-        await world.write(
-          client,
-          Array.from({ length: 1 + choose(4) }, () => 1 + choose(3)),
-        )
+        await world.write(client, lengthsOf(world))
         break
       case 2:
         world.breakConnection(client)
@@ -58,7 +90,7 @@ const heal = async (world: World): Promise<void> => {
     world.input(client, { kind: 'goOnline' })
     world.input(client, { kind: 'retryRefused' })
   }
-  const batches = [...(await union(world)).values()].reduce((sum, list) => sum + list.length, 0)
+  const batches = [...(await contents(await unionOf(storesOf(world)))).values()].flat().length
   const limit = world.steps + 400 + 40 * (batches + 1) * world.clients.length
   for (;;) {
     while (!world.isQuiet()) {
@@ -76,31 +108,26 @@ const heal = async (world: World): Promise<void> => {
   }
 }
 
+const storesOf = ({ server, clients }: World): BatchStore[] => [server, ...clients.map(({ store }) => store)]
+
 const held = (world: World): Promise<unknown[]> =>
-  Promise.all(
-    [world.server, ...world.clients.map(({ store }) => store)].map(async (store) => [...(await contents(store))]),
-  )
+  Promise.all(storesOf(world).map(async (store) => [...(await contents(store))]))
 
-/** Everything that was ever written, as the devices that wrote it hold it. */
-const union = async (world: World): Promise<Map<string, string[]>> => {
-  const all = new Map<string, string[]>()
-  for (const { device, store } of world.clients) {
-    const own = (await contents(store)).get(device.device)
-    if (own !== undefined) all.set(device.device, own)
-  }
-  return new Map([...all].sort(([a], [b]) => (a < b ? -1 : 1)))
-}
-
-const run = async (seed: number, modes: readonly ('live' | 'roundTrip')[], steps: number): Promise<void> => {
+const run = async (
+  seed: number,
+  modes: readonly ('live' | 'roundTrip')[],
+  steps: number,
+  hasBranches = false,
+): Promise<void> => {
   const world = new World(chooser(seed), modes)
   world.faults = { duplicate: 6, clientStore: 12, serverStore: 12, loseExchange: 8 }
-  await chaos(world, steps)
+  await chaos(world, steps, hasBranches)
+  // What a rollback takes from all who had it is gone; what anybody still has comes to all.
+  const expected = await contents(await unionOf(storesOf(world)))
   await heal(world)
-  const expected = await union(world)
-  expect(await contents(world.server)).toEqual(expected)
-  for (const client of world.clients) {
-    expect(await contents(client.store)).toEqual(expected)
-    expect(sessionStatus(client.session)).toMatchObject({ error: undefined, refused: [], caughtUp: true })
+  for (const store of storesOf(world)) expect(await contents(store)).toEqual(expected)
+  for (const { session } of world.clients) {
+    expect(sessionStatus(session)).toMatchObject({ error: undefined, refused: [], caughtUp: true })
   }
   await expectSilence(world)
 }
@@ -132,6 +159,19 @@ describe('sessions', () => {
     )
   }, 120_000)
 
+  it('SYNC22 SYNC23: the same where devices are cloned, restored and carried about, and servers filled again', async () => {
+    const mode = fc.constantFrom('live' as const, 'roundTrip' as const)
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(0xffffffff),
+        fc.array(mode, { minLength: 1, maxLength: 4 }),
+        fc.nat(300),
+        (seed, modes, steps) => run(seed, modes, steps, true),
+      ),
+      { numRuns: 300 },
+    )
+  }, 240_000)
+
   it('[SYNC9] seed 4294967289: a live connection that gave up on a gap tries again', () =>
     run(4294967289, ['live', 'live', 'live'], 231))
 
@@ -152,7 +192,7 @@ describe('sessions', () => {
     await world.write(ann, [1, 2, 3])
     await world.write(bob, [1, 1])
     await heal(world)
-    const expected = await union(world)
+    const expected = await contents(await unionOf(storesOf(world)))
     world.input(ann, { kind: 'goOffline' })
     await world.rollBackServer(0)
     while (!bob.session.isWelcomed || !sessionStatus(bob.session).caughtUp || sessionStatus(bob.session).syncing)

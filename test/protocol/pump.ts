@@ -4,9 +4,9 @@
  * code; only the drivers are short ones of their own.
  */
 import {
-  type Batch,
   type BatchStore,
   bareHello,
+  branchesInTheWay,
   type ClientEffect,
   type ClientInput,
   type ClientMessage,
@@ -18,27 +18,34 @@ import {
   decodeClientFrame,
   decodeServerExchange,
   decodeServerFrame,
+  decodeTips,
+  type DeviceId,
   DriftlogError,
   encodeExchange,
   encodeFrame,
   memoryStore,
-  type RefusedDevice,
+  placeTips,
+  pointsOf,
+  type RefusedBranch,
   type ServerEffect,
   type ServerInput,
   type ServerMessage,
   type ServerSession,
   sessionStatus,
-  startCursor,
+  type Shift,
+  shiftOfRecord,
+  shiftPrefix,
   stepClientSession,
   stepServerSession,
   type TimerName,
-  type Tip,
+  tipsDigest,
 } from '@driftlog/core'
 import { makeTestHistory, makeTestDevice, type TestBatch, type TestDevice } from '@driftlog/testkit'
+import { allOf, SPACE, storeOf, treeOf } from './stores.ts'
 
-export const SPACE = 'home'
+/** So that short histories take several questions to find where they part. */
+const FEW_POINTS = 3
 const SERVER_TIME = Date.UTC(2026, 5, 1)
-const everything = { batches: 1_000_000, bytes: Number.MAX_SAFE_INTEGER }
 
 /** Picks a whole number in [0, below). */
 export type Choose = (below: number) => number
@@ -57,20 +64,51 @@ class Connection {
   stopWatching: (() => void) | undefined
 }
 
+/** What a restored backup brings back. */
+export interface Backup {
+  readonly store: BatchStore
+  readonly cursor: Cursor | undefined
+  readonly last: TestBatch | undefined
+}
+
 export class SimClient {
   readonly device: TestDevice
-  readonly store: BatchStore = memoryStore()
+  readonly #mode: 'live' | 'roundTrip'
+  store: BatchStore = memoryStore()
   readonly timers = new Map<TimerName, number>()
   readonly sent: ClientMessage['type'][] = []
   session: ClientSession
   cursor: Cursor | undefined
   connection: Connection | undefined
+  /** Counts its processes. */
+  generation = 0
+  /** The batch that the next one goes on from. */
   last: TestBatch | undefined
-  written = 0
 
-  constructor(index: number, mode: 'live' | 'roundTrip') {
-    this.device = makeTestDevice(SPACE, index)
+  constructor(index: number, mode: 'live' | 'roundTrip', device = makeTestDevice(SPACE, index)) {
+    this.device = device
+    this.#mode = mode
     this.session = createClientSession({ space: SPACE, mode, seed: index, held: new Map() })
+  }
+
+  async backUp(): Promise<Backup> {
+    const store = await storeOf((await allOf(this.store)).map(({ batch }) => batch))
+    return { store, cursor: this.cursor, last: this.last }
+  }
+
+  /** Starts anew on what a backup holds. */
+  async restart({ store, cursor, last }: Backup): Promise<void> {
+    const held = await store.vector(SPACE)
+    this.session = createClientSession({
+      space: SPACE,
+      mode: this.#mode,
+      seed: 1,
+      held,
+      ...(cursor !== undefined && { cursor }),
+    })
+    Object.assign(this, { store, cursor, last })
+    this.timers.clear()
+    this.generation++
   }
 }
 
@@ -81,6 +119,8 @@ export class World {
   readonly actions: Action[] = []
   nowMs = 0
   steps = 0
+  /** Every batch that was ever written, by its tag. */
+  readonly written = new Map<string, TestBatch>()
   /** Chances of a fault, one in so many; 0: never. */
   faults = { duplicate: 0, clientStore: 0, serverStore: 0, loseExchange: 0 }
   serverTimeMs: number | undefined = SERVER_TIME
@@ -146,16 +186,24 @@ export class World {
         if (client.session.mode === 'roundTrip') this.#exchange(client, effect.messages)
         else for (const message of effect.messages) this.#toServer(client, message)
         break
-      case 'readOutbox':
+      case 'greet':
         this.#later(async () => {
-          const page = await client.store.readAbove(SPACE, effect.above, effect.limit)
-          const batches = page.batches.map(({ batch }) => batch)
-          this.input(client, { kind: 'outboxRead', request: effect.request, batches, more: page.more })
+          const hello = { ...effect.hello, digest: tipsDigest(await client.store.tips(SPACE)) }
+          this.#perform(client, { kind: 'send', messages: [hello] })
+        }, client.connection)
+        break
+      case 'place':
+      case 'readPoints':
+      case 'readOutbox':
+      case 'ingest': {
+        const { generation } = client
+        this.#later(async () => {
+          const answer = await this.#ask(client, effect)
+          // A process that was started anew hears nothing of what the one before it had asked.
+          if (answer !== undefined && generation === client.generation) this.input(client, answer)
         })
         break
-      case 'ingest':
-        this.#later(() => this.#ingest(client, effect))
-        break
+      }
       case 'saveCursor':
         client.cursor = effect.cursor
         break
@@ -172,27 +220,95 @@ export class World {
     }
   }
 
-  async #ingest(client: SimClient, { request, batches, cursor }: ClientEffect & { kind: 'ingest' }): Promise<void> {
-    if (this.#fault('clientStore')) {
-      this.input(client, { kind: 'storeFailed', request, code: 'STORAGE_FULL', message: 'full' })
-      return
+  async #ask(
+    client: SimClient,
+    effect: ClientEffect & { kind: 'place' | 'readPoints' | 'readOutbox' | 'ingest' },
+  ): Promise<ClientInput | undefined> {
+    const { request } = effect
+    const { store } = client
+    if (this.#fault('clientStore')) return { kind: 'storeFailed', request, code: 'STORAGE_FULL', message: 'full' }
+    switch (effect.kind) {
+      case 'place': {
+        const tree = treeOf(await allOf(store))
+        return { kind: 'placed', request, ...placeTips(decodeTips(effect.tips), tree, client.device.device) }
+      }
+      case 'readPoints': {
+        const points = pointsOf(treeOf(await allOf(store)), effect, FEW_POINTS)
+        return points && { kind: 'pointsRead', request, ...points }
+      }
+      case 'readOutbox': {
+        const { batches, more } = await store.readAbove(SPACE, effect.above, effect.limit)
+        return { kind: 'outboxRead', request, batches, more }
+      }
+      case 'ingest':
+        return this.#ingest(client, effect)
     }
-    const outcomes = await client.store.append(SPACE, batches)
-    const refused = batches.flatMap(({ header: { device } }, index): RefusedDevice[] => {
-      const outcome = outcomes[index]
-      if (outcome.kind === 'gap') return [{ device, code: 'GAP', details: { have: outcome.have } }]
-      return outcome.kind === 'fork' ? [{ device, code: 'FORK', details: { have: outcome.have } }] : []
-    })
-    if (!refused.some(({ code }) => code === 'GAP')) client.cursor = cursor
-    this.input(client, { kind: 'stored', request, held: await client.store.vector(SPACE), refused })
   }
 
-  /** Writes ops at a client, as durable as everything there. */
-  async write(client: SimClient, lengths: readonly number[]): Promise<void> {
-    const batches = makeTestHistory(client.device, lengths, client.last, client.written++)
+  async #ingest(
+    client: SimClient,
+    { request, batches, cursor }: ClientEffect & { kind: 'ingest' },
+  ): Promise<ClientInput> {
+    const { store } = client
+    const outcomes = await store.append(SPACE, batches)
+    const tree = treeOf(await allOf(store))
+    const refused = batches.flatMap(({ header }, index): RefusedBranch[] => {
+      const outcome = outcomes[index]
+      const { device } = header
+      if (outcome.kind === 'gap') return [{ branch: device, device, code: 'GAP', details: { have: outcome.have } }]
+      if (outcome.kind !== 'fork') return []
+      const details = { have: outcome.have }
+      return branchesInTheWay(tree, header).map((branch) => ({ branch, device, code: 'FORK', details }))
+    })
+    const taken = outcomes.flatMap((outcome, index) =>
+      'branch' in outcome ? [{ branch: outcome.branch, toSeq: batches[index].header.toSeq }] : [],
+    )
+    const isRenamed = outcomes.some((outcome) => outcome.kind === 'appended' && outcome.isSplit)
+    if (refused.length === 0) client.cursor = cursor
+    return { kind: 'stored', request, held: await store.vector(SPACE), taken, isRenamed, refused }
+  }
+
+  /** Writes ops at a client, as durable as everything there: after its last, or as a fork after `previous`. */
+  async write(client: SimClient, lengths: readonly number[], previous = client.last): Promise<void> {
+    const batches = makeTestHistory(client.device, lengths, previous, this.written.size)
     client.last = batches.at(-1)
-    await client.store.append(SPACE, batches)
-    this.input(client, { kind: 'localAppended', held: await client.store.vector(SPACE) })
+    for (const batch of batches) this.written.set(batch.header.tagAfter.join(), batch)
+    await this.#append(client, batches)
+  }
+
+  /** Forks the own history of a client at any place of it, the start included. */
+  async fork(client: SimClient, lengths: readonly number[]): Promise<void> {
+    const own = (await allOf(client.store)).filter(({ batch }) => batch.header.device === client.device.device)
+    const at = own[this.choose(own.length + 1)]
+    await this.write(client, lengths, at && this.written.get(at.batch.header.tagAfter.join()))
+  }
+
+  async #append(client: SimClient, batches: Parameters<BatchStore['append']>[1]): Promise<void> {
+    const outcomes = await client.store.append(SPACE, batches)
+    const isRenamed = outcomes.some((outcome) => outcome.kind === 'appended' && outcome.isSplit)
+    const held = await client.store.vector(SPACE)
+    this.input(client, { kind: isRenamed ? 'renamed' : 'localAppended', held })
+  }
+
+  /** Carries all that one client has to another one. */
+  async courier(from: SimClient, to: SimClient): Promise<void> {
+    await this.#append(
+      to,
+      (await allOf(from.store)).map(({ batch }) => batch),
+    )
+  }
+
+  /** A second device with the keys and all of the first. */
+  async clone(client: SimClient, mode: 'live' | 'roundTrip'): Promise<SimClient> {
+    const clone = new SimClient(this.clients.length, mode, client.device)
+    await clone.restart(await client.backUp())
+    this.clients.push(clone)
+    return clone
+  }
+
+  async restore(client: SimClient, backup: Backup): Promise<void> {
+    this.#drop(client)
+    await client.restart(backup)
   }
 
   #drop(client: SimClient): void {
@@ -224,13 +340,20 @@ export class World {
 
   /** Yesterday's backup: the first `kept` batches of what the server has. */
   async rollBackServer(kept: number): Promise<void> {
-    const page = await this.server.readAfter(SPACE, startCursor, everything)
-    const older = memoryStore()
-    await older.append(
-      SPACE,
-      page.batches.slice(0, kept).map(({ batch }) => batch),
-    )
-    this.server = older
+    const batches = (await allOf(this.server)).map(({ batch }) => batch)
+    this.server = await storeOf(batches.slice(0, kept))
+    this.restartServer()
+  }
+
+  /** As above, and then somebody brings back what they have, in any order: a cursor may fit by accident. */
+  async refillServer(kept: number, from: SimClient): Promise<void> {
+    const batches = (await allOf(this.server)).map(({ batch }) => batch)
+    const others = [...(await allOf(from.store)).map(({ batch }) => batch), ...batches]
+    for (let index = others.length - 1; index > 0; index--) {
+      const other = this.choose(index + 1)
+      ;[others[index], others[other]] = [others[other], others[index]]
+    }
+    this.server = await storeOf([...batches.slice(0, kept), ...others.slice(0, this.choose(others.length + 1))])
     this.restartServer()
   }
 
@@ -297,19 +420,28 @@ export class World {
           return { kind: 'authorized', role: 'writer', serverTimeMs: this.serverTimeMs }
         case 'look': {
           const end = await store.end(SPACE)
-          const vector = await store.vector(SPACE)
-          return { kind: 'looked', end, vector, cursorValid: await isValid(store, effect.cursor) }
+          const tips = await store.tips(SPACE)
+          return { kind: 'looked', end, tips, cursorValid: await isValid(store, effect.cursor) }
         }
-        case 'readTips': {
-          const tips = new Map<Batch['header']['device'], Tip>()
+        case 'readAdmission': {
+          const certificates = new Map<DeviceId, Uint8Array>()
           for (const device of effect.devices) {
-            const tip = await store.tip(SPACE, device)
-            if (tip !== undefined) tips.set(device, tip)
+            const certificate = await store.certificate(SPACE, device)
+            if (certificate !== undefined) certificates.set(device, certificate)
           }
-          return { kind: 'tipsRead', tips }
+          const shifts: Shift[] = []
+          for (const device of effect.ahead) {
+            const records = await store.records(SPACE, shiftPrefix(device))
+            shifts.push(...records.map((record) => shiftOfRecord(device, record)))
+          }
+          return { kind: 'admissionRead', certificates, shifts }
         }
-        case 'append':
-          return { kind: 'appended', outcomes: await store.append(SPACE, effect.batches) }
+        case 'append': {
+          const { batches, records } = effect
+          return { kind: 'appended', outcomes: await store.append(SPACE, batches, { records }) }
+        }
+        case 'findCommon':
+          return { kind: 'commonFound', seq: await store.common(SPACE, effect.device, effect.points) }
         case 'readAbove':
           return { kind: 'pageRead', page: await store.readAbove(SPACE, effect.vector, smaller(effect.limit)) }
         case 'readAfter':
@@ -387,15 +519,4 @@ const isValid = async (store: BatchStore, cursor: Cursor | undefined): Promise<b
   } catch {
     return false
   }
-}
-
-/** What a store holds: for each device its batches, in order of seq. */
-export const contents = async (store: BatchStore): Promise<Map<string, string[]>> => {
-  const { batches } = await store.readAfter(SPACE, startCursor, everything)
-  const all = new Map<string, string[]>()
-  for (const { batch } of batches) {
-    const { device, fromSeq, toSeq, tagAfter } = batch.header
-    all.set(device, [...(all.get(device) ?? []), `${fromSeq}-${toSeq} ${tagAfter.join('.')}`])
-  }
-  return new Map([...all].sort(([a], [b]) => (a < b ? -1 : 1)))
 }

@@ -18,9 +18,11 @@ import {
   type ClientMessage,
   MAX_FRAME_BYTES,
   MAX_PAGE_BATCHES,
+  MAX_POINTS,
   MAX_PUSH_BATCHES,
   type ServerMessage,
 } from './messages.ts'
+import { decodeTips, encodeTips } from './tip-codec.ts'
 import { decodeWire, encodeWire, type WireValue } from './wire-value.ts'
 
 beforeAll(cryptoReady)
@@ -45,6 +47,16 @@ const cursor = fc.oneof(
 const vector = fc
   .array(fc.tuple(bytes(16, 16), fc.integer({ min: 1, max: 1e15 })), { maxLength: 5 })
   .map((entries) => encodeVector(new Map(entries.map(([device, seq]) => [deviceIdFromBytes(device), seq]))))
+const tips = fc
+  .array(fc.tuple(bytes(16, 16), fc.integer({ min: 1, max: 1e15 }), bytes(16, 16)), { maxLength: 5 })
+  .map((entries) => encodeTips(new Map(entries.map(([id, seq, tag]) => [deviceIdFromBytes(id), { seq, tag }]))))
+const points = fc
+  .uniqueArray(fc.tuple(fc.integer({ min: 1, max: 1e15 }), bytes(16, 16)), {
+    minLength: 1,
+    maxLength: MAX_POINTS,
+    selector: ([seq]) => seq,
+  })
+  .map((all) => all.map(([seq, tag]) => ({ seq, tag })).sort((a, b) => a.seq - b.seq))
 const text = (maxLength: number) =>
   fc.string({ unit: 'grapheme', maxLength }).filter((value) => value.length <= maxLength)
 const details = fc.dictionary(
@@ -66,7 +78,7 @@ const merged = (...parts: fc.Arbitrary<object>[]) =>
 
 const clientMessages = fc.oneof(
   merged(
-    fc.record({ type: fc.constant('hello'), protocol: fc.constant(1), space: fc.stringMatching(/^[\w-]{1,64}$/) }),
+    fc.record({ type: fc.constant('hello'), protocol: fc.constant(2), space: fc.stringMatching(/^[\w-]{1,64}$/) }),
     optional('token', text(300)),
     optional('cursor', cursor),
     optional('digest', bytes(16, 16)),
@@ -78,6 +90,7 @@ const clientMessages = fc.oneof(
   }),
   fc.record({ type: fc.constant('pull'), id, after: cursor }),
   fc.record({ type: fc.constant('pull'), id, above: vector }),
+  fc.record({ type: fc.constant('locate'), id, device: bytes(16, 16).map(deviceIdFromBytes), points }),
   fc.constant({ type: 'ping' }),
 ) as fc.Arbitrary<ClientMessage>
 
@@ -89,7 +102,7 @@ const refusedOutcome = fc.record({
 const outcome = fc.oneof(fc.constant({ kind: 'appended' }), fc.constant({ kind: 'duplicate' }), refusedOutcome)
 const welcome = {
   type: fc.constant('welcome'),
-  protocol: fc.constant(1),
+  protocol: fc.constant(2),
   serverTimeMs: id,
   role: fc.constantFrom('reader', 'writer', 'admin'),
   cursorValid: fc.boolean(),
@@ -97,7 +110,7 @@ const welcome = {
 }
 const serverMessages = fc.oneof(
   fc.record({ ...welcome, inSync: fc.constant(true) }),
-  fc.record({ ...welcome, inSync: fc.constant(false), vector }),
+  fc.record({ ...welcome, inSync: fc.constant(false), tips }),
   fc.record({ type: fc.constant('pushed'), id, outcomes: fc.array(outcome, { minLength: 1, maxLength: 64 }) }),
   merged(
     fc.record({
@@ -113,6 +126,7 @@ const serverMessages = fc.oneof(
     fc.record({ type: fc.constant('refused'), code: fc.constant('UNAVAILABLE'), message: text(200), details }),
     optional('id', id),
   ),
+  fc.record({ type: fc.constant('located'), id, seq: id }),
   fc.constant({ type: 'pong' }),
 ) as fc.Arbitrary<ServerMessage>
 
@@ -164,13 +178,13 @@ describe('frames', () => {
 
   it('PRO2 nothing is taken of the wrong shape', () => {
     const wrong: object[] = [
-      { type: 'hello', protocol: 1, space: 'a/b' },
-      { type: 'hello', protocol: 1, space: 'home', digest: new Uint8Array(15) },
-      { type: 'hello', protocol: 1, space: 'home', cursor: [0, new Uint8Array(16)] },
-      { type: 'hello', protocol: 1, space: 'home', cursor: [1, new Uint8Array(0)] },
-      { type: 'hello', protocol: 1, space: 'home', more: true },
-      { type: 'hello', protocol: 1, space: 7 },
-      { type: 'hello', protocol: 1, space: 'home', token: 'x'.repeat(8_193) },
+      { type: 'hello', protocol: 2, space: 'a/b' },
+      { type: 'hello', protocol: 2, space: 'home', digest: new Uint8Array(15) },
+      { type: 'hello', protocol: 2, space: 'home', cursor: [0, new Uint8Array(16)] },
+      { type: 'hello', protocol: 2, space: 'home', cursor: [1, new Uint8Array(0)] },
+      { type: 'hello', protocol: 2, space: 'home', more: true },
+      { type: 'hello', protocol: 2, space: 7 },
+      { type: 'hello', protocol: 2, space: 'home', token: 'x'.repeat(8_193) },
       { type: 'push', id: 1, batches: [] },
       { type: 'push', id: -1, batches: [new Uint8Array(1)] },
       { type: 'push', id: 0.5, batches: [new Uint8Array(1)] },
@@ -180,6 +194,25 @@ describe('frames', () => {
       { type: 'pull', id: 1 },
       { type: 'pull', id: 1, after: [0, new Uint8Array(0)], above: new Uint8Array(1) },
       { type: 'pull', id: 1, above: Uint8Array.of(1) },
+      { type: 'locate', id: 1, device: new Uint8Array(16), points: [] },
+      { type: 'locate', id: 1, device: new Uint8Array(15), points: [[1, new Uint8Array(16)]] },
+      { type: 'locate', id: 1, device: new Uint8Array(16), points: [[1, new Uint8Array(8)]] },
+      { type: 'locate', id: 1, device: new Uint8Array(16), points: [[0, new Uint8Array(16)]] },
+      {
+        type: 'locate',
+        id: 1,
+        device: new Uint8Array(16),
+        points: [
+          [2, new Uint8Array(16)],
+          [2, new Uint8Array(16)],
+        ],
+      },
+      {
+        type: 'locate',
+        id: 1,
+        device: new Uint8Array(16),
+        points: Array.from({ length: MAX_POINTS + 1 }, (_, index) => [index + 1, new Uint8Array(16)]),
+      },
       { type: 'ping', id: 1 },
       { type: 'welcome' },
       { type: ['ping'] },
@@ -190,9 +223,24 @@ describe('frames', () => {
   })
 
   it('PRO1 a hello or welcome of another version is told apart from a malformed one', () => {
-    const newer = { type: 'hello', protocol: 2, whatever: [1, 2, 3] }
+    const newer = { type: 'hello', protocol: 3, whatever: [1, 2, 3] }
     expect(codeOf(() => decodeClientFrame(encodeWire(newer)))).toBe('PROTOCOL_VERSION')
     expect(codeOf(() => decodeServerFrame(encodeWire({ ...newer, type: 'welcome' })))).toBe('PROTOCOL_VERSION')
+  })
+
+  it('PRO2 tips have one encoding: ordered, no seq 0, nothing left over', () => {
+    const entry = (name: number, seq: number) => [...new Uint8Array(16).fill(name), seq, ...new Uint8Array(8)]
+    expect(decodeTips(Uint8Array.of(2, ...entry(1, 5), ...entry(2, 6))).size).toBe(2)
+    const wrong = [
+      [2, ...entry(2, 5), ...entry(1, 6)],
+      [2, ...entry(1, 5), ...entry(1, 6)],
+      [1, ...entry(1, 0)],
+      [1, ...entry(1, 5), 0],
+      [2, ...entry(1, 5)],
+      [1, ...entry(1, 5).slice(1)],
+    ]
+    for (const tips of wrong)
+      expect([tips, codeOf(() => decodeTips(Uint8Array.from(tips)))]).toEqual([tips, 'MALFORMED'])
   })
 
   it('PRO3 a code that this version does not know means "not now", with the code as evidence', () => {

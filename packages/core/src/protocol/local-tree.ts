@@ -42,10 +42,14 @@ export const pathTo = (tree: LocalTree, name: DeviceId): readonly (LocalBranch &
   return path
 }
 
-/** Answers `readPoints`; undefined where the branch is not held: it was named anew, and `renamed` says so. */
+/**
+ * Answers `readPoints`; undefined where the branch is not held: it was named anew, and `renamed` says so. `most`: how many
+ * points it names.
+ */
 export const pointsOf = (
   tree: LocalTree,
   { branch, above, upTo }: { readonly branch: DeviceId; readonly above: number; readonly upTo: number },
+  most = MAX_POINTS,
 ): BranchPoints | undefined => {
   const path = pathTo(tree, branch)
   if (path.length === 0) return undefined
@@ -53,12 +57,12 @@ export const pointsOf = (
     const last = Math.min(seq, upTo)
     return last <= above ? [] : tree.batchEnds(name, Math.max(base, above), last).map((end) => ({ name, end }))
   })
-  const points = spread(ends, MAX_POINTS).map(({ name, end }) => ({ seq: end, tag: tree.tagAt(name, end)! }))
+  const points = spread(ends, most).map(({ name, end }) => ({ seq: end, tag: tree.tagAt(name, end)! }))
   return {
     device: path[0].device,
     path: path.map(({ name, base }) => ({ branch: name, base })),
     points,
-    isComplete: ends.length <= MAX_POINTS,
+    isComplete: ends.length <= most,
   }
 }
 

@@ -1,17 +1,16 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { DeviceId } from '../clock/dot.ts'
-import { emptyVector, encodeVector } from '../clock/version-vector.ts'
 import { chainStart } from '../crypto/chain.ts'
 import { fingerprint, makeCertificate } from '../crypto/identity.ts'
 import { cryptoReady, type SigningKeys, signingKeysFromSeed } from '../crypto/sodium.ts'
 import { assembleBatch, type Batch, encodeHeader } from '../log/batch.ts'
-import type { BatchPage, Cursor, StoredBatch } from '../log/batch-store.ts'
+import type { BatchPage, Cursor, StoredBatch, Tip } from '../log/batch-store.ts'
 import { signBatch } from '../log/signature.ts'
-import { bareHello, type ClientMessage, type Role, type ServerMessage } from './messages.ts'
+import { bareHello, type ClientMessage, type Locate, type Role, type ServerMessage } from './messages.ts'
 import { stepServerSession } from './server-session.ts'
 import { createServerSession, type ServerSession } from './server-state.ts'
 import type { ServerEffect, ServerInput } from './server-types.ts'
-import { vectorDigest } from './vector-digest.ts'
+import { encodeTips, tipsDigest } from './tip-codec.ts'
 
 const NOW = Date.UTC(2026, 5, 1)
 let keys: SigningKeys
@@ -25,11 +24,20 @@ beforeAll(async () => {
   certificate = makeCertificate('home', keys.publicKey, signingKeysFromSeed(new Uint8Array(32).fill(2)))
 })
 
+const noTips: ReadonlyMap<DeviceId, Tip> = new Map()
 const batchOf = (seq: number, coarseMaxHlc = 1): Batch => {
   const tag = chainStart('home', certificate).subarray(0, 16)
   const common = { format: 1, space: 'home', device, fromSeq: seq, toSeq: seq, keyEpoch: 0, flags: 0 }
   const own = seq === 1 ? certificate : undefined
-  const header = encodeHeader({ ...common, coarseMaxHlc, tagBefore: tag, tagAfter: tag, certificate: own })
+  const header = encodeHeader({
+    ...common,
+    coarseMaxHlc,
+    tagBefore: tag,
+    tagAfter: tag,
+    innerEnds: [],
+    shifts: [],
+    certificate: own,
+  })
   const body = new Uint8Array(3)
   return assembleBatch(header, body, signBatch(header, body, keys))
 }
@@ -38,7 +46,7 @@ const cursorAt = (position: number): Cursor => ({
   tag: new Uint8Array(position === 0 ? 0 : 16).fill(position),
 })
 const pageOf = (positions: readonly number[], end: number, more = false): BatchPage => ({
-  batches: positions.map((position): StoredBatch => ({ batch: batchOf(position), position })),
+  batches: positions.map((position): StoredBatch => ({ batch: batchOf(position), position, branch: device })),
   cursor: cursorAt(end),
   more,
 })
@@ -70,8 +78,8 @@ class Machine {
 
   /** In sync, and so live from position 9. */
   live(): this {
-    this.say({ ...bareHello('home'), digest: vectorDigest(emptyVector) }).authorized()
-    this.input({ kind: 'looked', end: cursorAt(9), vector: emptyVector, cursorValid: false })
+    this.say({ ...bareHello('home'), digest: tipsDigest(noTips) }).authorized()
+    this.input({ kind: 'looked', end: cursorAt(9), tips: noTips, cursorValid: false })
     // The look after the watch began.
     this.authorized().input({ kind: 'pageRead', page: pageOf([], 9) })
     this.effects = []
@@ -89,7 +97,7 @@ class Machine {
 
 describe('a session', () => {
   it('ING7 reads nothing of the space before its hello is authorized, and ends where it is not', () => {
-    const machine = new Machine().say({ ...bareHello('home'), token: 't', digest: vectorDigest(emptyVector) })
+    const machine = new Machine().say({ ...bareHello('home'), token: 't', digest: tipsDigest(noTips) })
     expect(machine.effects).toEqual([{ kind: 'authorize', token: 't' }])
     machine.effects = []
     expect(machine.input({ kind: 'denied', code: 'NOT_FOUND' }).kinds()).toEqual(['refused', 'close'])
@@ -100,7 +108,7 @@ describe('a session', () => {
     { ...bareHello('other') },
     { type: 'ping' },
     { type: 'push', id: 1, batches: [new Uint8Array(1)] },
-    { ...bareHello('home'), protocol: 2 },
+    { ...bareHello('home'), protocol: 3 },
   ] as ClientMessage[])('begins with a hello of this space and version: %j', (message) => {
     expect(new Machine().say(message).kinds()).toEqual(['refused', 'close'])
   })
@@ -118,16 +126,16 @@ describe('a session', () => {
     expect(machine.input({ kind: 'denied', code: 'UNAUTHORIZED' }).kinds()).toEqual(['refused', 'close'])
   })
 
-  it('SYNC7 answers a digest that is its own without a vector, and goes live from the end', () => {
-    const vector = new Map([[device, 3]])
-    const hello = { ...bareHello('home'), digest: vectorDigest(vector), cursor: cursorAt(2) }
-    const looked = { kind: 'looked', end: cursorAt(9), vector, cursorValid: true } as const
+  it('SYNC7 answers a digest that is its own without tips, and goes live from the end', () => {
+    const tips = new Map([[device, { seq: 3, tag: new Uint8Array(16).fill(3) }]])
+    const hello = { ...bareHello('home'), digest: tipsDigest(tips), cursor: cursorAt(2) }
+    const looked = { kind: 'looked', end: cursorAt(9), tips, cursorValid: true } as const
     const inSync = new Machine().say(hello).authorized().input(looked)
     expect(inSync.state.live).toEqual(cursorAt(9))
     const [welcome] = inSync.sent()
     expect(welcome).toEqual({
       type: 'welcome',
-      protocol: 1,
+      protocol: 2,
       serverTimeMs: NOW,
       role: 'writer',
       inSync: true,
@@ -135,11 +143,11 @@ describe('a session', () => {
       end: cursorAt(9),
     })
     const behind = new Machine()
-      .say({ ...hello, digest: vectorDigest(emptyVector) })
+      .say({ ...hello, digest: tipsDigest(noTips) })
       .authorized()
       .input(looked)
     expect(behind.state.live).toBeUndefined()
-    expect(behind.sent()).toMatchObject([{ inSync: false, vector: encodeVector(vector) }])
+    expect(behind.sent()).toMatchObject([{ inSync: false, tips: encodeTips(tips) }])
   })
 
   it('PRO9 a hello without a digest is not answered', () => {
@@ -166,12 +174,18 @@ describe('a session', () => {
   })
 
   it('UNAVAILABLE where the clock cannot be trusted', () => {
-    const machine = new Machine().say({ ...bareHello('home'), digest: vectorDigest(emptyVector) })
+    const machine = new Machine().say({ ...bareHello('home'), digest: tipsDigest(noTips) })
     machine.effects = []
     expect(machine.input({ kind: 'authorized', role: 'writer', serverTimeMs: undefined }).sent()).toMatchObject([
       { code: 'UNAVAILABLE' },
     ])
   })
+})
+
+const known = (certificates: [DeviceId, Uint8Array][] = []): ServerInput => ({
+  kind: 'admissionRead',
+  certificates: new Map(certificates),
+  shifts: [],
 })
 
 describe('a push', () => {
@@ -187,9 +201,11 @@ describe('a push', () => {
       .say(push(batchOf(1)))
       .authorized()
     expect(machine.kinds()).toEqual(['authorize', 'append'])
-    expect(machine.input({ kind: 'appended', outcomes: [{ kind: 'appended', position: 10 }] }).sent()).toEqual([
-      { type: 'pushed', id: 4, outcomes: [{ kind: 'appended' }] },
-    ])
+    expect(
+      machine
+        .input({ kind: 'appended', outcomes: [{ kind: 'appended', position: 10, branch: device, isSplit: false }] })
+        .sent(),
+    ).toEqual([{ type: 'pushed', id: 4, outcomes: [{ kind: 'appended' }] }])
     machine.say(push(batchOf(1))).authorized()
     machine.effects = []
     expect(machine.input({ kind: 'storeFailed', code: 'STORAGE_FULL' }).sent()).toEqual([
@@ -202,16 +218,15 @@ describe('a push', () => {
       .live()
       .say(push(batchOf(2)))
       .authorized()
-    expect(machine.effects.at(-1)).toEqual({ kind: 'readTips', devices: [device] })
+    expect(machine.effects.at(-1)).toEqual({ kind: 'readAdmission', devices: [device], ahead: [] })
     machine.effects = []
-    expect(machine.input({ kind: 'tipsRead', tips: new Map() }).sent()).toMatchObject([
+    expect(machine.input(known()).sent()).toMatchObject([
       { outcomes: [{ kind: 'refused', code: 'GAP', details: { have: 0 } }] },
     ])
-    const tip = { seq: 1, tag: new Uint8Array(16), certificate }
     machine
       .say(push(batchOf(2)))
       .authorized()
-      .input({ kind: 'tipsRead', tips: new Map([[device, tip]]) })
+      .input(known([[device, certificate]]))
     expect(machine.kinds()).toContain('append')
   })
 
@@ -225,11 +240,17 @@ describe('a push', () => {
       id: 4,
       batches: [ahead.bytes, batchOf(1).bytes, forged, batchOf(2).bytes, new Uint8Array(9)],
     })
-    machine.authorized().input({ kind: 'tipsRead', tips: new Map() })
+    machine.authorized().input(known())
     const append = machine.effects.at(-1)
     expect(append?.kind === 'append' && append.batches.map(({ header }) => header.fromSeq)).toEqual([1, 2])
     machine.effects = []
-    machine.input({ kind: 'appended', outcomes: [{ kind: 'duplicate' }, { kind: 'fork', have: 7 }] })
+    machine.input({
+      kind: 'appended',
+      outcomes: [
+        { kind: 'duplicate', branch: device },
+        { kind: 'fork', have: 7 },
+      ],
+    })
     expect(machine.sent()).toMatchObject([
       {
         outcomes: [
@@ -249,6 +270,29 @@ describe('a push', () => {
     expect(machine.authorized('reader').sent()).toMatchObject([
       { outcomes: [{ code: 'FORBIDDEN' }, { code: 'FORBIDDEN' }] },
     ])
+  })
+})
+
+describe('a question where histories part', () => {
+  const locate: Locate = {
+    type: 'locate',
+    id: 6,
+    device: 'd' as DeviceId,
+    points: [{ seq: 3, tag: new Uint8Array(16) }],
+  }
+
+  it('SYNC22 is answered by the store, for readers too', () => {
+    const machine = new Machine().live().say(locate).authorized('reader')
+    expect(machine.effects.at(-1)).toEqual({ kind: 'findCommon', device: 'd', points: locate.points })
+    machine.effects = []
+    expect(machine.input({ kind: 'commonFound', seq: 3 }).sent()).toEqual([{ type: 'located', id: 6, seq: 3 }])
+  })
+
+  it('SYNC22 is put off where the store fails', () => {
+    const machine = new Machine().live().say(locate).authorized()
+    machine.effects = []
+    const failed = machine.input({ kind: 'storeFailed', code: 'STORAGE_FAILED' })
+    expect(failed.sent()).toMatchObject([{ type: 'refused', id: 6, code: 'UNAVAILABLE' }])
   })
 })
 
@@ -280,7 +324,10 @@ describe('live pages', () => {
       .say({ type: 'push', id: 1, batches: [batchOf(1).bytes] })
       .authorized()
     machine
-      .input({ kind: 'appended', outcomes: [{ kind: 'appended', position: 11 }] }, { kind: 'changed' })
+      .input(
+        { kind: 'appended', outcomes: [{ kind: 'appended', position: 11, branch: device, isSplit: false }] },
+        { kind: 'changed' },
+      )
       .authorized()
     machine.effects = []
     machine.input({ kind: 'pageRead', page: pageOf([10, 11, 12], 12) })
