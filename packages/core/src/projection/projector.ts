@@ -135,7 +135,7 @@ export class Projector {
 
   #commitGroup(group: readonly Judged[], isBroken: boolean): void {
     const isVoid = isBroken || group.some((judged) => judged.isVoid)
-    for (const judged of group) this.#commit(isVoid ? { ...judged, isVoid } : judged, group[0])
+    group.forEach((judged, index) => this.#commit(isVoid ? { ...judged, isVoid } : judged, index > 0))
   }
 
   /** `first`: the first op of the group that this op is a later part of. */
@@ -252,13 +252,14 @@ export class Projector {
     return row
   }
 
-  #commit(judged: Judged, first?: Judged): void {
+  /** `isContinued`: a later op of a group, of which only the first has heads. */
+  #commit(judged: Judged, isContinued = false): void {
     const { run, op } = judged
     const device = this.ops.deviceIndex(run.device)
     const seq = run.fromSeq + op
     if (this.ops.projectedSeq(device) !== seq - 1) throw new Error(`projected out of order: ${run.device} ${seq}`)
     this.projected.set(run.device, seq)
-    const heads = first === undefined ? this.#headsOf(judged, device) : NO_HEADS
+    const heads = isContinued ? NO_HEADS : this.#headsOf(judged, device)
     if (judged.isVoid) {
       this.voidCount++
       const stamp = this.ops.lastStamp(device) + 1
