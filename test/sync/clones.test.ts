@@ -25,49 +25,52 @@ it.each([
   [1, 2],
   [3, 2],
   [5, 1],
-])('[BR1 BR3] the original wrote %i more, its clone %i: both sync, nothing is lost, nothing counts twice', async (more, own) => {
-  const { store, id, copied } = await copiedDevice()
-  const original = await world.open(store, hastyPorts)
-  for (let n = 0; n < more; n++) {
-    await original.mutate((tx) => tx.tasks.update(id, { votes: f.increment(1), title: `original ${n}` })).stored
-  }
-  await original.sync()
-  world.isCut = true
-  const clone = await world.open(copied, hastyPorts)
-  const shared = original.device
-  expect(clone.device).toBe(shared)
-  const receipts = []
-  for (let n = 0; n < own; n++) {
-    const receipt = clone.mutate((tx) => tx.tasks.update(id, { votes: f.increment(10) }))
-    await receipt.stored
-    receipts.push(receipt)
-  }
-  world.isCut = false
-  await clone.sync()
-  // Receipts follow the branch.
-  for (const receipt of receipts) await receipt.acknowledged
-  await expect.poll(() => clone.device).not.toBe(shared)
-  await original.sync()
-  await expect.poll(() => original.device).not.toBe(shared)
-  expect(original.device).not.toBe(clone.device)
-  for (const device of [original, clone]) {
-    await device.mutate((tx) => tx.tasks.update(id, { votes: f.increment(100) })).acknowledged
-  }
-  await original.sync()
-  await clone.sync()
-  await original.sync()
-  expect(clone.digest()).toBe(original.digest())
-  for (const device of [original, clone]) {
-    expect(device.status).toMatchObject({ error: undefined, pending: 0 })
-    const votes = await device.query((db) => db.selectFrom('tasks').select('votes'))
-    expect(votes).toEqual([{ votes: more + 10 * own + 200 }])
-  }
-  await clone.close()
-  // The new id is the slot's from now on.
-  const again = await world.open(copied, hastyPorts)
-  expect(again.digest()).toBe(original.digest())
-  expect(again.device).not.toBe(shared)
-})
+])(
+  '[BR1 BR3] the original wrote %i more, its clone %i: both sync, nothing is lost, nothing counts twice',
+  async (more, own) => {
+    const { store, id, copied } = await copiedDevice()
+    const original = await world.open(store, hastyPorts)
+    for (let n = 0; n < more; n++) {
+      await original.mutate((tx) => tx.tasks.update(id, { votes: f.increment(1), title: `original ${n}` })).stored
+    }
+    await original.sync()
+    world.isCut = true
+    const clone = await world.open(copied, hastyPorts)
+    const shared = original.device
+    expect(clone.device).toBe(shared)
+    const receipts = []
+    for (let n = 0; n < own; n++) {
+      const receipt = clone.mutate((tx) => tx.tasks.update(id, { votes: f.increment(10) }))
+      await receipt.stored
+      receipts.push(receipt)
+    }
+    world.isCut = false
+    await clone.sync()
+    // Receipts follow the branch.
+    for (const receipt of receipts) await receipt.acknowledged
+    await expect.poll(() => clone.device).not.toBe(shared)
+    await original.sync()
+    await expect.poll(() => original.device).not.toBe(shared)
+    expect(original.device).not.toBe(clone.device)
+    for (const device of [original, clone]) {
+      await device.mutate((tx) => tx.tasks.update(id, { votes: f.increment(100) })).acknowledged
+    }
+    await original.sync()
+    await clone.sync()
+    await original.sync()
+    expect(clone.digest()).toBe(original.digest())
+    for (const device of [original, clone]) {
+      expect(device.status).toMatchObject({ error: undefined, pending: 0 })
+      const votes = await device.query((db) => db.selectFrom('tasks').select('votes'))
+      expect(votes).toEqual([{ votes: more + 10 * own + 200 }])
+    }
+    await clone.close()
+    // The new id is the slot's from now on.
+    const again = await world.open(copied, hastyPorts)
+    expect(again.digest()).toBe(original.digest())
+    expect(again.device).not.toBe(shared)
+  },
+)
 
 it('[SYNC21] what was acknowledged stays so over a reopen, and a lost answer is made good', async () => {
   const store = memoryStore()

@@ -1,6 +1,15 @@
 /** A server in this process and devices of it: no network, and the tests' own pace. */
 import { http, openReplica, type Replica } from '@driftlog/client'
-import { type BatchStore, defineSchema, f, memoryStore, type Ports, startCursor, systemPorts, table } from '@driftlog/core'
+import {
+  type BatchStore,
+  defineSchema,
+  f,
+  memoryStore,
+  type Ports,
+  startCursor,
+  systemPorts,
+  table,
+} from '@driftlog/core'
 import { createServer, jwt, mintToken } from '@driftlog/server'
 
 export const schema = defineSchema({

@@ -80,7 +80,11 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
 }
 
 /** BR3: this slot's device was found to be written elsewhere while nobody wrote as it. */
-const takeOn = async (store: BatchStore, space: string, { identity, record }: RenewedIdentity): Promise<WriterIdentity> => {
+const takeOn = async (
+  store: BatchStore,
+  space: string,
+  { identity, record }: RenewedIdentity,
+): Promise<WriterIdentity> => {
   await store.append(space, [], { records: [record] })
   return identity
 }

@@ -10,6 +10,7 @@
  * - after `close` nothing is written, sent or shown any more.
  */
 import {
+  decodeBatch,
   decodeField,
   type DeviceId,
   deviceOfRef,
@@ -19,6 +20,7 @@ import {
   lawOf,
   type Ports,
   type QueryBuilder,
+  type RefusedBranch,
   type Schema,
   type Table,
   type VersionVector,
@@ -27,6 +29,7 @@ import {
 import type { Compilable } from 'kysely'
 import type { Observable } from 'rxjs'
 import { planTables, type TablePlan } from './mutate/plan.ts'
+import { withinDrift } from './storage/within-drift.ts'
 import { OwnWork } from './mutate/own-work.ts'
 import { createReceipt, type Receipt } from './mutate/receipts.ts'
 import { Transaction, type Tx } from './mutate/transaction.ts'
@@ -254,6 +257,48 @@ export class Replica<S extends Schema> {
     await this.#board.inSync()
   }
 
+  /**
+   * What is stored here above `above` (all of it by default), as batches to carry to another replica of this space: by a stick,
+   * by a message. Everything written so far is in it. Rejects while the storage fails.
+   */
+  async export(above: VersionVector = new Map()): Promise<Uint8Array[]> {
+    this.#expectOpen()
+    const { keeper } = this.#parts
+    await keeper.settled()
+    const batches: Uint8Array[] = []
+    for (const held = new Map(above); ; ) {
+      const page = await keeper.outbox(held, EXPORT_PAGE)
+      for (const { batch, branch } of page.batches) {
+        batches.push(batch.bytes)
+        held.set(branch, batch.header.toSeq)
+      }
+      if (!page.more) return batches
+    }
+  }
+
+  /**
+   * Takes in what another replica exported, in any order and as often as you like. What does not check out, or lacks what comes
+   * before it, is left out and named, and so is what is stamped more than a minute ahead of this device's clock (CLOCK_AHEAD:
+   * a server decides about it, or you, by `trustStamps`). Rejects with MALFORMED, TOO_LARGE and FORMAT_UNKNOWN where a batch
+   * does not decode, and where the storage fails; then nothing of the call is taken in.
+   */
+  async import(
+    batches: readonly Uint8Array[],
+    { trustStamps = false }: { readonly trustStamps?: boolean } = {},
+  ): Promise<readonly RefusedBranch[]> {
+    this.#expectOpen()
+    const { keeper, clock, engine, tables, state } = this.#parts
+    const decoded = batches.map((bytes) => decodeBatch(bytes)).sort((a, b) => a.header.fromSeq - b.header.fromSeq)
+    const { admitted, ahead } = trustStamps
+      ? { admitted: decoded, ahead: [] }
+      : withinDrift(decoded, clock.now(), (device) => state.log.isShifted(device))
+    const { refused } = await keeper.ingest(admitted, undefined)
+    tables.changed()
+    engine?.input({ kind: 'localAppended', held: keeper.stored() })
+    this.#board.refresh()
+    return [...refused, ...ahead]
+  }
+
   /** Stores what is unsaved, stops syncing and frees everything. What could not be stored rejects with its error. */
   close(): Promise<void> {
     this.#closing ??= this.#close()
@@ -279,6 +324,8 @@ export class Replica<S extends Schema> {
     if (this.#closing !== undefined) throw new DriftlogError('CLOSED')
   }
 }
+
+const EXPORT_PAGE = { batches: 500, bytes: 8_000_000 }
 
 /** An async function has not done its work when it returns: what it did so far would be written, and the rest refused. */
 const refusePromise = (value: unknown): void => {

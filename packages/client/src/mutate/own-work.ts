@@ -71,7 +71,8 @@ export class OwnWork {
     const { log } = this.#parts.state
     for (const { device, acknowledged, end } of this.#lines) {
       const branch = end === undefined ? device : log.branchAt(device, end.seq, end.tag)
-      if (branch !== undefined) acknowledged.reach(Math.min(pathSeq(log, branch, vector), this.#parts.keeper.storedSeqOf(device)))
+      if (branch !== undefined)
+        acknowledged.reach(Math.min(pathSeq(log, branch, vector), this.#parts.keeper.storedSeqOf(device)))
     }
     this.#lines = this.#lines.filter(({ end, acknowledged }, index) => {
       return index === this.#lines.length - 1 || end === undefined || acknowledged.reached < end.seq

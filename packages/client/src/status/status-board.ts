@@ -1,10 +1,5 @@
 /** Keeps the status in step with everything that it is made of. One emission a microtask, and only on a difference. */
-import {
-  DriftlogError,
-  type Ports,
-  type SessionStatus,
-  type VersionVector,
-} from '@driftlog/core'
+import { DriftlogError, type Ports, type SessionStatus, type VersionVector } from '@driftlog/core'
 import { BehaviorSubject, filter, firstValueFrom, map, merge } from 'rxjs'
 import type { ReplicaState } from '../state/replica-state.ts'
 import type { Keeper } from '../storage/keeper.ts'
@@ -119,7 +114,9 @@ export class StatusBoard {
     const { keeper, state } = this.#sources
     const { phase } = this.#session
     const isTrying = phase === 'connecting' || phase === 'greeting'
-    return statusError(keeper.error ?? keeper.readError, state.log.damage, isTrying ? NO_SESSION : this.#session, 0)
+    const error = statusError(keeper.error ?? keeper.readError, state.log.damage, isTrying ? NO_SESSION : this.#session, 0)
+    // A clock that is ahead is set back, and stamps that are ahead are shifted or become due: that takes its time.
+    return error?.code === 'CLOCK_AHEAD' ? undefined : error
   }
 
   close(): void {

@@ -66,7 +66,9 @@ it('[ENV5] what a member signed that does not decode ends that device here, and 
   const { keeper, log } = open()
   const cursor = { position: 7, tag: new Uint8Array(16) }
   const bad = identityOf(2).device
-  expect(await keeper.ingest([undecodable(2, 1)], cursor)).toMatchObject({ refused: [{ device: bad, code: 'MALFORMED' }] })
+  expect(await keeper.ingest([undecodable(2, 1)], cursor)).toMatchObject({
+    refused: [{ device: bad, code: 'MALFORMED' }],
+  })
   // Its certificate is not held, so a later batch cannot even be checked: the delivery brings it again, by vector.
   expect(await keeper.ingest([undecodable(2, 1), undecodable(2, 2)], cursor)).toMatchObject({
     refused: [{ device: bad, code: 'MALFORMED' }],

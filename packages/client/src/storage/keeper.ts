@@ -426,7 +426,8 @@ export class Keeper {
     const { writer, log } = state
     const { device } = writer.identity
     const seq = log.heldSeq(device)
-    if (renewed !== undefined && seq > 0) this.ends.next({ device, seq, tag: log.chain.tag(device, log.chain.last(device)) })
+    if (renewed !== undefined && seq > 0)
+      this.ends.next({ device, seq, tag: log.chain.tag(device, log.chain.last(device)) })
     const identity = renewed?.identity ?? writer.identity
     const highest = renewed === undefined ? writer.highest : 0
     this.#read = fresh.end
@@ -478,7 +479,11 @@ const isElsewhere = (outcome: AppendOutcome, branch: DeviceId | undefined): bool
   (outcome.kind === 'appended' || outcome.kind === 'duplicate') && outcome.branch !== branch
 
 const lostOwn = ({ header: { device, fromSeq } }: Batch, { kind }: AppendOutcome): DriftlogError =>
-  new DriftlogError('STORAGE_FAILED', 'what this device wrote before is not in the store any more', { device, fromSeq, kind })
+  new DriftlogError('STORAGE_FAILED', 'what this device wrote before is not in the store any more', {
+    device,
+    fromSeq,
+    kind,
+  })
 
 const storageError = (cause: unknown): DriftlogError =>
   cause instanceof DriftlogError ? cause : new DriftlogError('STORAGE_FAILED', String(cause), {}, { cause })

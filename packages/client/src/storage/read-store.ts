@@ -1,12 +1,5 @@
 /** Reads a whole store into a new log. */
-import {
-  type BatchStore,
-  type Cursor,
-  OpLog,
-  Projector,
-  startCursor,
-  type StoredBatch,
-} from '@driftlog/core'
+import { type BatchStore, type Cursor, OpLog, Projector, startCursor, type StoredBatch } from '@driftlog/core'
 
 export const LOAD_PAGE = { batches: 500, bytes: 8_000_000 }
 

@@ -2,7 +2,15 @@
  * What a device does that is told CLOCK_AHEAD (SPEC BR2): it sets its clock back, and states, under another identity, how the
  * stamps that cannot be admitted are shifted. What is only minutes ahead is left to time.
  */
-import { type DeviceId, type Hlc, hlcFromMs, type RefusedBranch, seqOf, type Shift, type VersionVector } from '@driftlog/core'
+import {
+  type DeviceId,
+  type Hlc,
+  hlcFromMs,
+  type RefusedBranch,
+  seqOf,
+  type Shift,
+  type VersionVector,
+} from '@driftlog/core'
 import type { CorrectedClock } from '../state/corrected-clock.ts'
 import type { ReplicaState } from '../state/replica-state.ts'
 import { clockOffsetRecord } from '../storage/bookmarks.ts'

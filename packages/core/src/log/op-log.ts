@@ -206,7 +206,17 @@ export class OpLog {
     const parent = base === 0 ? undefined : this.#tree.find(device, base, tagBefore, this.#tagAt)
     const certificate = base === 0 ? header.certificate : parent?.certificate
     if (certificate === undefined) throw new DriftlogError('GAP', '', { device, have: 0, fromSeq })
-    return this.#tree.add({ id, device, parent, base, certificate, held: base, tip: undefined, queue: [], stuck: undefined })
+    return this.#tree.add({
+      id,
+      device,
+      parent,
+      base,
+      certificate,
+      held: base,
+      tip: undefined,
+      queue: [],
+      stuck: undefined,
+    })
   }
 
   /** Announces the device that this replica writes as, before its first batch. */
@@ -253,6 +263,11 @@ export class OpLog {
       isLate ||= this.#tree.of(shift.device).some(({ id }) => (projected.get(id) ?? 0) > shift.base)
     }
     return isLate
+  }
+
+  /** Whether a shift of anything of a device is known. */
+  isShifted(device: DeviceId): boolean {
+    return [...this.#shifts.values()].some((shift) => shift.device === device)
   }
 
   #retryStuck(): void {
