@@ -1,11 +1,14 @@
 /** A log opened again, op by op, and projected from scratch: what the checkers compare everything with. */
-import { type Batch, type CellState, OpLog, Projector } from '@driftlog/core'
+import { type CellState, type DeviceId, OpLog, Projector, type StoredBatch } from '@driftlog/core'
 import { SPACE } from './disk-copy.ts'
 
 export interface LoggedOp {
-  readonly device: string
+  /** The branch that it is part of: where nothing forked, the device that wrote it. */
+  readonly branch: DeviceId
   readonly seq: number
+  /** The stamp that counts, after any shift. */
   readonly stamp: number
+  /** As its author named them. */
   readonly heads: readonly { readonly device: string; readonly seq: number }[]
   /** The marker that it writes, where it writes one. */
   readonly marker: number | undefined
@@ -21,14 +24,25 @@ export interface FinalLog {
 
 type Run = NonNullable<ReturnType<OpLog['open']>['runs']>[number]['run']
 
-export const openLog = (batches: readonly Batch[]): FinalLog => {
+export const openLog = (stored: readonly StoredBatch[]): FinalLog => {
   const projector = new Projector()
   const log = new OpLog(SPACE, projector)
-  const ops: LoggedOp[] = []
-  for (const batch of batches) {
+  for (const { batch } of stored) log.addShifts(batch.header.shifts)
+  const runs: { readonly run: Run; readonly branch: DeviceId }[] = []
+  for (const { batch, branch } of stored) {
     const checked = log.check(batch)
-    for (const { run } of checked.runs ?? []) for (let op = 0; op < run.hlc.length; op++) ops.push(opOf(run, op))
-    log.receive(checked)
+    for (const { run } of checked.runs ?? []) runs.push({ run, branch })
+    log.receive(checked, branch)
+  }
+  const { ops: index } = projector
+  const ops: LoggedOp[] = []
+  for (const { run, branch } of runs) {
+    for (let op = 0; op < run.hlc.length; op++) {
+      const seq = run.fromSeq + op
+      const isShown = (projector.projected.get(branch) ?? 0) >= seq
+      const stamp = isShown ? index.stamp(index.refOf({ device: branch, seq })) : run.hlc[op]
+      ops.push({ branch, seq, stamp, heads: headsOf(run, op), marker: markerOf(run, op) })
+    }
   }
   return {
     ops,
@@ -39,16 +53,16 @@ export const openLog = (batches: readonly Batch[]): FinalLog => {
   }
 }
 
-const opOf = (run: Run, op: number): LoggedOp => {
+const headsOf = (run: Run, op: number): LoggedOp['heads'] => {
   const heads: { device: string; seq: number }[] = []
   for (let head = op === 0 ? 0 : run.headEnd[op - 1]; head < run.headEnd[op]; head++) {
     heads.push({ device: run.devices[run.headDevice[head]], seq: run.headSeq[head] })
   }
-  return { device: run.device, seq: run.fromSeq + op, stamp: run.hlc[op], heads, marker: markerOf(run, op) }
+  return heads
 }
 
 /** What the op writes as its mark into its author's journal. */
-export const markerOf = (run: Run, op: number): number | undefined => {
+const markerOf = (run: Run, op: number): number | undefined => {
   for (let change = op === 0 ? 0 : run.changeEnd[op - 1]; change < run.changeEnd[op]; change++) {
     const { table, path } = run.shapes[run.shape[change]]
     if (table === 'journals' && path[0] === 'mark') return run.value[change] as number

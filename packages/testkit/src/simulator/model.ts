@@ -24,7 +24,7 @@ export const expectedState = (mutations: readonly Mutation[], log: FinalLog): Ma
     if (mutation !== undefined) made.push({ mutation, op })
   }
   // CELL10. Whoever saw a write is stamped above it, so the last one in this order is the one that is shown.
-  made.sort((a, b) => a.op.stamp - b.op.stamp || compareText(a.op.device, b.op.device) || a.op.seq - b.op.seq)
+  made.sort((a, b) => a.op.stamp - b.op.stamp || compareText(a.op.branch, b.op.branch) || a.op.seq - b.op.seq)
   const rows = new Map<string, ExpectedRow>()
   const touched = new Map<string, { readonly by: Mutation; readonly act: AskedChange['act'] }[]>()
   for (const { mutation } of made) {

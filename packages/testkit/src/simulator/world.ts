@@ -118,8 +118,8 @@ export class World {
   }
 
   /** The batches that a disk holds. */
-  async batchesAt(where: number | 'server') {
+  batchesAt(where: number | 'server') {
     const { disk } = where === 'server' ? this.server : this.machines[where]
-    return (await batchesOf(disk.durable)).map(({ batch }) => batch)
+    return batchesOf(disk.durable)
   }
 }

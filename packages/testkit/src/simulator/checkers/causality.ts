@@ -16,21 +16,22 @@ export const causality: CheckerFactory = (report, options) => {
       shown.push({ by: `d${event.tab.machine}.${event.tab.tab}`, projected: event.projected })
     },
     atHealed({ log }) {
-      const stamps = new Map(log.ops.map(({ device, seq, stamp }) => [`${device} ${seq}`, stamp]))
+      // After a fork a head is named as its author knew it; that it is resolved rightly, convergence shows.
+      if (mayFork(options)) return
+      const stamps = new Map(log.ops.map(({ branch, seq, stamp }) => [`${branch} ${seq}`, stamp]))
       /** What the ops of a device up to a seq had seen of others. */
       const seen = new Map<string, Map<string, number>>()
-      for (const { device, seq, stamp, heads } of log.ops) {
-        const known = new Map(seen.get(`${device} ${seq - 1}`))
+      for (const { branch, seq, stamp, heads } of log.ops) {
+        const known = new Map(seen.get(`${branch} ${seq - 1}`))
         for (const head of heads) {
           known.set(head.device, Math.max(known.get(head.device) ?? 0, head.seq))
           const below = stamps.get(`${head.device} ${head.seq}`)
-          if (below === undefined) report(`${device} ${seq} had seen ${head.device} ${head.seq}, which is missing`)
+          if (below === undefined) report(`${branch} ${seq} had seen ${head.device} ${head.seq}, which is missing`)
           else if (below >= stamp)
-            report(`${device} ${seq} had seen ${head.device} ${head.seq} and is not stamped above it`)
+            report(`${branch} ${seq} had seen ${head.device} ${head.seq}, and is not stamped above it`)
         }
-        seen.set(`${device} ${seq}`, known)
+        seen.set(`${branch} ${seq}`, known)
       }
-      if (mayFork(options)) return
       for (const { by, projected } of shown) {
         for (const [device, seq] of projected) {
           for (const [other, least] of seen.get(`${device} ${seq}`) ?? []) {

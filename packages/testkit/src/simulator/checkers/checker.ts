@@ -2,7 +2,7 @@
  * A checker asserts one invariant. It is made anew for each schedule, hears every event, and looks at everything once
  * all is healed. What it finds it reports in a sentence that a reader understands without the checker's code.
  */
-import type { Batch, VersionVector } from '@driftlog/core'
+import type { StoredBatch, VersionVector } from '@driftlog/core'
 import type { SimulatorEvent } from '../events.ts'
 import type { Mutation } from '../ledger.ts'
 import type { SimulatorOptions } from '../options.ts'
@@ -29,7 +29,7 @@ export interface HealedReplica {
 /** A store after healing: what it holds, in arrival order. */
 export interface HealedStore {
   readonly where: number | 'server'
-  readonly batches: readonly Batch[]
+  readonly batches: readonly StoredBatch[]
 }
 
 export interface Evidence {

@@ -26,14 +26,14 @@ export const clock: CheckerFactory = (report, options) => ({
     /** The latest that a machine's own clock ever said to its log. */
     const latest = new Map<number, number>()
     for (const { machine, wallMs } of mutations) latest.set(machine, Math.max(latest.get(machine) ?? 0, wallMs))
-    for (const { marker, stamp, device, seq } of log.ops) {
+    for (const { marker, stamp, branch, seq } of log.ops) {
       const mutation = marker === undefined ? undefined : mutations[marker - 1]
       if (mutation === undefined) continue
       const boundMs = Math.max(latest.get(mutation.machine) ?? 0, mutation.atMs + MAX_DRIFT_MS) + SLACK_MS
       const stampMs = hlcToMs(stamp)
       if (stampMs <= boundMs) continue
       report(
-        `${device} ${seq} is stamped ${stampMs - mutation.atMs} ms ahead of the true time (${mutation.atMs - START_MS})`,
+        `${branch} ${seq} is stamped ${stampMs - mutation.atMs} ms ahead of the true time (${mutation.atMs - START_MS})`,
       )
     }
   },

@@ -28,7 +28,7 @@ export const contiguity: CheckerFactory = (report, options) => {
       if (mayFork(options)) return
       for (const { where, batches } of stores) {
         const vector = new Map<string, number>()
-        for (const { header } of batches) vector.set(header.device, header.toSeq)
+        for (const { batch, branch } of batches) vector.set(branch, batch.header.toSeq)
         for (const { name, machine, held: claimed } of replicas) {
           if (machine !== where || vectorText(claimed) === vectorText(vector)) continue
           report(`${name} says it holds ${vectorText(claimed)}; its disk holds ${vectorText(vector)}`)

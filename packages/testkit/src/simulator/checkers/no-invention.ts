@@ -22,6 +22,8 @@ export const noInvention: CheckerFactory = (report) => {
           const key = `${device} ${fromSeq}`
           const known = written.get(key) ?? []
           if (known.some(({ bytes }) => equalBytes(bytes, batch.bytes))) continue
+          // A replica that finds its id taken goes on under a new one: whoever has it first is its author.
+          if (event.where !== 'server' && !owners.has(device)) owners.set(device, new Set([event.where]))
           if (event.where !== 'server' && owners.get(device)?.has(event.where)) written.set(key, [...known, batch])
           else report(`${event.where} stored ops of ${device} from ${fromSeq} that their author had not stored`)
         }
@@ -29,10 +31,10 @@ export const noInvention: CheckerFactory = (report) => {
     },
     atHealed({ log, mutations }) {
       const seen = new Set<number>()
-      for (const { marker, device, seq } of log.ops) {
+      for (const { marker, branch, seq } of log.ops) {
         if (marker === undefined) continue
-        if (seen.has(marker)) report(`mutation ${marker} is in the log twice, the second time as ${device} ${seq}`)
-        if (mutations[marker - 1] === undefined) report(`nobody made mutation ${marker} (${device} ${seq})`)
+        if (seen.has(marker)) report(`mutation ${marker} is in the log twice, the second time as ${branch} ${seq}`)
+        if (mutations[marker - 1] === undefined) report(`nobody made mutation ${marker} (${branch} ${seq})`)
         seen.add(marker)
       }
     },
