@@ -10,6 +10,7 @@ import {
   encodeHeader,
   encodeTips,
   encodeVector,
+  firstTagOf,
   hash,
   hlcFromMs,
   hlcToMs,
@@ -41,6 +42,7 @@ import {
   shapes,
   START_MS,
 } from '../../packages/core/src/testing/replicas.test-support.ts'
+import { makeTestDevice, makeTestHistory, mergeTestBatches, type TestBatch } from '@driftlog/testkit'
 import { makeFrames } from './make-frames.ts'
 
 const T = hlcFromMs(START_MS)
@@ -434,6 +436,47 @@ const describeState = ({ projector, digest }: Replica) => {
   return { projected, voidOps: projector.voidCount, rows, digest: digest() }
 }
 
+/** Two devices: one that never forked, and one whose copies parted at the start, inside, at an end, and again. */
+export const plantTree = (): TestBatch[] => {
+  const [whole, copied] = [makeTestDevice(SPACE, 'whole'), makeTestDevice(SPACE, 'copied')]
+  const main = makeTestHistory(copied, [2, 1, 1, 3])
+  const inside = makeTestHistory(copied, [1, 1, 2], main[1], 'inside')
+  const merged = mergeTestBatches(copied, makeTestHistory(copied, [1, 4], main[1], 'of two runs'))
+  return [
+    ...makeTestHistory(whole, [1, 2]),
+    ...main,
+    ...inside,
+    merged,
+    ...makeTestHistory(copied, [5], undefined, 'at the start'),
+    ...makeTestHistory(copied, [1], inside[1], 'again'),
+    ...makeTestHistory(copied, [1], main[3], 'one end'),
+    ...makeTestHistory(copied, [1], main[3], 'other end'),
+  ]
+}
+
+const makeTrees = () => {
+  const batches = plantTree()
+  const name = ({ header }: TestBatch): DeviceId => {
+    const { device, fromSeq, tagBefore } = header
+    const isHere = (other: TestBatch): boolean =>
+      other.header.device === device &&
+      other.header.fromSeq === fromSeq &&
+      hexOf(other.header.tagBefore) === hexOf(tagBefore)
+    if (batches.filter(isHere).length > 1) return branchId(device, fromSeq - 1, firstTagOf(header))
+    const before = batches.find((other) => hexOf(other.header.tagAfter) === hexOf(tagBefore))
+    return before === undefined ? device : name(before)
+  }
+  return batches.map((batch) => ({
+    device: batch.header.device,
+    fromSeq: batch.header.fromSeq,
+    toSeq: batch.header.toSeq,
+    tagBefore: hexOf(batch.header.tagBefore),
+    firstTag: hexOf(firstTagOf(batch.header)),
+    tagAfter: hexOf(batch.header.tagAfter),
+    branch: name(batch),
+  }))
+}
+
 /** File name → contents. */
 export const makeVectors = (): Record<string, unknown> => ({
   'values.json': {
@@ -445,6 +488,7 @@ export const makeVectors = (): Record<string, unknown> => ({
   'crypto.json': makeCrypto(),
   'headers.json': { headers: makeHeaders() },
   'runs.json': { runs: makeRuns() },
+  'trees.json': { batches: makeTrees() },
   'history.json': makeHistory(),
   'frames.json': makeFrames(),
 })

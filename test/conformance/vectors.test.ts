@@ -12,7 +12,9 @@ import {
   decodeVector,
   type DeviceId,
   hash,
+  memoryStore,
   signingKeysFromSeed,
+  startCursor,
 } from '@driftlog/core'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -22,8 +24,14 @@ import { decodeBatch } from '../../packages/core/src/log/batch.ts'
 import { openBatch, sealBatch } from '../../packages/core/src/log/seal.ts'
 import { decodeRun, encodeRun } from '../../packages/core/src/op/run-codec.ts'
 import { readValue } from '../../packages/core/src/op/value.ts'
-import { createReplica, forgeRun, identityOf, shapes } from '../../packages/core/src/testing/replicas.test-support.ts'
-import { describeHeader, describeRun, fromJson, type JsonValue, makeVectors } from './make-vectors.ts'
+import {
+  createReplica,
+  forgeRun,
+  identityOf,
+  SPACE,
+  shapes,
+} from '../../packages/core/src/testing/replicas.test-support.ts'
+import { describeHeader, describeRun, fromJson, type JsonValue, makeVectors, plantTree } from './make-vectors.ts'
 import * as second from './second-implementation.ts'
 import { fromHex, toHex } from './second-implementation.ts'
 
@@ -75,6 +83,16 @@ interface History {
   digest: string
 }
 
+interface TreeBatch {
+  device: string
+  fromSeq: number
+  toSeq: number
+  tagBefore: string
+  firstTag: string
+  tagAfter: string
+  branch: string
+}
+
 const valueOf = (hex: string) => {
   const reader = new ByteReader(fromHex(hex))
   const value = readValue(reader)
@@ -83,19 +101,25 @@ const valueOf = (hex: string) => {
 }
 
 describe('golden vectors', () => {
-  it.each(['values.json', 'clock.json', 'crypto.json', 'headers.json', 'runs.json', 'history.json', 'frames.json'])(
-    '%s is what the code makes',
-    (name) => {
-      const made = makeVectors()[name]
-      if (isWriting) writeFileSync(pathOf(name), format(made))
-      // Line by line of one layout, so that the message names the first case that changed.
-      const lines = format(made).split('\n')
-      const onFile = format(load(name)).split('\n')
-      const changed = lines.findIndex((line, at) => line !== onFile[at])
-      expect(lines[changed], CHANGED).toBe(onFile[changed])
-      expect(lines.length, CHANGED).toBe(onFile.length)
-    },
-  )
+  it.each([
+    'values.json',
+    'clock.json',
+    'crypto.json',
+    'headers.json',
+    'runs.json',
+    'trees.json',
+    'history.json',
+    'frames.json',
+  ])('%s is what the code makes', (name) => {
+    const made = makeVectors()[name]
+    if (isWriting) writeFileSync(pathOf(name), format(made))
+    // Line by line of one layout, so that the message names the first case that changed.
+    const lines = format(made).split('\n')
+    const onFile = format(load(name)).split('\n')
+    const changed = lines.findIndex((line, at) => line !== onFile[at])
+    expect(lines[changed], CHANGED).toBe(onFile[changed])
+    expect(lines.length, CHANGED).toBe(onFile.length)
+  })
 
   it('[OP2] values read back; what is no value is refused', () => {
     const { values, refused, tooDeep } = load<Values>('values.json')
@@ -151,6 +175,27 @@ describe('golden vectors', () => {
       expect(second.readHeader(fromHex(hex)), name).toEqual(described)
       const batch = assembleBatch(fromHex(hex), new Uint8Array(0), new Uint8Array(64))
       expect(describeHeader(batch.header), name).toEqual(described)
+    }
+  })
+
+  it('[BR1] branches are called what they are, in whatever order their batches came', async () => {
+    const { batches } = load<{ batches: TreeBatch[] }>('trees.json')
+    // By another implementation: of each batch that parts from another one.
+    for (const { device, fromSeq, tagBefore, firstTag, branch } of batches) {
+      const isHere = (other: TreeBatch): boolean =>
+        other.device === device && other.fromSeq === fromSeq && other.tagBefore === tagBefore
+      if (batches.filter(isHere).length === 1) continue
+      expect(second.branchOf(device, fromSeq - 1, fromHex(firstTag))).toBe(branch)
+    }
+    const branchAt = new Map(batches.map(({ tagAfter, branch }) => [tagAfter, branch] as const))
+    const planted = plantTree()
+    for (const order of [planted, planted.toReversed()]) {
+      const store = memoryStore()
+      // Those that came before what they go on from are gaps or forks, and come again.
+      for (const _ of planted) await store.append(SPACE, order)
+      const held = (await store.readAfter(SPACE, startCursor, { batches: 100, bytes: 1_000_000 })).batches
+      expect(held).toHaveLength(batches.length)
+      for (const { batch, branch } of held) expect(branch).toBe(branchAt.get(toHex(batch.header.tagAfter)))
     }
   })
 
