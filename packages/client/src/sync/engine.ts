@@ -25,7 +25,7 @@ import {
   tipsDigest,
   type VersionVector,
 } from '@driftlog/core'
-import { BehaviorSubject, observeOn, queueScheduler, Subject, type Subscription } from 'rxjs'
+import { BehaviorSubject, Subject } from 'rxjs'
 import { acknowledgedRecord, cursorRecord } from '../storage/bookmarks.ts'
 import type { ReplicaState } from '../state/replica-state.ts'
 import type { Keeper } from '../storage/keeper.ts'
@@ -55,11 +55,11 @@ interface Line {
 
 export class SyncEngine {
   readonly #options: EngineOptions
-  readonly #inputs = new Subject<Happening>()
-  readonly #subscription: Subscription
+  readonly #inputs: Happening[] = []
   readonly #timers = new Map<TimerName, () => void>()
   #session: ClientSession
   #line: Line | undefined
+  #isHandling = false
   #stopped = false
 
   readonly status$: BehaviorSubject<SessionStatus>
@@ -90,12 +90,22 @@ export class SyncEngine {
       refused: [],
     })
     this.acknowledged$ = new BehaviorSubject(acknowledged)
-    // queueScheduler: an input that an effect causes waits until the effects before it are done.
-    this.#subscription = this.#inputs.pipe(observeOn(queueScheduler)).subscribe((happening) => this.#handle(happening))
   }
 
   input(input: ClientInput): void {
-    if (!this.#stopped) this.#inputs.next({ input })
+    if (!this.#stopped) this.#take({ input })
+  }
+
+  /** An input that an effect causes waits until the effects before it are done. */
+  #take(happening: Happening): void {
+    this.#inputs.push(happening)
+    if (this.#isHandling) return
+    this.#isHandling = true
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) this.#handle(next)
+    } finally {
+      this.#isHandling = false
+    }
   }
 
   #handle({ input, on }: Happening): void {
@@ -158,7 +168,7 @@ export class SyncEngine {
     const line: Line = { connection: undefined }
     this.#line = line
     const hear = (input: ClientInput): void => {
-      if (!this.#stopped) this.#inputs.next({ input, on: line })
+      if (!this.#stopped) this.#take({ input, on: line })
     }
     const events: TransportEvents = {
       opened: () => hear({ kind: 'connected' }),
@@ -240,7 +250,7 @@ export class SyncEngine {
     this.#disconnect()
     for (const cancel of this.#timers.values()) cancel()
     this.#timers.clear()
-    this.#subscription.unsubscribe()
+    this.#inputs.length = 0
     this.status$.complete()
     this.acknowledged$.complete()
     this.serverTime$.complete()
