@@ -9,18 +9,16 @@ import type { World } from './world.ts'
 const PROBE_MS = 1_000
 /** After everything is healed nothing but heartbeats and polls is to be heard for so long. */
 const QUIET_MS = 60_000
-/** Looks at a replica, in the whole of the first phase. */
-const SAMPLES = 3
 
 /** Safety under faults. */
 export const runFaults = async (world: World, plan: readonly Act[]): Promise<void> => {
   const { kernel } = world
-  const { faultsMs } = kernel.options
+  const { faultsMs, samples } = kernel.options
   kernel.emit({ kind: 'phase', phase: 'faults' })
   world.open()
   for (const act of plan) kernel.time.at(START_MS + act.atMs, () => perform(world, act))
-  for (let sample = 1; sample <= SAMPLES; sample++) {
-    kernel.time.at(START_MS + (faultsMs * sample) / SAMPLES, () => {
+  for (let sample = 1; sample <= samples; sample++) {
+    kernel.time.at(START_MS + (faultsMs * sample) / samples, () => {
       for (const tab of world.tabs) tab.sample()
     })
   }

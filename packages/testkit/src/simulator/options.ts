@@ -3,7 +3,7 @@
  * can be overridden. Swarm testing (Groce et al., 2012): each seed switches on only some of the faults, and in other
  * proportions, for a fault that is always there hides what only happens without it.
  */
-import { type FaultKind, faultKinds, notYet } from './faults.ts'
+import { type FaultKind, faultKinds, forkFaults, notYet } from './faults.ts'
 import { Random } from './random.ts'
 
 export interface SimulatorOptions {
@@ -40,6 +40,8 @@ export interface SimulatorOptions {
   readonly diskMs: readonly [least: number, most: number]
   /** How far a device's clock may be off from the start, in milliseconds either way. */
   readonly skewMs: number
+  /** Looks at every replica while faults last: the digests and what is read must fit each other then too. */
+  readonly samples: number
   /** Reads through SQL at the end. */
   readonly sql: boolean
   /** Ed25519 rather than the cheap signatures of the simulation. */
@@ -73,6 +75,7 @@ export const optionsOf = (seed: number, overrides: OptionOverrides = {}): Simula
     latencyMs: of('latencyMs', (random) => random.pick([[1, 20] as const, [20, 200] as const, [100, 2_000] as const])),
     diskMs: of('diskMs', (random) => random.pick([[0.1, 2] as const, [1, 20] as const, [10, 500] as const])),
     skewMs: of('skewMs', (random) => random.pick([0, 2_000, 50_000])),
+    samples: of('samples', (random) => random.pick([0, 0, 1, 3])),
     sql: false,
     realCrypto: false,
     ...overrides,
@@ -81,7 +84,11 @@ export const optionsOf = (seed: number, overrides: OptionOverrides = {}): Simula
 
 const swarm = (random: Random): Partial<Record<FaultKind, number>> => {
   const weights: Partial<Record<FaultKind, number>> = {}
-  for (const kind of defaults) if (random.chance(0.5)) weights[kind] = random.pick([1, 1, 3])
+  for (const kind of defaults) {
+    // Drawn in any case, so that a fault more or less in the list of those that fork does not change the others.
+    const [isOn, weight] = [random.fraction(), random.pick([1, 1, 3])]
+    if (isOn < (forkFaults.includes(kind) ? 0.15 : 0.5)) weights[kind] = forkFaults.includes(kind) ? 1 : weight
+  }
   // Without any, a schedule would still be one, but not what its reader expects.
   if (Object.keys(weights).length === 0) weights.cut = 1
   return weights

@@ -14,7 +14,7 @@ export const START_MS = Date.UTC(2026, 5, 1)
 const TURNS_AT_ONCE = 64
 
 interface Entry {
-  readonly atMs: number
+  atMs: number
   readonly order: number
   run: (() => void) | undefined
 }
@@ -42,6 +42,12 @@ export class VirtualTime {
 
   at(atMs: number, run: () => void): () => void {
     return this.after(atMs - this.#nowMs, run)
+  }
+
+  /** Lets time pass in which nothing happens: whatever is due comes so much later. */
+  skip(byMs: number): void {
+    this.#nowMs += byMs
+    for (const entry of this.#heap) entry.atMs += byMs
   }
 
   /** Runs what is due until then, or until `isDone`. Answers whether `isDone` ended it. */

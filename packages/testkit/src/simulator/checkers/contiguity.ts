@@ -8,20 +8,15 @@ export const contiguity: CheckerFactory = (report, options) => {
   return {
     name: 'contiguity',
     onEvent(event) {
-      if (mayFork(options)) return
-      if (event.kind === 'fault' && event.fault === 'serverRollback') {
-        for (const key of held.keys()) if (key.startsWith('server ')) held.delete(key)
-      }
-      if (event.kind !== 'appended') return
+      if (mayFork(options) || event.kind !== 'appended') return
+      // After a rollback its place is not known.
+      if (event.where === 'server' && (options.weights.serverRollback ?? 0) > 0) return
       for (const { header } of event.batches) {
         const key = `${event.where} ${header.device}`
-        const last = held.get(key)
+        const last = held.get(key) ?? 0
         held.set(key, header.toSeq)
-        // After a rollback its place is not known until the first append.
-        if (last === undefined && (header.fromSeq === 1 || event.where === 'server')) continue
-        if (header.fromSeq !== (last ?? 0) + 1) {
-          report(`${event.where} stored ops of ${header.device} from ${header.fromSeq} after ${last ?? 0}`)
-        }
+        if (header.fromSeq === last + 1) continue
+        report(`${event.where} stored ops of ${header.device} from ${header.fromSeq} after ${last}`)
       }
     },
     atHealed({ stores, replicas }) {

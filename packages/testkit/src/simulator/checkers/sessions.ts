@@ -1,7 +1,8 @@
 /** Faults 7: a replica shows what was written in it at once, and never shows less than before. */
 import { type CheckerFactory, vectorText } from './checker.ts'
+import { mayFork } from './identity-faults.ts'
 
-export const sessions: CheckerFactory = (report) => {
+export const sessions: CheckerFactory = (report, options) => {
   /** Run of a tab → what it showed last. */
   const shown = new Map<string, ReadonlyMap<string, number>>()
   return {
@@ -12,6 +13,8 @@ export const sessions: CheckerFactory = (report) => {
         if (mark !== mutation.marker)
           report(`d${tab.machine}.${tab.tab} reads ${String(mark)} after it wrote ${mutation.marker}`)
       } else if (event.kind === 'sampled') {
+        // A vector goes by branches, and a fork names anew what was shown.
+        if (mayFork(options)) return
         const key = `${event.tab.machine}.${event.tab.tab}.${event.tab.run}`
         for (const [device, seq] of shown.get(key) ?? []) {
           if ((event.projected.get(device as never) ?? 0) >= seq) continue
