@@ -39,6 +39,7 @@ export {
   isSpaceId,
   MAX_BATCH_BYTES,
   MAX_BATCH_OPS,
+  MAX_SHIFTS,
   type RunEnd,
   type Shift,
 } from './log/batch.ts'

@@ -6,6 +6,7 @@ import {
   type DeviceId,
   type Hlc,
   hlcFromMs,
+  MAX_SHIFTS,
   type RefusedBranch,
   seqOf,
   type Shift,
@@ -36,7 +37,8 @@ export const clockAhead = async (
   if (!Number.isFinite(serverTimeMs)) return
   if (clock.setTo(serverTimeMs)) keeper.keep(clockOffsetRecord(clock.offsetMs))
   const now = hlcFromMs(serverTimeMs)
-  const branches = ahead.map(({ branch }) => branch)
+  // More of them, and the rest is refused again and stated next.
+  const branches = ahead.slice(0, MAX_SHIFTS).map(({ branch }) => branch)
   if (!branches.some((branch) => isFarAhead(state, branch, serverTimeMs))) return
   await keeper.stateShifts(() => ({
     hlc: now,

@@ -15,6 +15,7 @@ import {
   isSpaceId,
   MAX_BATCH_BYTES,
   MAX_BATCH_OPS,
+  MAX_SHIFTS,
   type RunEnd,
   type Shift,
   SIGNATURE_BYTES,
@@ -172,6 +173,13 @@ describe('a batch', () => {
       // Not in its shortest form.
       expect(withCount(at, 0x80, 0)).toBe('MALFORMED')
     }
+  })
+
+  it('ENV1 at most MAX_SHIFTS shifts are read', () => {
+    const shift = { device: base.device, base: 0, firstTag: new Uint8Array(16), shift: 0, floor: 0 }
+    const stating = (count: number): ErrorCode | undefined => decoding({ shifts: Array<Shift>(count).fill(shift) })
+    expect(stating(MAX_SHIFTS)).toBeUndefined()
+    expect(stating(MAX_SHIFTS + 1)).toBe('TOO_LARGE')
   })
 
   it('ENV1 shifts are whole, and nothing stands behind them', () => {

@@ -22,6 +22,9 @@ export const SIGNATURE_BYTES = 64
 export const MAX_BATCH_BYTES = 1_000_000
 export const MAX_BATCH_OPS = 1_000
 
+/** Each is a line that every reader keeps for ever. */
+export const MAX_SHIFTS = 64
+
 export const FLAG_DEFLATE = 1
 
 /** Where a run ends, and the keyed chain tag there, 16 bytes. */
@@ -169,7 +172,9 @@ const readInnerEnds = (reader: ByteReader, fromSeq: number, toSeq: number): RunE
 
 const readShifts = (reader: ByteReader): Shift[] => {
   const shifts: Shift[] = []
-  for (let left = reader.count(DEVICE_ID_BYTES + TAG_BYTES + 3); left > 0; left--) {
+  const count = reader.count(DEVICE_ID_BYTES + TAG_BYTES + 3)
+  if (count > MAX_SHIFTS) throw new DriftlogError('TOO_LARGE', 'shifts', { shifts: count, limit: MAX_SHIFTS })
+  for (let left = count; left > 0; left--) {
     const device = deviceIdFromBytes(reader.raw(DEVICE_ID_BYTES))
     const base = reader.varint()
     shifts.push({ device, base, firstTag: reader.raw(TAG_BYTES), shift: reader.varint(), floor: reader.varint() })
