@@ -64,6 +64,9 @@ export const runSchedule = async (seed: number, overrides: RunOverrides = {}): P
     },
     onLine: overrides.onLine,
   })
+  // Refusals are thrown by the thousand, and nobody reads where from but in a replay.
+  const { stackTraceLimit } = Error
+  if (overrides.onLine === undefined) Error.stackTraceLimit = 0
   const restoreSigner = options.realCrypto ? undefined : useSubstituteSigner(cheapSigner)
   const stopListening = onUnhandled((error) => kernel.failed('an unhandled rejection', error))
   try {
@@ -85,6 +88,7 @@ export const runSchedule = async (seed: number, overrides: RunOverrides = {}): P
   } finally {
     stopListening()
     restoreSigner?.()
+    Error.stackTraceLimit = stackTraceLimit
   }
 }
 

@@ -13,16 +13,19 @@ const SLACK_MS = 1_100
 
 export const clock: CheckerFactory = (report, { weights }) => {
   const isOn = (fault: FaultKind): boolean => (weights[fault] ?? 0) > 0
-  /** Machines whose clock was years ahead: what they stamped counts as shifted, which a header does not tell. */
   const far = new Set<number | undefined>()
+  /** Devices of which some stamps count as less than they say. */
+  const shifted = new Set<string>()
   return {
     name: 'clock',
     onEvent(event) {
       if (event.kind === 'fault' && event.fault === 'farClock') far.add(event.machine)
-      if (event.kind !== 'appended' || event.where !== 'server' || isOn('farClock')) return
+      if (event.kind !== 'appended') return
+      for (const { header } of event.batches) for (const { device } of header.shifts) shifted.add(device)
+      if (event.where !== 'server') return
       for (const { header } of event.batches) {
         const aheadMs = hlcToMs(header.coarseMaxHlc * COARSE) - event.latestMs
-        if (aheadMs <= MAX_DRIFT_MS + SLACK_MS) continue
+        if (aheadMs <= MAX_DRIFT_MS + SLACK_MS || shifted.has(header.device)) continue
         report(`the server took in ${header.device} ${header.toSeq}, stamped ${aheadMs} ms ahead of its clock`)
       }
     },
