@@ -1,0 +1,122 @@
+/** Planted in the client: what is stored when, and who is written as. */
+import type { PlantedBug } from './bug.ts'
+
+const keeper = 'packages/client/src/storage/keeper.ts'
+const disks = { weights: { diskFails: 3, diskFull: 2, crash: 2, killTab: 1 }, diskMs: [10, 500] } as const
+const crashes = { weights: { crash: 3, killTab: 2, crashAtCall: 2 }, diskMs: [10, 500] } as const
+const clones = { weights: { clone: 2, restore: 3, cut: 1 }, faults: 6, ops: 100 } as const
+const farClocks = { weights: { farClock: 2, crash: 1, killTab: 1 }, faults: 6 } as const
+
+export const clientBugs: readonly PlantedBug[] = [
+  {
+    name: 'failed-append-dropped',
+    rule: 'KEEP2',
+    file: keeper,
+    find: 'const batches = this.#unstored\n',
+    replace: 'const batches = this.#unstored\n    this.#unstored = []\n',
+    options: disks,
+  },
+  {
+    name: 'failed-append-not-tried-again',
+    rule: 'KEEP2',
+    file: keeper,
+    find: 'if (!this.#closed) this.#flushRetry.later()',
+    replace: '',
+    options: disks,
+  },
+  {
+    name: 'appends-side-by-side',
+    rule: 'KEEP2',
+    file: keeper,
+    find: 'const done = this.#tail.then(work)',
+    replace: 'const done = Promise.resolve().then(work)',
+    options: disks,
+  },
+  {
+    name: 'stored-told-too-early',
+    rule: 'KEEP3',
+    file: keeper,
+    find: 'return first === undefined ? log.heldSeq(this.#device) - writer.openCount : first.header.fromSeq - 1\n  }\n\n  /** The same of',
+    replace: 'return log.heldSeq(this.#device)\n  }\n\n  /** The same of',
+    options: crashes,
+  },
+  {
+    name: 'shown-before-it-is-stored',
+    rule: 'KEEP1',
+    file: keeper,
+    find: 'let outcomes = await append()',
+    replace: 'for (const one of checked) this.#options.state.log.receive(one)\n      let outcomes = await append()',
+    options: crashes,
+  },
+  {
+    name: 'other-tabs-not-heard',
+    rule: 'KEEP watch',
+    file: keeper,
+    find: 'store.watch(space, () => this.#queueRead())',
+    replace: 'store.watch(space, () => undefined)',
+    options: { tabs: 3 },
+  },
+  {
+    name: 'fork-goes-on-writing',
+    rule: 'BR3',
+    file: keeper,
+    find: 'if (header.device === this.#device) this.#rebuild = { renew: true }\n',
+    replace: 'if (header.device === this.#device) this.#rebuild = { renew: false }\n',
+    options: clones,
+  },
+  {
+    name: 'rebuild-forgets-unstored',
+    rule: 'BR3',
+    file: keeper,
+    find: 'for (const batch of this.#unstored) fresh.log.receive(fresh.log.open(batch), fresh.log.continued(batch.header))\n',
+    replace: '',
+    options: { ...clones, diskMs: [10, 500], burst: 3 },
+  },
+  {
+    name: 'renewed-identity-not-stored',
+    rule: 'BR3',
+    file: keeper,
+    find: 'await store.append(space, [], { records: [renewed.record] })',
+    replace: '',
+    options: { weights: { clone: 2, restore: 2, crash: 2 }, faults: 9 },
+  },
+  {
+    name: 'shift-not-applied',
+    rule: 'BR2',
+    file: 'packages/core/src/log/op-log.ts',
+    find: 'if (shift !== undefined) this.#projector.shift(branch.id, run.fromSeq, shift.shift, shift.floor)',
+    replace: '',
+    options: farClocks,
+  },
+  {
+    name: 'clock-not-set-back',
+    rule: 'BR2',
+    file: 'packages/client/src/sync/clock-ahead.ts',
+    find: 'if (clock.setTo(serverTimeMs)) keeper.keep(clockOffsetRecord(clock.offsetMs))',
+    replace: '',
+    options: farClocks,
+  },
+  {
+    name: 'clock-offset-forgotten',
+    rule: 'BR2',
+    file: 'packages/client/src/open-replica.ts',
+    find: 'new CorrectedClock(ports.clock, clockOffsetMs)',
+    replace: 'new CorrectedClock(ports.clock, 0)',
+    options: farClocks,
+  },
+  {
+    name: 'acknowledged-told-too-early',
+    rule: 'ING6',
+    file: 'packages/client/src/mutate/own-work.ts',
+    find: 'acknowledged.reach(Math.min(pathSeq(log, branch, vector), this.#parts.keeper.storedSeqOf(device)))',
+    replace: 'acknowledged.reach(this.#parts.keeper.storedSeqOf(device))',
+  },
+  {
+    name: 'fork-found-at-the-start-ignored',
+    rule: 'BR3',
+    file: 'packages/client/src/open-replica.ts',
+    find: 'log.branchesOf(identity.device).some((branch) => branch !== identity.device)',
+    replace: 'false',
+    options: { weights: { clone: 2, restore: 2, crash: 2 }, faults: 9 },
+  },
+]

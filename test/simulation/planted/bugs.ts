@@ -1,0 +1,6 @@
+import { clientBugs } from './bugs-client.ts'
+import { coreBugs } from './bugs-core.ts'
+import { protocolBugs } from './bugs-protocol.ts'
+import type { PlantedBug } from './bug.ts'
+
+export const plantedBugs: readonly PlantedBug[] = [...coreBugs, ...clientBugs, ...protocolBugs]
