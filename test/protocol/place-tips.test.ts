@@ -41,7 +41,7 @@ const partOf = (batches: readonly TestBatch[], picks: readonly number[]): Batch[
     let next: TestBatch | undefined = batches[pick % batches.length]
     while (next !== undefined) {
       wanted.add(next.header.tagAfter.join())
-      const before = next.header
+      const before: TestBatch['header'] = next.header
       next = batches.find(
         ({ header }) => header.device === before.device && header.tagAfter.join() === before.tagBefore.join(),
       )

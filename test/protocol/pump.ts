@@ -6,45 +6,31 @@
 import {
   type BatchStore,
   bareHello,
-  branchesInTheWay,
   type ClientEffect,
   type ClientInput,
   type ClientMessage,
-  type ClientSession,
-  createClientSession,
   createServerSession,
-  type Cursor,
   decodeClientExchange,
   decodeClientFrame,
   decodeServerExchange,
   decodeServerFrame,
-  decodeTips,
-  type DeviceId,
-  DriftlogError,
   encodeExchange,
   encodeFrame,
   memoryStore,
-  placeTips,
-  pointsOf,
-  type RefusedBranch,
   type ServerEffect,
   type ServerInput,
   type ServerMessage,
-  type ServerSession,
   sessionStatus,
-  type Shift,
-  shiftOfRecord,
-  shiftPrefix,
   stepClientSession,
   stepServerSession,
   type TimerName,
   tipsDigest,
 } from '@driftlog/core'
-import { makeTestHistory, makeTestDevice, type TestBatch, type TestDevice } from '@driftlog/testkit'
-import { allOf, SPACE, storeOf, treeOf } from './stores.ts'
+import { makeTestHistory, type TestBatch } from '@driftlog/testkit'
+import { answerClient, answerServer } from './answers.ts'
+import { type Backup, Connection, SimClient } from './sim-client.ts'
+import { allOf, SPACE, storeOf } from './stores.ts'
 
-/** So that short histories take several questions to find where they part. */
-const FEW_POINTS = 3
 const SERVER_TIME = Date.UTC(2026, 5, 1)
 
 /** Picks a whole number in [0, below). */
@@ -56,62 +42,6 @@ interface Action {
   run(): Promise<void>
 }
 
-class Connection {
-  isOpen = true
-  readonly toServer: ClientMessage[] = []
-  readonly toClient: ServerMessage[] = []
-  server: ServerSession = createServerSession({ space: SPACE, mode: 'live' })
-  stopWatching: (() => void) | undefined
-}
-
-/** What a restored backup brings back. */
-export interface Backup {
-  readonly store: BatchStore
-  readonly cursor: Cursor | undefined
-  readonly last: TestBatch | undefined
-}
-
-export class SimClient {
-  readonly device: TestDevice
-  readonly #mode: 'live' | 'roundTrip'
-  store: BatchStore = memoryStore()
-  readonly timers = new Map<TimerName, number>()
-  readonly sent: ClientMessage['type'][] = []
-  session: ClientSession
-  cursor: Cursor | undefined
-  connection: Connection | undefined
-  /** Counts its processes. */
-  generation = 0
-  /** The batch that the next one goes on from. */
-  last: TestBatch | undefined
-
-  constructor(index: number, mode: 'live' | 'roundTrip', device = makeTestDevice(SPACE, index)) {
-    this.device = device
-    this.#mode = mode
-    this.session = createClientSession({ space: SPACE, mode, seed: index, held: new Map() })
-  }
-
-  async backUp(): Promise<Backup> {
-    const store = await storeOf((await allOf(this.store)).map(({ batch }) => batch))
-    return { store, cursor: this.cursor, last: this.last }
-  }
-
-  /** Starts anew on what a backup holds. */
-  async restart({ store, cursor, last }: Backup): Promise<void> {
-    const held = await store.vector(SPACE)
-    this.session = createClientSession({
-      space: SPACE,
-      mode: this.#mode,
-      seed: 1,
-      held,
-      ...(cursor !== undefined && { cursor }),
-    })
-    Object.assign(this, { store, cursor, last })
-    this.timers.clear()
-    this.generation++
-  }
-}
-
 export class World {
   readonly choose: Choose
   readonly clients: SimClient[]
@@ -119,6 +49,8 @@ export class World {
   readonly actions: Action[] = []
   nowMs = 0
   steps = 0
+  /** How often a session gave up pulling (SYNC9). */
+  gaveUp = 0
   /** Every batch that was ever written, by its tag. */
   readonly written = new Map<string, TestBatch>()
   /** Chances of a fault, one in so many; 0: never. */
@@ -166,6 +98,7 @@ export class World {
 
   input(client: SimClient, input: ClientInput): void {
     const { state, effects } = stepClientSession(client.session, input)
+    if (state.pullFault !== undefined && client.session.pullFault === undefined) this.gaveUp++
     client.session = state
     for (const effect of effects) this.#perform(client, effect)
   }
@@ -198,7 +131,10 @@ export class World {
       case 'ingest': {
         const { generation } = client
         this.#later(async () => {
-          const answer = await this.#ask(client, effect)
+          const { request } = effect
+          const answer: ClientInput | undefined = this.#fault('clientStore')
+            ? { kind: 'storeFailed', request, code: 'STORAGE_FULL', message: 'full' }
+            : await answerClient(client, effect)
           // A process that was started anew hears nothing of what the one before it had asked.
           if (answer !== undefined && generation === client.generation) this.input(client, answer)
         })
@@ -218,54 +154,6 @@ export class World {
       case 'status':
         break
     }
-  }
-
-  async #ask(
-    client: SimClient,
-    effect: ClientEffect & { kind: 'place' | 'readPoints' | 'readOutbox' | 'ingest' },
-  ): Promise<ClientInput | undefined> {
-    const { request } = effect
-    const { store } = client
-    if (this.#fault('clientStore')) return { kind: 'storeFailed', request, code: 'STORAGE_FULL', message: 'full' }
-    switch (effect.kind) {
-      case 'place': {
-        const tree = treeOf(await allOf(store))
-        return { kind: 'placed', request, ...placeTips(decodeTips(effect.tips), tree, client.device.device) }
-      }
-      case 'readPoints': {
-        const points = pointsOf(treeOf(await allOf(store)), effect, FEW_POINTS)
-        return points && { kind: 'pointsRead', request, ...points }
-      }
-      case 'readOutbox': {
-        const { batches, more } = await store.readAbove(SPACE, effect.above, effect.limit)
-        return { kind: 'outboxRead', request, batches, more }
-      }
-      case 'ingest':
-        return this.#ingest(client, effect)
-    }
-  }
-
-  async #ingest(
-    client: SimClient,
-    { request, batches, cursor }: ClientEffect & { kind: 'ingest' },
-  ): Promise<ClientInput> {
-    const { store } = client
-    const outcomes = await store.append(SPACE, batches)
-    const tree = treeOf(await allOf(store))
-    const refused = batches.flatMap(({ header }, index): RefusedBranch[] => {
-      const outcome = outcomes[index]
-      const { device } = header
-      if (outcome.kind === 'gap') return [{ branch: device, device, code: 'GAP', details: { have: outcome.have } }]
-      if (outcome.kind !== 'fork') return []
-      const details = { have: outcome.have }
-      return branchesInTheWay(tree, header).map((branch) => ({ branch, device, code: 'FORK', details }))
-    })
-    const taken = outcomes.flatMap((outcome, index) =>
-      'branch' in outcome ? [{ branch: outcome.branch, toSeq: batches[index].header.toSeq }] : [],
-    )
-    const isRenamed = outcomes.some((outcome) => outcome.kind === 'appended' && outcome.isSplit)
-    if (refused.length === 0) client.cursor = cursor
-    return { kind: 'stored', request, held: await store.vector(SPACE), taken, isRenamed, refused }
   }
 
   /** Writes ops at a client, as durable as everything there: after its last, or as a fork after `previous`. */
@@ -405,56 +293,15 @@ export class World {
           )
           break
         default:
-          this.#later(async () => this.#serve(client, connection, await this.#answer(effect)), connection)
+          this.#later(async () => this.#serve(client, connection, await this.#answer(client, effect)), connection)
       }
     }
   }
 
-  async #answer(effect: ServerEffect): Promise<ServerInput> {
-    const store = this.server
-    if (effect.kind !== 'authorize' && this.#fault('serverStore'))
-      return { kind: 'storeFailed', code: 'STORAGE_FAILED' }
-    try {
-      switch (effect.kind) {
-        case 'authorize':
-          return { kind: 'authorized', role: 'writer', serverTimeMs: this.serverTimeMs }
-        case 'look': {
-          const end = await store.end(SPACE)
-          const tips = await store.tips(SPACE)
-          return { kind: 'looked', end, tips, cursorValid: await isValid(store, effect.cursor) }
-        }
-        case 'readAdmission': {
-          const certificates = new Map<DeviceId, Uint8Array>()
-          for (const device of effect.devices) {
-            const certificate = await store.certificate(SPACE, device)
-            if (certificate !== undefined) certificates.set(device, certificate)
-          }
-          const shifts: Shift[] = []
-          for (const device of effect.ahead) {
-            const records = await store.records(SPACE, shiftPrefix(device))
-            shifts.push(...records.map((record) => shiftOfRecord(device, record)))
-          }
-          return { kind: 'admissionRead', certificates, shifts }
-        }
-        case 'append': {
-          const { batches, records } = effect
-          return { kind: 'appended', outcomes: await store.append(SPACE, batches, { records }) }
-        }
-        case 'findCommon':
-          return { kind: 'commonFound', seq: await store.common(SPACE, effect.device, effect.points) }
-        case 'readAbove':
-          return { kind: 'pageRead', page: await store.readAbove(SPACE, effect.vector, smaller(effect.limit)) }
-        case 'readAfter':
-          return { kind: 'pageRead', page: await store.readAfter(SPACE, effect.cursor, smaller(effect.limit)) }
-        case 'watch':
-        case 'send':
-        case 'close':
-          throw new Error('no question')
-      }
-    } catch (error) {
-      if (error instanceof DriftlogError) return { kind: 'storeFailed', code: error.code }
-      throw error
-    }
+  async #answer({ role }: SimClient, effect: ServerEffect): Promise<ServerInput> {
+    const isFailing = effect.kind !== 'authorize' && this.#fault('serverStore')
+    if (isFailing) return { kind: 'storeFailed', code: 'STORAGE_FAILED' }
+    return answerServer({ store: this.server, role, serverTimeMs: this.serverTimeMs }, effect)
   }
 
   // HTTP: every exchange is a session of its own; one at a time for a client.
@@ -474,14 +321,14 @@ export class World {
       }
       const opened = sent[0].type === 'hello' ? sent : [bareHello(SPACE), ...sent]
       const answers = decodeServerExchange(
-        encodeExchange(await this.#roundTrip(decodeClientExchange(encodeExchange(opened)))),
+        encodeExchange(await this.#roundTrip(client, decodeClientExchange(encodeExchange(opened)))),
       )
       if (isLostAfter) this.breakConnection(client)
       for (const message of answers) if (connection.isOpen) this.input(client, { kind: 'message', message })
     }, connection)
   }
 
-  async #roundTrip(messages: readonly ClientMessage[]): Promise<ServerMessage[]> {
+  async #roundTrip(client: SimClient, messages: readonly ClientMessage[]): Promise<ServerMessage[]> {
     const answers: ServerMessage[] = []
     let session = createServerSession({ space: SPACE, mode: 'roundTrip' })
     const inputs: ServerInput[] = messages.map((message) => ({ kind: 'message', message }))
@@ -490,7 +337,7 @@ export class World {
       session = state
       for (const effect of effects) {
         if (effect.kind === 'send') answers.push(effect.message)
-        else if (effect.kind !== 'close') inputs.unshift(await this.#answer(effect))
+        else if (effect.kind !== 'close') inputs.unshift(await this.#answer(client, effect))
       }
     }
     return answers
@@ -505,18 +352,5 @@ export class World {
         return online && caughtUp && !syncing && connection?.isOpen === true
       })
     )
-  }
-}
-
-// Small pages, so that short histories have many.
-const smaller = ({ bytes }: { readonly bytes: number }): { batches: number; bytes: number } => ({ batches: 3, bytes })
-
-const isValid = async (store: BatchStore, cursor: Cursor | undefined): Promise<boolean> => {
-  if (cursor === undefined) return false
-  try {
-    await store.readAfter(SPACE, cursor, { batches: 1, bytes: 1 })
-    return true
-  } catch {
-    return false
   }
 }

@@ -52,7 +52,7 @@ describe('tips', () => {
     machine.sent()
     expect(machine.status.caughtUp).toBe(false)
     machine.input({ ...unverified, request: machine.take('place')[0].request })
-    expect(machine.sent()).toMatchObject([{ type: 'pull', above: encodeVector(vector({ [ann]: 9 })) }])
+    expect(machine.sent()).toMatchObject([{ type: 'pull', above: encodeVector(vector({ [ann]: 5 })) }])
     machine.hear(page(0, cursorAt(9), [], { id: machine.state.pull! }))
     machine.input({ ...unverified, request: machine.take('place')[0].request })
     expect(machine.status).toMatchObject({ caughtUp: false, error: { code: 'GAP' } })

@@ -6,9 +6,9 @@
  *
  * Asked of one branch at a time, and only while no push is under way: its answer could tell more than was known here when
  * the places were named. From the answer c on both sides go on: what the server is known to hold of the branch falls to
- * c, so the outbox starts there, and a pull by vector does not claim more than c.
+ * c, so the outbox starts there, and a pull by vector claims no more than that.
  */
-import type { DeviceId } from '../clock/dot.ts'
+import type { VersionVector } from '../clock/version-vector.ts'
 import { byVector, fail, faultOf, opened } from './client-connection.ts'
 import { type Asking, type Draft, isSetAside, part, setAside } from './client-state.ts'
 import type { BranchPoints, ClientInput } from './client-types.ts'
@@ -20,7 +20,7 @@ export const evaluateBranches = (draft: Draft): void => {
   if (state.asking !== undefined || state.questions.size === 0 || state.timers.has('pullRetry')) return
   if (state.inFlight.length > 0 || state.reading !== undefined) return
   const [branch] = state.questions.keys()
-  read(draft, { branch, above: 0, upTo: Number.MAX_SAFE_INTEGER, end: undefined, path: [] })
+  read(draft, { branch, above: 0, upTo: Number.MAX_SAFE_INTEGER, path: [] })
 }
 
 const read = (draft: Draft, asking: Omit<Asking, 'step'>): void => {
@@ -36,7 +36,7 @@ export const pointsRead = (draft: Draft, input: ClientInput & { kind: 'pointsRea
   if (asking?.step.kind !== 'reading' || asking.step.request !== input.request) return
   const { device, path, points, isComplete } = input
   state.storeFault = undefined
-  state.asking = { ...asking, path, end: asking.end ?? points.at(-1)?.seq ?? 0 }
+  state.asking = { ...asking, path }
   if (points.length === 0) {
     partedAt(draft, state.asking, asking.above)
     return
@@ -59,39 +59,30 @@ export const located = (draft: Draft, { id, seq }: Located): void => {
   // The first of all where none is held.
   const next = index + 1 < points.length ? points[index + 1] : undefined
   const upTo = next === undefined ? asking.upTo : next.seq - 1
-  if (isComplete || above >= upTo || above === asking.end) partedAt(draft, asking, above)
+  if (isComplete || above >= upTo) partedAt(draft, asking, above)
   else read(draft, { ...asking, above, upTo })
 }
 
 /** The server holds the branch up to `common` exactly, or has it forked there. */
-const partedAt = (draft: Draft, { branch, path, end }: Asking, common: number): void => {
+const partedAt = (draft: Draft, { branch, path }: Asking, common: number): void => {
   const { state } = draft
   const refusal = state.questions.get(branch)
   state.asking = undefined
   state.questions = new Map([...state.questions].filter(([other]) => other !== branch))
   state.connectionFault = undefined
   state.server = cutAt(state.server, path, common)
-  if (end !== undefined && common < end) state.lowered = cutAt(state.lowered, path, common, 'onlyBelow')
   // Whatever was refused was refused although all this was known.
   if (refusal !== undefined && state.parted.get(branch) === common) setAside(draft, refusal)
   state.parted = new Map([...state.parted, [branch, common]])
   state.rewind = true
 }
 
-/** Of each branch of a path what is not above `common`. `onlyBelow`: of those alone that reach above it. */
-const cutAt = (
-  vector: ReadonlyMap<DeviceId, number>,
-  path: BranchPoints['path'],
-  common: number,
-  onlyBelow?: 'onlyBelow',
-): ReadonlyMap<DeviceId, number> => {
+/** The server holds a path up to `common`, and nothing of it above. */
+const cutAt = (vector: VersionVector, path: BranchPoints['path'], common: number): VersionVector => {
   const cut = new Map(vector)
   path.forEach(({ branch, base }, index) => {
-    const end = index + 1 < path.length ? path[index + 1].base : Number.MAX_SAFE_INTEGER
-    if (common >= end) {
-      if (onlyBelow === undefined) cut.set(branch, end)
-    } else if (onlyBelow !== undefined) cut.set(branch, common > base ? common : 0)
-    else if (common > base) cut.set(branch, common)
+    const end = index + 1 < path.length ? path[index + 1].base : common
+    if (common > base) cut.set(branch, Math.min(end, common))
     else cut.delete(branch)
   })
   return cut

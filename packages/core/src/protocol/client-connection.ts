@@ -99,7 +99,6 @@ const open = (draft: Draft, welcome: Welcome, server: VersionVector): void => {
   state.questions = new Map()
   state.asking = undefined
   state.parted = new Map()
-  state.lowered = new Map()
   state.promised = welcome.tips
   state.server = state.sent = server
   state.outboxDirty = !dominates(server, state.held)

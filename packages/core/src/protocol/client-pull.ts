@@ -37,13 +37,12 @@ export const evaluatePull = (draft: Draft): void => {
   draft.send({ type: 'pull', id: state.pull, above })
 }
 
-/** What is held, except where the server's branch of that name is known to go on otherwise (SYNC22). */
-const claimed = ({ held, lowered }: ClientSession): VersionVector => {
-  if (lowered.size === 0) return held
-  const vector = new Map(held)
-  for (const [branch, seq] of lowered) vector.set(branch, Math.min(seq, seqOf(held, branch)))
-  return vector
-}
+/**
+ * What is held here and, as far as is known, there. The tempting mistake is to claim all that is held: where the server
+ * holds less of a branch, it may be given another continuation of it at any moment, and would leave that out.
+ */
+const claimed = ({ held, server }: ClientSession): VersionVector =>
+  new Map([...held].map(([branch, seq]) => [branch, Math.min(seq, seqOf(server, branch))]))
 
 /** All that was asked for is stored: look whether it is all that the server promised, and whether to ask again. */
 const settle = (draft: Draft): void => {
@@ -70,7 +69,6 @@ export const finishCatchUp = (draft: Draft, isAllHere: boolean): void => {
     return
   }
   state.promised = undefined
-  if (isAllHere) state.lowered = new Map()
   // What the local store would not take cannot be found here.
   const isKeptOut = [...state.refused.values()].some(({ code }) => code === 'FORK')
   if (!isAllHere && !isKeptOut) giveUp(draft, 'GAP')

@@ -211,9 +211,11 @@ const evaluate = (draft: Draft): void => {
     return
   }
   evaluatePush(draft)
-  // What the store refused has been done by now, or need not be done any more: another tab may have done it.
+  // What was put off has been done by now, or need not be done any more: another tab or device may have done it.
   const isRetrying = state.timers.has('pushRetry') || state.timers.has('pullRetry')
-  if (isQuiet(state) && !isRetrying && !state.outboxDirty) state.storeFault = undefined
+  if (!isQuiet(state) || isRetrying || state.outboxDirty || state.rewind) return
+  state.storeFault = undefined
+  if (state.pushFault?.code !== 'FORBIDDEN') state.pushFault = undefined
 }
 
 /** Nothing is under way that a new hello could contradict. */

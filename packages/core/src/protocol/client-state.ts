@@ -53,8 +53,6 @@ export interface Asking {
   readonly branch: DeviceId
   readonly above: number
   readonly upTo: number
-  /** The end of the last batch of the branch; undefined before the first answer. */
-  readonly end: number | undefined
   readonly step:
     | { readonly kind: 'reading'; readonly request: number }
     | { readonly kind: 'asked'; readonly id: number; readonly points: readonly Point[]; readonly isComplete: boolean }
@@ -122,8 +120,6 @@ export interface ClientSession {
   readonly asking: Asking | undefined
   /** The answers so far. The same one again, after another refusal, is no progress. */
   readonly parted: ReadonlyMap<DeviceId, number>
-  /** Where by-vector pulls go below what is held: the server's branch of that name goes on otherwise from there. */
-  readonly lowered: ReadonlyMap<DeviceId, number>
   /** Pushes allowed in flight; doubles with every acknowledged push (slow start), back to 1 with the connection. */
   readonly window: number
   readonly refused: ReadonlyMap<DeviceId, Refusal>
@@ -191,7 +187,6 @@ export const freshConnection = {
   questions: new Map(),
   asking: undefined,
   parted: new Map(),
-  lowered: new Map(),
   window: 1,
   pinged: false,
   pullFault: undefined,
