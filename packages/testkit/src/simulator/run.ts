@@ -120,7 +120,9 @@ export const runSchedules = async (request: SchedulesRequest): Promise<Schedules
   let schedules = 0
   let mutations = 0
   for (let seed = request.from; seed < request.from + request.count; seed++) {
-    const result = await runSchedule(seed, request)
+    const first = await runSchedule(seed, request)
+    const isRepeated = (request.repeatEvery ?? 0) > 0 && schedules % request.repeatEvery! === 0
+    const result = isRepeated ? compared(first, await runSchedule(seed, request)) : first
     schedules++
     mutations += result.mutations
     addTally(tally, result.tally)
@@ -128,6 +130,14 @@ export const runSchedules = async (request: SchedulesRequest): Promise<Schedules
     if (request.onResult?.(result) === false) break
   }
   return { schedules, mutations, tally, failures }
+}
+
+/** Faults 12: the same seed, the same trace. */
+const compared = (first: ScheduleResult, second: ScheduleResult): ScheduleResult => {
+  if (first.traceHash === second.traceHash) return first
+  const message = `two runs of one seed, two traces: ${first.traceHash} and ${second.traceHash}`
+  const violation = { checker: 'determinism', message, atMs: first.virtualMs }
+  return { ...first, ok: false, violations: [...first.violations, violation] }
 }
 
 /** Runs a schedule with every event told, a line each. */

@@ -4,16 +4,21 @@ import { START_MS } from '../time.ts'
 import { type CheckerFactory, vectorText } from './checker.ts'
 
 export const noLoss: CheckerFactory = (report) => {
-  /** Machine → when its last backup was restored: what it alone had then, it may have lost. */
-  const restoredMs = new Map<number, true>()
+  /** Machines that went back to a backup: what nobody else had is gone. */
+  const restored = new Set<number | undefined>()
+  let isRolledBack = false
   return {
     name: 'no loss',
     onEvent(event) {
-      if (event.kind === 'fault' && event.fault === 'restore') restoredMs.set(event.machine!, true)
+      if (event.kind !== 'fault') return
+      if (event.fault === 'restore') restored.add(event.machine)
+      if (event.fault === 'serverRollback') isRolledBack = true
     },
     atHealed({ mutations, log, replicas, healedInMs }) {
       const present = new Set(log.ops.map(({ marker }) => marker))
-      const mayBeLost = ({ isAcknowledged, machine }: Mutation): boolean => !isAcknowledged && restoredMs.has(machine)
+      // Where the server and the author both went back, nobody may be left who has it.
+      const mayBeLost = ({ isAcknowledged, machine }: Mutation): boolean =>
+        restored.has(machine) && (!isAcknowledged || isRolledBack)
       for (const mutation of mutations) {
         const { marker, isStored, isAcknowledged, device, seq, atMs } = mutation
         if (present.has(marker) || !(isStored || isAcknowledged) || mayBeLost(mutation)) continue
