@@ -36,6 +36,8 @@ export type SimulatorEvent =
       readonly batches: readonly Batch[]
       readonly latestMs: number
     }
+  /** A replica opens a connection, or begins an exchange. `name`: of its process. */
+  | { readonly kind: 'dials'; readonly name: string; readonly atMs: number }
   | { readonly kind: 'fault'; readonly fault: FaultKind; readonly machine: number | undefined }
   /** An error came out of the product. `code` undefined: it is none of the catalogue. */
   | { readonly kind: 'failed'; readonly where: string; readonly code: ErrorCode | undefined; readonly message: string }

@@ -17,3 +17,6 @@ export {
   type SchedulesResult,
   type Violation,
 } from './run.ts'
+export { namedTest, replayCommand } from './shrink/named-test.ts'
+export { actCount, formatReplay, overridesOf, parseReplay, type ReplayCode } from './shrink/replay-code.ts'
+export { shrink, type Shrunk, type ShrinkRequest } from './shrink/shrink.ts'

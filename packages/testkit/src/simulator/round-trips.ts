@@ -57,6 +57,7 @@ class Exchange implements Connected {
     const { body } = this.#asked
     link.connections.add(this)
     kernel.trace.noteBytes(client.name, 'asks', body)
+    kernel.emit({ kind: 'dials', name: client.name, atMs: kernel.time.nowMs })
     const copy = body.slice()
     const fault = link.strike('up', () => false)
     if (link.isPartitioned || fault === 'dropFrame') {

@@ -74,6 +74,7 @@ export class Wire implements Connected {
       close: () => this.#closedByClient(),
     }
     ends.client.call('connect')
+    ends.kernel.emit({ kind: 'dials', name: ends.client.name, atMs: ends.kernel.time.nowMs })
     ends.link.connections.add(this)
     // A process that ends takes its sockets with it; where the power fails, nobody tells the server.
     ends.client.onEnd(() => this.#endServer(ends.link.random.chance(0.3)))

@@ -9,6 +9,8 @@ import { effects } from './effects.ts'
 import { liveness } from './liveness.ts'
 import { noInvention } from './no-invention.ts'
 import { noLoss } from './no-loss.ts'
+import { patience } from './patience.ts'
+import { receipts } from './receipts.ts'
 import { refusals } from './refusals.ts'
 import { sessions } from './sessions.ts'
 import { sql } from './sql.ts'
@@ -25,6 +27,8 @@ export const allCheckers: readonly CheckerFactory[] = [
   sessions,
   clock,
   liveness,
+  patience,
+  receipts,
   atomicity,
   refusals,
   sql,
