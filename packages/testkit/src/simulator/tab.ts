@@ -49,16 +49,17 @@ export class Tab {
     kernel.trace.note(this.#label, 'opens')
     const store = this.machine.disk.open(process)
     const transport = this.#transport(process)
+    const { isOnline } = this.machine
     const opening = openReplica({
       schema: schema as Schema,
       space: SPACE,
       store: seams.store?.(store, index) ?? store,
       transport: seams.transport?.(transport, index) ?? transport,
       ports: seams.ports?.(process.ports, index) ?? process.ports,
-      online: this.machine.isOnline,
+      online: isOnline,
     })
     opening.then(
-      (replica) => process.isAlive && this.#opened(replica),
+      (replica) => process.isAlive && this.#opened(replica, isOnline),
       (error: unknown) => process.isAlive && this.#notOpened(process, store, error),
     )
   }
@@ -74,9 +75,11 @@ export class Tab {
     return webSocket('ws://server.test', { token, WebSocket: Connecting as unknown as WebSocketOptions['WebSocket'] })
   }
 
-  #opened(replica: Replica<Schema>): void {
-    const { kernel } = this.machine
+  /** `wasOnline`: when it was told; opening takes its time. */
+  #opened(replica: Replica<Schema>, wasOnline: boolean): void {
+    const { kernel, isOnline } = this.machine
     this.replica = replica
+    if (isOnline !== wasOnline) replica.setOnline(isOnline)
     kernel.trace.note(this.#label, 'opened', replica.device)
     kernel.emit({ kind: 'opened', tab: this.name, device: replica.device, held: replica.held() })
     const { name } = this

@@ -56,7 +56,7 @@ export const shrink = async (request: ShrinkRequest): Promise<Shrunk | undefined
 const simpler = (now: SimulatorOptions): OptionOverrides[] => {
   const smaller: OptionOverrides[] = []
   const lower = <K extends keyof OptionOverrides>(name: K, ...values: NonNullable<OptionOverrides[K]>[]): void => {
-    for (const value of values) if (String(value) !== String(now[name])) smaller.push({ [name]: value })
+    for (const value of values) if (JSON.stringify(value) !== JSON.stringify(now[name])) smaller.push({ [name]: value })
   }
   lower('sql', false)
   lower('realCrypto', false)
