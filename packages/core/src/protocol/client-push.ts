@@ -1,6 +1,6 @@
 /** The device's side: reading the outbox, pushing, and what the answers mean. */
 import type { DeviceId } from '../clock/dot.ts'
-import { dominates } from '../clock/version-vector.ts'
+import { dominates, seqOf } from '../clock/version-vector.ts'
 import { MAX_BATCH_BYTES } from '../log/batch.ts'
 import { byVector, fail, faultOf } from './client-connection.ts'
 import { type BranchRange, type Draft, type InFlight, isSetAside, part, raised, setAside } from './client-state.ts'
@@ -148,6 +148,15 @@ const judge = (draft: Draft, range: BranchRange, outcome: PushOutcome): void => 
     default:
       setAside(draft, refusal)
   }
+}
+
+/** What was ahead of the server's clock and is there now, by whomever, is refused no more. */
+export const forgetAdmitted = ({ state }: Draft): void => {
+  if (state.refused.size === 0) return
+  const refused = [...state.refused].filter(
+    ([branch, { code }]) => code !== 'CLOCK_AHEAD' || seqOf(state.server, branch) < seqOf(state.held, branch),
+  )
+  if (refused.length < state.refused.size) state.refused = new Map(refused)
 }
 
 export const tryRefusedAgain = (draft: Draft, only?: DeviceId): void => {

@@ -32,7 +32,15 @@ import {
   locateRefused,
 } from './client-branches.ts'
 import { evaluatePull, ingestFailed, isCaughtUp, pageCame, pullAgain, pullRefused, stored } from './client-pull.ts'
-import { evaluatePush, outboxFailed, outboxRead, pushAnswered, pushRefused, tryRefusedAgain } from './client-push.ts'
+import {
+  evaluatePush,
+  forgetAdmitted,
+  outboxFailed,
+  outboxRead,
+  pushAnswered,
+  pushRefused,
+  tryRefusedAgain,
+} from './client-push.ts'
 import { fail, faultOf, goOffline, greet, isConnectedPhase, renamed, welcomed } from './client-connection.ts'
 import { type ClientSession, Draft } from './client-state.ts'
 import type { ClientEffect, ClientInput, SessionStatus, TimerName } from './client-types.ts'
@@ -46,6 +54,7 @@ export interface ClientStep {
 export const stepClientSession = (before: ClientSession, input: ClientInput): ClientStep => {
   const draft = new Draft(before)
   apply(draft, input)
+  forgetAdmitted(draft)
   evaluate(draft)
   keepTime(draft, input.kind === 'message' || input.kind === 'connected')
   const { state } = draft
