@@ -340,6 +340,10 @@ export class Keeper {
       const { device, certificate, fromSeq } = batch.header
       if (setAside.has(device)) continue
       try {
+        // Nothing of this device is here or comes with it, so not its key either: what is before it is missing.
+        if (fromSeq > 1 && !certificates.has(device) && log.branchesOf(device).length === 0) {
+          throw new DriftlogError('GAP', '', { have: 0 })
+        }
         const isKnown = log.holder(batch.header) !== undefined
         checked.push(isKnown ? { batch, runs: [] } : log.check(batch, certificates.get(device)))
         if (certificate !== undefined) certificates.set(device, certificate)
