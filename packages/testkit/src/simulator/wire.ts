@@ -3,15 +3,14 @@
  * and two pipes in order between them.
  *
  * Invariants:
- * - a pipe hands over in order, but for a frame that was swapped with the next; after a lost frame it hands over nothing;
  * - each side is told of the end at most once, and hears nothing after it;
  * - a side whose process has ended is told nothing.
  */
-import { decodeServerFrame } from '@driftlog/core'
 import type { AcceptedSocket, DriftlogServer, ServerSocket } from '@driftlog/server'
 import { SPACE } from './disk-copy.ts'
 import type { Kernel } from './kernel.ts'
-import type { Connected, Direction, FrameFault, Link } from './link.ts'
+import type { Connected, Direction, Link } from './link.ts'
+import { Pipe } from './pipe.ts'
 import type { SimulatedProcess } from './process.ts'
 
 const OPEN = 1
@@ -37,16 +36,6 @@ export interface WireEnds {
   readonly server: () => { readonly process: SimulatedProcess; readonly server: DriftlogServer } | undefined
 }
 
-interface Pipe {
-  readonly receive: (data: ArrayBuffer) => void
-  lastArrivalMs: number
-  isSilent: boolean
-  /** Waits to be overtaken by the next frame. */
-  swapped: ArrayBuffer | undefined
-  /** Bytes that are on their way. */
-  bytes: number
-}
-
 export class Wire implements Connected {
   readonly socket: ClientSocket
   readonly #ends: WireEnds
@@ -61,8 +50,18 @@ export class Wire implements Connected {
 
   constructor(ends: WireEnds) {
     this.#ends = ends
-    this.#up = { ...idlePipe, receive: (data) => this.#toServer(data) }
-    this.#down = { ...idlePipe, receive: (data) => this.socket.onmessage?.({ data }) }
+    const { kernel, link, client } = ends
+    const parts = { kernel, link, name: client.name, cut: () => this.cut() }
+    const server = (): SimulatedProcess | undefined => this.#serverProcess
+    const toClient = (data: ArrayBuffer): void => this.socket.onmessage?.({ data })
+    this.#up = new Pipe({
+      ...parts,
+      direction: 'up',
+      from: () => client,
+      to: server,
+      receive: (data) => this.#toServer(data),
+    })
+    this.#down = new Pipe({ ...parts, direction: 'down', from: server, to: () => client, receive: toClient })
     this.socket = {
       binaryType: 'arraybuffer',
       readyState: 0,
@@ -70,7 +69,7 @@ export class Wire implements Connected {
       onmessage: null,
       onclose: null,
       onerror: null,
-      send: (data) => this.#send('up', data),
+      send: (data) => this.#up.send(data),
       close: () => this.#closedByClient(),
     }
     ends.client.call('connect')
@@ -130,7 +129,7 @@ export class Wire implements Connected {
         this.#isPaused = true
       },
       resume: () => this.#resume(),
-      send: (data, sent) => this.#send('down', data, sent),
+      send: (data, sent) => this.#down.send(data, sent),
       ping: () => this.#ping(),
       on: (_, listener) => {
         this.#onPong = listener
@@ -152,81 +151,6 @@ export class Wire implements Connected {
     else this.#accepted?.received(data)
   }
 
-  #pipe(direction: Direction): Pipe {
-    return direction === 'up' ? this.#up : this.#down
-  }
-
-  #send(direction: Direction, data: Uint8Array, sent?: () => void): void {
-    const { kernel, link, client } = this.#ends
-    const sender = direction === 'up' ? client : this.#serverProcess
-    if (sender?.call('send') !== true) return
-    kernel.trace.noteBytes(client.name, direction, data)
-    const pipe = this.#pipe(direction)
-    if (pipe.isSilent) {
-      sent?.()
-      return
-    }
-    const isAck = (): boolean => decodeServerFrame(data).type === 'pushed'
-    const fault = link.strike(direction, isAck)
-    const copy = data.slice().buffer
-    this.#carry(direction, fault, copy, sent)
-  }
-
-  #carry(direction: Direction, fault: FrameFault | undefined, data: ArrayBuffer, sent?: () => void): void {
-    const { link } = this.#ends
-    const pipe = this.#pipe(direction)
-    switch (fault) {
-      case 'loseAck':
-      case 'dropFrame':
-        // A lost packet holds up all that follow, until someone gives up.
-        this.silence(direction)
-        this.#ends.kernel.time.after(link.random.spread(100, 90_000), () => this.cut())
-        sent?.()
-        return
-      case 'garbageFrame':
-        this.#deliver(direction, garbled(data, link), 0, sent)
-        return
-      case 'reorderFrame':
-        pipe.swapped = data
-        sent?.()
-        // Where nothing follows, it comes late.
-        this.#ends.kernel.time.after(1_000, () => this.#deliverSwapped(direction))
-        return
-      case 'delayFrame':
-        this.#deliver(direction, data, link.random.spread(500, 40_000), sent)
-        return
-      case 'duplicateFrame':
-        this.#deliver(direction, data.slice(0), 0)
-        break
-      case undefined:
-        break
-    }
-    this.#deliver(direction, data, 0, sent)
-    this.#deliverSwapped(direction)
-  }
-
-  #deliverSwapped(direction: Direction): void {
-    const pipe = this.#pipe(direction)
-    const { swapped } = pipe
-    pipe.swapped = undefined
-    if (swapped !== undefined) this.#deliver(direction, swapped, 0)
-  }
-
-  #deliver(direction: Direction, data: ArrayBuffer, delayMs: number, sent?: () => void): void {
-    const { kernel, link, client } = this.#ends
-    const pipe = this.#pipe(direction)
-    const receiver = direction === 'up' ? this.#serverProcess : client
-    pipe.lastArrivalMs = Math.max(pipe.lastArrivalMs, link.arrivalMs() + delayMs)
-    pipe.bytes += data.byteLength
-    kernel.time.at(pipe.lastArrivalMs, () => {
-      pipe.bytes -= data.byteLength
-      sent?.()
-      if (pipe.isSilent || receiver?.isAlive !== true) return
-      if (receiver.isAsleep) receiver.later(0, () => pipe.receive(data))
-      else pipe.receive(data)
-    })
-  }
-
   /** The platform's answer to a ping: no page is asked for it, but a device that sleeps does not give one. */
   #ping(): void {
     const { kernel, link, client } = this.#ends
@@ -246,8 +170,7 @@ export class Wire implements Connected {
     const { kernel, link } = this.#ends
     link.connections.delete(this)
     if (isSilent) return
-    this.#up.lastArrivalMs = Math.max(this.#up.lastArrivalMs, link.arrivalMs())
-    kernel.time.at(this.#up.lastArrivalMs, () => this.#tellServer())
+    kernel.time.at(this.#up.arrivalMs(), () => this.#tellServer())
   }
 
   #closedByServer(): void {
@@ -264,9 +187,8 @@ export class Wire implements Connected {
   }
 
   #tellClientLater(delayMs = 0): void {
-    const { kernel, link, client } = this.#ends
-    this.#down.lastArrivalMs = Math.max(this.#down.lastArrivalMs, link.arrivalMs() + delayMs)
-    kernel.time.at(this.#down.lastArrivalMs, () => client.later(0, () => this.#tellClient()))
+    const { kernel, client } = this.#ends
+    kernel.time.at(this.#down.arrivalMs(delayMs), () => client.later(0, () => this.#tellClient()))
   }
 
   #tellClient(): void {
@@ -286,14 +208,7 @@ export class Wire implements Connected {
   }
 
   silence(direction: Direction): void {
-    this.#pipe(direction).isSilent = true
+    const pipe = direction === 'up' ? this.#up : this.#down
+    pipe.isSilent = true
   }
 }
-
-const idlePipe = { lastArrivalMs: 0, isSilent: false, swapped: undefined, bytes: 0 }
-
-/** No frame at all, or the beginning of one. */
-const garbled = (data: ArrayBuffer, link: Link): ArrayBuffer =>
-  link.random.chance(0.5)
-    ? (link.random.bytes(link.random.between(0, 60)).buffer as ArrayBuffer)
-    : data.slice(0, link.random.below(Math.max(1, data.byteLength - 1)))
