@@ -18,7 +18,7 @@ const rooms = {
   'packages/react': ['packages/client', 'packages/core'],
   'packages/testkit': ['packages/(?!testkit|react)[^/]+'],
   'apps/web': ['packages/(core|client|react|store-indexeddb)'],
-  'apps/cli': ['packages/(?!testkit|react|store-indexeddb)[^/]+'],
+  'apps/cli': ['packages/(?!react|store-indexeddb)[^/]+'],
 }
 
 /** Folders of core from the ground up: a folder may import those on its own line and on the lines above. */

@@ -24,6 +24,12 @@ export type CliErrorCode =
   | 'REPLAY_DISAGREES'
   /** The replay did not get to its end. */
   | 'REPLAY_FAILED'
+  /** A schedule broke what must hold, or a planted bug was not found. */
+  | 'SIMULATION_FAILED'
+  /** The simulator itself did not get to its end. */
+  | 'SIMULATION_BROKEN'
+  /** It takes Driftlog's own repository. */
+  | 'NOT_A_CHECKOUT'
 
 /** An expected failure of the command. The message is one sentence for a person: what happened and what to do. */
 export class CliError extends Error {

@@ -3,13 +3,16 @@ import process from 'node:process'
 import { Command, CommanderError } from 'commander'
 import { addReplay } from './commands/replay.ts'
 import { addServe } from './commands/serve.ts'
+import { addSimulate } from './commands/simulate.ts'
 import { addStatus } from './commands/status.ts'
 import { addToken } from './commands/token.ts'
 import { type Failure, failureOf } from './errors.ts'
 import { terminalOutput } from './output.ts'
 
 const program = new Command('driftlog')
-  .description('Local-first sync: serve spaces, look at them, and replay real histories through them.')
+  .description(
+    'Local-first sync: serve spaces, look at them, replay real histories through them, and simulate what goes wrong.',
+  )
   .version('0.1.0', '-v, --version')
   .showSuggestionAfterError()
   // Commander's own complaints come out of the catch below, in the form of every other failure.
@@ -27,6 +30,7 @@ addServe(program)
 addStatus(program)
 addToken(program)
 addReplay(program)
+addSimulate(program)
 
 try {
   await program.parseAsync()

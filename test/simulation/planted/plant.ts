@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { registerHooks, stripTypeScriptTypes } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import type * as Simulator from '@driftlog/testkit/simulator'
 import type { PlantedBug } from './bug.ts'
 
 const MARK = 'planted'
@@ -50,9 +51,7 @@ const withBug = ({ file, find, replace }: PlantedBug): string =>
   readFileSync(new URL(file, root), 'utf8').replace(find, () => replace)
 
 /** The simulator, and under it everything, with the bug; the sound one where there is none. */
-export const simulatorWith = async (
-  bug: PlantedBug | undefined,
-): Promise<typeof import('@driftlog/testkit/simulator')> => {
+export const simulatorWith = async (bug: PlantedBug | undefined): Promise<typeof Simulator> => {
   const mark = bug?.name ?? 'nothing'
   if (bug !== undefined) planted.set(mark, bug)
   const entry = pathToFileURL(fileURLToPath(import.meta.resolve('@driftlog/testkit/simulator')))

@@ -38,7 +38,9 @@ export interface Shrunk {
 
 /** undefined where the schedule does not fail. */
 export const shrink = async (request: ShrinkRequest): Promise<Shrunk | undefined> => {
-  const { seed, options = {}, kept, runs = 400 } = request
+  const { seed, kept, runs = 400 } = request
+  // Which faults there are by default changes from release to release; what was found should stay found.
+  const options = { weights: optionsOf(seed, request.options).weights, ...request.options }
   const search = new Search(request, runs)
   const first = await search.run({ seed, options, kept })
   if (first === undefined || first.ok) return undefined
