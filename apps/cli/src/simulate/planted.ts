@@ -32,8 +32,9 @@ export interface PlantedRequest {
   readonly onVerdict: (verdict: PlantedVerdict) => void
 }
 
-// The same from src/simulate and from dist/simulate.
-const script = fileURLToPath(new URL('../../../../test/simulation/planted/main.ts', import.meta.url))
+// As far away from src/simulate as from dist/simulate. No import: what is built of this must not lead out of its folder.
+const repository = new URL('../../../../', import.meta.url)
+const script = fileURLToPath(new URL('test/simulation/planted/main.ts', repository))
 
 export const huntPlanted = async (request: PlantedRequest): Promise<PlantedVerdict[]> => {
   if (!existsSync(script)) {
