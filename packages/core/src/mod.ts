@@ -18,6 +18,7 @@ export {
 } from './clock/version-vector.ts'
 // codec/
 export { ByteReader, ByteWriter, concatBytes, equalBytes } from './codec/bytes.ts'
+export { checksum } from './codec/checksum.ts'
 // crypto/
 export { chainNext, chainStart, chainTag, tagKey, UNENCRYPTED_EPOCH_KEY } from './crypto/chain.ts'
 export { fingerprint, makeCertificate } from './crypto/identity.ts'
@@ -63,16 +64,17 @@ export {
   compareKeys,
   type DeviceTree,
   type HeldBranch,
+  holderOf,
   isRefusal,
   judgeBatch,
   type Split,
   undoneOutcomes,
   type Verdict,
 } from './log/judge.ts'
-export { type MemoryMedium, memoryMedium, memoryStore } from './log/memory-store.ts'
+export { damageBatch, type MemoryMedium, memoryMedium, memoryStore } from './log/memory-store.ts'
 export { cursorOf, PageFiller } from './log/page.ts'
 export { signBatch, verifyBatch } from './log/signature.ts'
-export { decodeStored, type StoredRow } from './log/stored-batch.ts'
+export { damagedBatch, decodeStored, type StoredPlace, type StoredRow } from './log/stored-batch.ts'
 export { type CheckedBatch, OpLog } from './log/op-log.ts'
 export { sealShifts, Writer, type WriterIdentity, type Written } from './log/writer.ts'
 // op/

@@ -216,10 +216,13 @@ describe('failures of the medium', () => {
     const named = { code: 'STORAGE_DAMAGED', details: { space, branch: device, toSeq: 5 } }
     for (const bytes of [new Uint8Array(3), first.bytes]) {
       await database.put('batch', { ...row, bytes })
-      await expect(store.readAfter(space, startCursor, wide)).rejects.toMatchObject(named)
+      const after = { position: 1, tag: first.header.tagAfter }
+      await expect(store.readAfter(space, after, wide)).rejects.toMatchObject(named)
       await expect(store.readAbove(space, new Map([[device, 2]]), wide)).rejects.toMatchObject(named)
     }
     await database.delete('batch', [space, 2])
-    await expect(store.readAbove(space, new Map(), wide)).rejects.toMatchObject(named)
+    await expect(store.readAbove(space, new Map([[device, 2]]), wide)).rejects.toMatchObject(named)
+    expect(await store.replace(space, second)).toBe(true)
+    expect((await store.readAfter(space, startCursor, wide)).batches).toHaveLength(2)
   })
 })

@@ -1,5 +1,6 @@
 import 'fake-indexeddb/auto'
 import { batchStoreContract } from '@driftlog/testkit'
+import { openDB } from 'idb'
 import { afterEach, beforeEach, describe, vi } from 'vitest'
 import { indexedDb } from './mod.ts'
 
@@ -19,16 +20,23 @@ const setup = async () => {
       open.unshift(indexedDb(name))
       return open[0]
     },
+    async damage(space: string, position: number) {
+      const database = await openDB(name)
+      const row = (await database.get('batch', [space, position])) as { bytes: Uint8Array }
+      row.bytes[row.bytes.length >> 1] ^= 4
+      await database.put('batch', row)
+      database.close()
+    },
     async dispose() {
       for (const store of open) await store.close()
     },
   }
 }
 
-batchStoreContract('IndexedDB', setup)
+batchStoreContract('IndexedDB', setup, { damage: true })
 
 describe('without Web Locks', () => {
   beforeEach(() => void vi.stubGlobal('navigator', {}))
   afterEach(() => void vi.unstubAllGlobals())
-  batchStoreContract('IndexedDB', setup)
+  batchStoreContract('IndexedDB', setup, { damage: true })
 })

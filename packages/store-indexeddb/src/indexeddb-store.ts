@@ -25,6 +25,7 @@ import {
   type RecordChange,
   seqOf,
   startCursor,
+  type StoredBatch,
   type Tip,
   undoneOutcomes,
   type VersionVector,
@@ -42,7 +43,7 @@ import {
 import { storageError } from './errors.ts'
 import { claimTabSlot, type HeldSlot } from './tab-slots.ts'
 import { TabWatchers } from './tab-watchers.ts'
-import { Intake, missingBatch, READ_AHEAD, Writes } from './take-in.ts'
+import { Intake, missingBatch, READ_AHEAD, replaceBatch, Writes } from './take-in.ts'
 
 export interface IndexedDbOptions {
   /** Whether to ask the browser to keep the data when space runs low (`navigator.storage.persist`). true. */
@@ -124,6 +125,12 @@ class IndexedDbBatchStore implements IndexedDbStore {
     return outcomes
   }
 
+  async replace(space: string, batch: Batch): Promise<boolean> {
+    this.#connection.checkOpen()
+    checkAppend(space, [batch], [])
+    return this.#connection.write(STORES, (transaction) => replaceBatch(transaction, space, batch))
+  }
+
   async readAbove(space: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage> {
     return this.#connection.read(['branch', 'boundary', 'batch'], async (transaction) => {
       const page = new PageFiller(limit)
@@ -142,8 +149,11 @@ class IndexedDbBatchStore implements IndexedDbStore {
           ahead.map(({ position }) => transaction.objectStore('batch').get([space, position])),
         )
         for (const [at, row] of rows.entries()) {
-          if (row === undefined) throw missingBatch(ahead[at])
-          if (!page.offer(decodeStored(row))) return page.page(() => startCursor)
+          const read = (): StoredBatch => {
+            if (row === undefined) throw missingBatch(ahead[at])
+            return decodeStored(row)
+          }
+          if (!page.offer(row?.bytes.length ?? 0, read)) return page.page(() => startCursor)
         }
       }
       const end = await endOf(transaction, space)
@@ -166,7 +176,7 @@ class IndexedDbBatchStore implements IndexedDbStore {
       for (;;) {
         const rows = await store.getAll(keysAfterPosition(space, last), Math.min(READ_AHEAD, page.room + 1))
         for (const row of rows) {
-          if (!page.offer(decodeStored(row))) return page.page(() => startCursor)
+          if (!page.offer(row.bytes.length, () => decodeStored(row))) return page.page(() => startCursor)
           last = row.position
         }
         if (rows.length === 0) break

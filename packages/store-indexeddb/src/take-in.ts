@@ -11,10 +11,14 @@ import {
   type BatchHeader,
   type DeviceId,
   type DeviceTree,
-  DriftlogError,
+  type DriftlogError,
+  checksum,
+  damagedBatch,
   firstTagOf,
+  holderOf,
   judgeBatch,
   type Split,
+  type StoredRow,
   type Verdict,
 } from '@driftlog/core'
 import { type BoundaryRow, type BranchRow, keysAfterSeq, keysOf, keysOfDevice, type Transaction } from './schema.ts'
@@ -153,7 +157,7 @@ export class Intake {
     const place = { space: this.#space, branch, fromSeq: header.fromSeq, toSeq: header.toSeq, position }
     const firstTag = firstTagOf(header).slice()
     // `add`, not `put`: what is stored is never overwritten, whatever went wrong before.
-    this.#writes.add(this.#transaction.objectStore('batch').add({ ...place, tagAfter: tag, bytes: bytes.slice() }))
+    this.#writes.add(this.#transaction.objectStore('batch').add(rowOf(place, tag, bytes)))
     this.#writes.add(this.#transaction.objectStore('boundary').add({ ...place, tag, firstTag }))
   }
 }
@@ -175,7 +179,44 @@ export class Writes {
   }
 }
 
-export const missingBatch = ({ space, branch, toSeq, position }: BoundaryRow): DriftlogError => {
-  const details = { space, branch, toSeq, position }
-  return new DriftlogError('STORAGE_DAMAGED', `batch of ${branch} up to ${toSeq} is gone`, details)
+const rowOf = (
+  place: Omit<StoredRow, 'tagAfter' | 'bytes' | 'checksum'>,
+  tagAfter: Uint8Array,
+  bytes: Uint8Array,
+): StoredRow => ({
+  ...place,
+  tagAfter,
+  bytes: bytes.slice(),
+  checksum: checksum(bytes),
+})
+
+/** Puts a batch in the place of one that is held with the same ends, and says whether there is one. */
+export const replaceBatch = async (
+  transaction: Transaction<'readwrite'>,
+  space: string,
+  { header, bytes }: Batch,
+): Promise<boolean> => {
+  const { device, fromSeq, toSeq } = header
+  const branches = await transaction.objectStore('branch').getAll(keysOfDevice(space, device))
+  const boundaryStore = transaction.objectStore('boundary')
+  // All that can be asked for, before the judge asks at once.
+  const tags = new Map<string, Uint8Array>()
+  const boundaries = new Map<DeviceId, BoundaryRow>()
+  for (const { branch } of branches) {
+    for (const seq of [fromSeq - 1, toSeq]) {
+      const row = await boundaryStore.get([space, branch, seq])
+      if (row === undefined) continue
+      tags.set(`${branch} ${seq}`, row.tag)
+      if (seq === toSeq) boundaries.set(branch, row)
+    }
+  }
+  const branch = holderOf(header, { branches, tagAt: (branch, seq) => tags.get(`${branch} ${seq}`) })
+  const boundary = branch === undefined ? undefined : boundaries.get(branch)
+  if (boundary === undefined || boundary.fromSeq !== fromSeq) return false
+  const { tag, firstTag: _, ...place } = boundary
+  await transaction.objectStore('batch').put(rowOf(place, tag, bytes))
+  return true
 }
+
+export const missingBatch = (boundary: BoundaryRow): DriftlogError =>
+  damagedBatch({ ...boundary, tagAfter: boundary.tag }, 'it is gone')

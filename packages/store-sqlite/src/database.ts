@@ -14,6 +14,7 @@ export const SCHEMA_VERSION = 1
 
 // `id` is the arrival order over all spaces. It never leaves the file (it would tell one space of the traffic in the
 // others) but makes batch_boundary, which ends in it like every index, cover both a boundary and its place in the order.
+// `first_tag` and `checksum` are beside the bytes so that nothing but reading a batch depends on these.
 // A split changes `branch` alone, by a name of the same length: no batch is moved.
 const SCHEMA = `
   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -24,7 +25,9 @@ const SCHEMA = `
     from_seq INTEGER NOT NULL,
     to_seq INTEGER NOT NULL,
     position INTEGER NOT NULL,
+    first_tag BLOB NOT NULL,
     tag_after BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
     bytes BLOB NOT NULL
   ) STRICT;
   CREATE UNIQUE INDEX batch_boundary ON batch (space, branch, to_seq);

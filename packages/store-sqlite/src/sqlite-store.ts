@@ -14,6 +14,7 @@ import {
   type BatchPage,
   type BatchStore,
   checkAppend,
+  checksum,
   checkSpaceId,
   compareKeys,
   type Cursor,
@@ -22,6 +23,7 @@ import {
   DriftlogError,
   equalBytes,
   firstTagOf,
+  holderOf,
   isRefusal,
   judgeBatch,
   mergeArrivals,
@@ -125,6 +127,21 @@ class SqliteStore implements BatchStore {
     return this.#queue.push({ space, batches, records, allOrNothing })
   }
 
+  async replace(space: string, batch: Batch): Promise<boolean> {
+    this.#checkOpen()
+    checkAppend(space, [batch], [])
+    const { header, bytes } = batch
+    return this.#transact('immediate', () => {
+      const { branches, boundaryTag, replaceBytes } = this.#statements
+      const branch = holderOf(header, {
+        branches: branches.all(space, header.device),
+        tagAt: (branch, seq) => boundaryTag.get(space, branch, seq),
+      })
+      if (branch === undefined) return false
+      return replaceBytes.run(bytes, checksum(bytes), space, branch, header.toSeq, header.fromSeq).changes > 0
+    })
+  }
+
   async readAbove(space: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage> {
     return this.#read(() => {
       const { tips, nextOfBranch, batchById } = this.#statements
@@ -138,7 +155,7 @@ class SqliteStore implements BatchStore {
       const page = new PageFiller(limit)
       for (const arrival of mergeArrivals(heads, ({ branch, toSeq }) => next(branch, toSeq))) {
         const row = batchById.get(arrival.position)
-        if (row === undefined || !page.offer(decodeRow(row))) break
+        if (row === undefined || !page.offer(row.bytes.length, () => decodeRow(row))) break
       }
       return page.page(() => this.#end(space))
     })
@@ -152,7 +169,7 @@ class SqliteStore implements BatchStore {
       }
       const page = new PageFiller(limit)
       for (const row of this.#statements.batchesAfter.iterate(space, cursor.position)) {
-        if (!page.offer(decodeRow(row))) break
+        if (!page.offer(row.bytes.length, () => decodeRow(row))) break
       }
       return page.page(() => this.#end(space))
     })
@@ -298,29 +315,21 @@ class SqliteStore implements BatchStore {
 
   #takeIn({ header, bytes }: Batch, position: number): AppendOutcome {
     const { space, device, fromSeq, toSeq, tagAfter, certificate } = header
-    const { branches, boundaryTag, addBatch, addBranch, addCertificate, moveTip } = this.#statements
+    const { branches, boundaryTag, firstTag, addBatch, addBranch, addCertificate, moveTip } = this.#statements
     const held = branches.all(space, device)
     const verdict = judgeBatch(header, {
       branches: held,
       tagAt: (branch, seq) => boundaryTag.get(space, branch, seq),
-      firstTagAt: (branch, seq) => this.#firstTagAt(space, branch, seq),
+      firstTagAt: (branch, seq) => firstTag.get(space, branch, seq - 1, seq),
     })
     if (verdict.kind !== 'append') return verdict
     const { branch, start, split } = verdict
     if (split !== undefined) this.#split(space, device, split)
-    addBatch.run(space, branch, fromSeq, toSeq, position, tagAfter, bytes)
+    addBatch.run(space, branch, fromSeq, toSeq, position, firstTagOf(header), tagAfter, checksum(bytes), bytes)
     if (held.length === 0) addCertificate.run(space, device, certificate ?? new Uint8Array(0))
     if (start === undefined) moveTip.run(toSeq, tagAfter, space, device, branch)
     else addBranch.run(space, device, branch, start.base, start.baseTag, toSeq, tagAfter)
     return { kind: 'appended', position, branch, isSplit: split !== undefined }
-  }
-
-  /** Asked for at forks only, so that it may load a whole batch. */
-  #firstTagAt(space: string, branch: DeviceId, fromSeq: number): Uint8Array | undefined {
-    const { nextOfBranch, batchById } = this.#statements
-    const next = nextOfBranch.get(space, branch, fromSeq - 1)
-    const row = next && batchById.get(next.position)
-    return row?.fromSeq === fromSeq ? firstTagOf(decodeRow(row).batch.header) : undefined
   }
 
   #split(space: string, device: DeviceId, { branch, above, start }: Split): void {

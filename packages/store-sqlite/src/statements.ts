@@ -24,7 +24,12 @@ export interface Statements {
   readonly certificate: Statement<[string, string], Uint8Array>
   readonly addCertificate: Statement<[string, string, Uint8Array], unknown>
   readonly boundaryTag: Statement<[string, string, number], Uint8Array>
-  readonly addBatch: Statement<[string, string, number, number, number, Uint8Array, Uint8Array], unknown>
+  readonly addBatch: Statement<
+    [string, string, number, number, number, Uint8Array, Uint8Array, number, Uint8Array],
+    unknown
+  >
+  readonly replaceBytes: Statement<[Uint8Array, number, string, string, number, number], unknown>
+  readonly firstTag: Statement<[string, string, number, number], Uint8Array>
   readonly end: Statement<[string], { position: number; tag: Uint8Array }>
   readonly endPosition: Statement<[string], number>
   readonly tagAt: Statement<[string, number], Uint8Array>
@@ -45,7 +50,8 @@ export const NEXT_OF_BRANCH = `SELECT branch, to_seq AS toSeq, id AS position FR
 
 export const RENAME_ABOVE = 'UPDATE batch SET branch = ? WHERE space = ? AND branch = ? AND to_seq > ?'
 
-const BATCH = `SELECT space, branch, from_seq AS fromSeq, to_seq AS toSeq, position, tag_after AS tagAfter, bytes
+const BATCH = `SELECT space, branch, from_seq AS fromSeq, to_seq AS toSeq, position, tag_after AS tagAfter,
+  checksum, bytes
   FROM batch`
 
 const prepare = <Bound extends unknown[], Row>(
@@ -74,7 +80,18 @@ export const prepareStatements = (database: Database.Database): Statements => ({
   boundaryTag: prepare(database, 'SELECT tag_after FROM batch WHERE space = ? AND branch = ? AND to_seq = ?', true),
   addBatch: prepare(
     database,
-    'INSERT INTO batch (space, branch, from_seq, to_seq, position, tag_after, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    `INSERT INTO batch (space, branch, from_seq, to_seq, position, first_tag, tag_after, checksum, bytes)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ),
+  replaceBytes: prepare(
+    database,
+    'UPDATE batch SET bytes = ?, checksum = ? WHERE space = ? AND branch = ? AND to_seq = ? AND from_seq = ?',
+  ),
+  firstTag: prepare(
+    database,
+    `SELECT first_tag FROM batch WHERE space = ? AND branch = ? AND to_seq > ? AND from_seq = ?
+     ORDER BY to_seq LIMIT 1`,
+    true,
   ),
   end: prepare(database, 'SELECT position, tag_after AS tag FROM batch WHERE space = ? ORDER BY position DESC LIMIT 1'),
   endPosition: prepare(database, 'SELECT ifnull(max(position), 0) FROM batch WHERE space = ?', true),

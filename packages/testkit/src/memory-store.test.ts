@@ -1,7 +1,7 @@
-import { memoryMedium, memoryStore } from '@driftlog/core'
+import { damageBatch, memoryMedium, memoryStore } from '@driftlog/core'
 import { batchStoreContract } from './contract/batch-store-contract.ts'
 
-batchStoreContract('memory', async () => {
+const setup = async () => {
   const medium = memoryMedium()
   let store = memoryStore(medium)
   return {
@@ -12,6 +12,9 @@ batchStoreContract('memory', async () => {
       return store
     },
     another: async () => memoryStore(medium),
+    damage: async (space: string, position: number) => damageBatch(medium, space, position),
     dispose: () => store.close(),
   }
-})
+}
+
+batchStoreContract('memory', setup, { damage: true })

@@ -69,6 +69,8 @@ export interface TestBatchShape {
   readonly previous?: TestBatch
   /** Taken for one run; another body is another history. Where left out, 32 bytes made from device and seqs. */
   readonly body?: Uint8Array
+  /** The chain hash to end with, 32 bytes, whatever the body is: as where the same ops were sealed anew. */
+  readonly chainAfter?: Uint8Array
   readonly coarseMaxHlc?: number
 }
 
@@ -78,7 +80,7 @@ export const makeTestBatch = (author: TestDevice, shape: TestBatchShape = {}): T
   const toSeq = shape.toSeq ?? fromSeq
   const body = shape.body ?? seedBytes('body', author.device, fromSeq, toSeq)
   const chainBefore = previous?.chainAfter ?? chainStart(author.space, author.certificate)
-  const chainAfter = chainNext(chainBefore, body, [])
+  const chainAfter = shape.chainAfter ?? chainNext(chainBefore, body, [])
   return seal(author, { fromSeq, toSeq, chainBefore, chainAfter, body, coarseMaxHlc: shape.coarseMaxHlc ?? toSeq })
 }
 

@@ -10,7 +10,8 @@
  *   there, and what followed gets its derived id; so the names follow from what is held, in whatever order it came;
  * - STORE3 a batch that ends at a held boundary with its tag is held already, a duplicate: no change, no new position;
  * - STORE4 an append is one durable transaction over its batches and its records: all of them or none;
- * - STORE5 positions of a space rise by at least 1 in the order in which batches were taken in, and are never reused.
+ * - STORE5 positions of a space rise by at least 1 in the order in which batches were taken in, and are never reused;
+ * - STORE6 bytes that are not those that came are never handed out, and nothing but handing out depends on them.
  */
 import type { DeviceId } from '../clock/dot.ts'
 import type { VersionVector } from '../clock/version-vector.ts'
@@ -82,9 +83,10 @@ export interface PageLimit {
 }
 
 /**
- * Rejects with STORAGE_FULL or STORAGE_FAILED where the medium does; then nothing of the call is stored. Rejects with
- * STORAGE_DAMAGED { space, device, toSeq } where a stored batch that is to be read does not check out, and with CLOSED
- * after `close`.
+ * Rejects with STORAGE_FULL or STORAGE_FAILED where the medium does; then nothing of the call is stored. A page ends before a
+ * batch whose bytes are not those that came; where it would be the first of the page, the read rejects with STORAGE_DAMAGED
+ * { space, branch, fromSeq, toSeq, position, tagAfter }: position and tag are a cursor to go on from. Nothing else looks at
+ * the bytes. Rejects with CLOSED after `close`.
  */
 export interface BatchStore {
   /**
@@ -99,6 +101,12 @@ export interface BatchStore {
     batches: readonly Batch[],
     options?: { readonly records?: readonly RecordChange[]; readonly allOrNothing?: boolean },
   ): Promise<readonly AppendOutcome[]>
+  /**
+   * Puts the bytes of a batch in the place of those that are held of it, in one durable transaction: whether a batch of its
+   * device is held with the same seqs and the same tags at both ends. Its position and branch stay. The batch must have been
+   * checked like any other. Rejects as `append` does.
+   */
+  replace(space: string, batch: Batch): Promise<boolean>
   /** Batches that hold a seq above `vector`, whose keys are branches, in arrival order. */
   readAbove(space: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage>
   /** Batches that arrived after `cursor`. Rejects with BASE_MISMATCH where the cursor's batch is not at its position. */

@@ -91,7 +91,7 @@ const rootOf = ({ device }: BatchHeader, branches: readonly HeldBranch[]): HeldB
   branches.find(({ branch, base }) => branch === device && base === 0)
 
 const holds = (
-  tree: DeviceTree,
+  tree: Pick<DeviceTree, 'tagAt'>,
   { branch, base, seq, tag: last }: HeldBranch,
   at: number,
   tag: Uint8Array,
@@ -99,6 +99,17 @@ const holds = (
   // Most batches go on where a branch ends: known without a look-up.
   const held = at === seq ? last : at > base && at < seq ? tree.tagAt(branch, at) : undefined
   return held !== undefined && equalBytes(held, tag)
+}
+
+/** The branch that holds a batch of these seqs and tags, as far as what is beside the bytes can tell. For `replace`. */
+export const holderOf = (header: BatchHeader, tree: Pick<DeviceTree, 'branches' | 'tagAt'>): DeviceId | undefined => {
+  const { fromSeq, toSeq, tagBefore, tagAfter } = header
+  const isHolder = (held: HeldBranch): boolean => {
+    if (!holds(tree, held, toSeq, tagAfter)) return false
+    const before = fromSeq - 1 === held.base ? held.baseTag : tree.tagAt(held.branch, fromSeq - 1)
+    return before !== undefined && equalBytes(before, tagBefore)
+  }
+  return tree.branches.find(isHolder)?.branch
 }
 
 export const isRefusal = (outcome: AppendOutcome): boolean => outcome.kind === 'gap' || outcome.kind === 'fork'

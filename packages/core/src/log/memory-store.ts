@@ -29,6 +29,7 @@ import {
   checkAppend,
   checkSpaceId,
   compareKeys,
+  holderOf,
   type HeldBranch,
   isRefusal,
   judgeBatch,
@@ -36,6 +37,7 @@ import {
   undoneOutcomes,
 } from './judge.ts'
 import { cursorOf, PageFiller } from './page.ts'
+import { damagedBatch } from './stored-batch.ts'
 
 interface MemoryBranch extends BranchStart {
   readonly device: DeviceId
@@ -44,6 +46,8 @@ interface MemoryBranch extends BranchStart {
 
 interface MemorySpace {
   readonly batches: StoredBatch[]
+  /** Positions of batches that do not read back: see `damageBatch`. */
+  readonly damaged: Set<number>
   readonly branches: Map<DeviceId, MemoryBranch>
   /** Device → its branches. */
   readonly trees: Map<DeviceId, Set<MemoryBranch>>
@@ -58,6 +62,11 @@ export interface MemoryMedium {
 }
 
 export const memoryMedium = (): MemoryMedium => ({ spaces: new Map() })
+
+/** What memory does not do by itself: from now on the bytes of a batch are not those that came. For tests and simulations. */
+export const damageBatch = (medium: MemoryMedium, space: string, position: number): void => {
+  medium.spaces.get(space)?.damaged.add(position)
+}
 
 /**
  * A store in memory. One instance may serve several replicas; to close them apart, give each its own store on a shared
@@ -101,6 +110,27 @@ class MemoryStore implements BatchStore {
     return outcomes
   }
 
+  async replace(name: string, given: Batch): Promise<boolean> {
+    this.#checkOpen()
+    checkAppend(name, [given], [])
+    await Promise.resolve()
+    const space = this.#space(name)
+    const { header } = given
+    const branch = holderOf(header, {
+      branches: Array.from(treeOf(space, header.device), heldBranch),
+      tagAt: (branch, toSeq) => boundaryAt(heldBy(space, branch), toSeq)?.header.tagAfter,
+    })
+    if (branch === undefined) return false
+    const held = space.branches.get(branch)!.held
+    const index = firstAbove(held, header.toSeq - 1)
+    if (held[index].batch.header.fromSeq !== header.fromSeq) return false
+    const stored = { ...held[index], batch: decodeBatch(given.bytes.slice()) }
+    held[index] = stored
+    space.batches[stored.position - 1] = stored
+    space.damaged.delete(stored.position)
+    return true
+  }
+
   async readAbove(name: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage> {
     this.#checkOpen()
     const space = this.#space(name)
@@ -110,7 +140,7 @@ class MemoryStore implements BatchStore {
       if (index < held.length) heads.push({ held, index, position: held[index].position })
     }
     const page = new PageFiller(limit)
-    for (const { held, index } of mergeArrivals(heads, nextHeld)) if (!page.offer(held[index])) break
+    for (const { held, index } of mergeArrivals(heads, nextHeld)) if (!offer(page, space, held[index])) break
     return page.page(() => endOf(space))
   }
 
@@ -123,7 +153,7 @@ class MemoryStore implements BatchStore {
     }
     const page = new PageFiller(limit)
     for (let index = cursor.position; index < space.batches.length; index++) {
-      if (!page.offer(space.batches[index])) break
+      if (!offer(page, space, space.batches[index])) break
     }
     return page.page(() => endOf(space))
   }
@@ -220,6 +250,7 @@ class MemoryStore implements BatchStore {
     if (space === undefined) {
       space = {
         batches: [],
+        damaged: new Set(),
         branches: new Map(),
         trees: new Map(),
         records: new Map(),
@@ -231,6 +262,12 @@ class MemoryStore implements BatchStore {
     return space
   }
 }
+
+const offer = (page: PageFiller, space: MemorySpace, stored: StoredBatch): boolean =>
+  page.offer(stored.batch.bytes.length, () => {
+    if (!space.damaged.has(stored.position)) return stored
+    throw damagedBatch({ ...stored.batch.header, ...stored, space: stored.batch.header.space })
+  })
 
 const treeOf = (space: MemorySpace, device: DeviceId): ReadonlySet<MemoryBranch> => space.trees.get(device) ?? new Set()
 

@@ -1,8 +1,9 @@
 import type { BatchPage, Cursor, PageLimit, StoredBatch } from './batch-store.ts'
 
 /**
- * Fills one page in arrival order under both bounds. Its invariant: a page that was offered a batch is not empty, so a
- * reader with limits too small for one batch still makes progress.
+ * Fills one page in arrival order under both bounds. Its invariants: a page that was offered a batch is not empty, so a
+ * reader with limits too small for one batch still makes progress; and what cannot be read ends the page before it, so
+ * that a reader comes to it with nothing else in hand.
  */
 export class PageFiller {
   readonly #limit: PageLimit
@@ -20,18 +21,30 @@ export class PageFiller {
     return Math.max(this.#batches.length === 0 ? 1 : 0, this.#limit.batches - this.#batches.length)
   }
 
-  /** Offers the next batch that matches. False: it does not fit, the page is complete and more remain. */
-  offer(stored: StoredBatch): boolean {
-    const size = stored.batch.bytes.length
+  /**
+   * Offers the next batch that matches, of `size` bytes; `read` is called where it fits. False: the page is complete and
+   * more remain. Throws what `read` does where the page has nothing yet.
+   */
+  offer(size: number, read: () => StoredBatch): boolean {
     if (this.#batches.length > 0) {
-      if (this.#batches.length >= this.#limit.batches || this.#bytes + size > this.#limit.bytes) {
-        this.#more = true
-        return false
-      }
+      if (this.#batches.length >= this.#limit.batches || this.#bytes + size > this.#limit.bytes) return this.#end()
+    }
+    let stored: StoredBatch
+    try {
+      stored = read()
+    } catch (error) {
+      if (this.#batches.length === 0) throw error
+      // Nothing is lost by it: who goes on from here meets it again, as the first of the next page.
+      return this.#end()
     }
     this.#batches.push(stored)
     this.#bytes += size
     return true
+  }
+
+  #end(): false {
+    this.#more = true
+    return false
   }
 
   /** Says that more match, to an adapter that knows so without reading the next batch. */

@@ -1,5 +1,6 @@
 import type { DeviceId } from '../clock/dot.ts'
 import { equalBytes } from '../codec/bytes.ts'
+import { checksum } from '../codec/checksum.ts'
 import { DriftlogError } from '../errors.ts'
 import { type Batch, decodeBatch } from './batch.ts'
 import type { StoredBatch } from './batch-store.ts'
@@ -14,23 +15,32 @@ export interface StoredRow {
   readonly position: number
   readonly tagAfter: Uint8Array
   readonly bytes: Uint8Array
+  /** `checksum` of the bytes, made when they came. */
+  readonly checksum: number
+}
+
+/** What a store knows of a batch whose bytes it cannot read: enough to go past it, and to know it again. */
+export type StoredPlace = Omit<StoredRow, 'bytes' | 'checksum'>
+
+export const damagedBatch = (place: StoredPlace, cause?: unknown): DriftlogError => {
+  const { space, branch, fromSeq, toSeq, position, tagAfter } = place
+  // A copy, and never the Buffer that it may be.
+  const details = { space, branch, fromSeq, toSeq, position, tagAfter: Uint8Array.from(tagAfter) }
+  return new DriftlogError('STORAGE_DAMAGED', `ops ${fromSeq} to ${toSeq} of ${branch}`, details, { cause })
 }
 
 /**
- * Reads a batch back. Throws STORAGE_DAMAGED { space, branch, toSeq, position } where the bytes do not decode or are not
- * those of the row: the header's own fields are the check, and the body is covered by the signature.
+ * Reads a batch back. Throws STORAGE_DAMAGED { space, branch, fromSeq, toSeq, position, tagAfter } where the bytes are not
+ * those that came, or not those of the row.
  */
 export const decodeStored = (row: StoredRow): StoredBatch => {
   const { space, branch, toSeq, position } = row
-  const damaged = (cause?: unknown): DriftlogError => {
-    const details = { space, branch, toSeq, position }
-    return new DriftlogError('STORAGE_DAMAGED', `batch of ${branch} up to ${toSeq}`, details, { cause })
-  }
+  if (checksum(row.bytes) !== row.checksum) throw damagedBatch(row)
   let batch: Batch
   try {
     batch = decodeBatch(row.bytes)
   } catch (cause) {
-    throw damaged(cause)
+    throw damagedBatch(row, cause)
   }
   const { header } = batch
   const isOfRow =
@@ -38,6 +48,6 @@ export const decodeStored = (row: StoredRow): StoredBatch => {
     header.fromSeq === row.fromSeq &&
     header.toSeq === toSeq &&
     equalBytes(header.tagAfter, row.tagAfter)
-  if (!isOfRow) throw damaged()
+  if (!isOfRow) throw damagedBatch(row)
   return { batch, position, branch }
 }

@@ -13,7 +13,7 @@
  *       }
  *     })
  *
- * A setup gives `another` and no `crash`, unless a third argument says otherwise: `{ another: false, crash: true }`. What
+ * A setup gives `another`, and no `crash` and no `damage`, unless a third argument says otherwise: `{ crash: true }`. What
  * it does not give is not tested; what it gives without being said to, or the other way round, fails every test.
  *
  * Tests cite the rules STORE1 to STORE5 of the port. Histories that go in are compared with what a naive model, which
@@ -21,6 +21,7 @@
  */
 import { describe } from 'vitest'
 import { appendContract } from './append.ts'
+import { damageContract } from './damage.ts'
 import { modelContract } from './model.ts'
 import { readingContract } from './reading.ts'
 import { recordsContract } from './records.ts'
@@ -35,15 +36,16 @@ import { watchAndCloseContract } from './watch-and-close.ts'
 export const batchStoreContract = (
   name: string,
   setup: () => Promise<StoreUnderTest>,
-  { another = true, crash = false }: Partial<Abilities> = {},
+  { another = true, crash = false, damage = false }: Partial<Abilities> = {},
 ): void => {
   describe(`the BatchStore contract: ${name}`, () => {
-    const abilities = { another, crash }
+    const abilities = { another, crash, damage }
     const bench = useBench(setup, abilities)
     appendContract(bench)
     treesContract(bench, abilities)
     treeOrdersContract(bench)
     readingContract(bench)
+    damageContract(bench, abilities)
     modelContract(bench)
     recordsContract(bench)
     spacesContract(bench)

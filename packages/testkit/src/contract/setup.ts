@@ -21,12 +21,14 @@ export interface StoreUnderTest {
   another?(): Promise<BatchStore>
   /** Ends the last store as a kill does, without a close, and opens another one on the same medium. */
   crash?(): Promise<BatchStore>
+  /** Changes the bytes of the batch at a position, behind the back of all that is open. */
+  damage?(space: string, position: number): Promise<void>
   /** Closes what is open and removes the medium. */
   dispose(): Promise<void>
 }
 
 /** Which of its optional functions a setup gives. Tests are registered before a setup runs, so it must be said. */
-export type Abilities = Readonly<Record<'another' | 'crash', boolean>>
+export type Abilities = Readonly<Record<'another' | 'crash' | 'damage', boolean>>
 
 /** What a test works on: a fresh medium, the store that is open on it, and two devices that write. */
 interface Bench {
@@ -54,7 +56,11 @@ export const useBench = (setup: () => Promise<StoreUnderTest>, abilities: Abilit
     const medium = await setup()
     bench = { medium, store: medium.store, ...devices }
     // Or tests that the setup could run would be missing without a word.
-    const given: Abilities = { another: medium.another !== undefined, crash: medium.crash !== undefined }
+    const given: Abilities = {
+      another: medium.another !== undefined,
+      crash: medium.crash !== undefined,
+      damage: medium.damage !== undefined,
+    }
     expect(given, 'what the setup gives must be what is said of it').toEqual(abilities)
   })
   afterEach(() => bench.medium.dispose())
