@@ -5,9 +5,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import process from 'node:process'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { CliError } from '../errors.ts'
 
 /** What became of one bug: see `test/simulation/planted/hunt.ts`. */
@@ -32,9 +32,9 @@ export interface PlantedRequest {
   readonly onVerdict: (verdict: PlantedVerdict) => void
 }
 
-// As far away from src/simulate as from dist/simulate. No import: what is built of this must not lead out of its folder.
-const repository = new URL('../../../../', import.meta.url)
-const script = fileURLToPath(new URL('test/simulation/planted/main.ts', repository))
+// As far away from src/simulate as from dist/simulate.
+const repository = resolve(import.meta.dirname, '..', '..', '..', '..')
+const script = join(repository, 'test', 'simulation', 'planted', 'main.ts')
 
 export const huntPlanted = async (request: PlantedRequest): Promise<PlantedVerdict[]> => {
   if (!existsSync(script)) {
