@@ -1,0 +1,12 @@
+/** For people who write apps on Driftlog: tests of what concurrent work does to their own schema. */
+export { type Backup, type ScenarioClock, ScenarioDevice } from './device.ts'
+export type { Duration } from './duration.ts'
+export type { Author } from './history.ts'
+export type { Contribution, FieldReport, Report, RowChange, RowReport, WrittenValue } from './report.ts'
+export { type NamedDevices, Scenario, scenario, type ScenarioOptions, type ScenarioServer } from './scenario.ts'
+export type { AppRandom } from './app-random.ts'
+export { type SimulatedFault, simulatedFaults } from './faults.ts'
+export type { Invariant, RowsOf, Violation } from './judge.ts'
+export type { RowsHere } from './recorder.ts'
+export { simulate } from './simulate.ts'
+export { type AppMutation, type SimulateOptions, type Simulation, SimulationFailed } from './simulation.ts'
