@@ -1,0 +1,33 @@
+/** Bugs that the simulator found, each with the schedule that it took: a bug becomes a named test before it is mended. */
+import { type OptionOverrides, parseReplay, overridesOf, runSchedule } from '@driftlog/testkit/simulator'
+import { expect, test } from 'vitest'
+
+interface Found {
+  readonly what: string
+  /** In one line, as `driftlog simulate --shrink` prints it; or a seed and options. */
+  readonly schedule: string | { readonly seed: number; readonly options: OptionOverrides }
+  /** It fails still. Take this away with what mends it. */
+  readonly isOpen?: true
+}
+
+const found: readonly Found[] = [
+  {
+    what: 'what an append that failed late had stored was pushed, refused as ahead, and never tried again (SYNC16)',
+    schedule:
+      '2002&weights=killTab:1,clockForward:1,diskFull:1,diskFails:1,diskFailsLate:3,clone:1,partition:1,clog:1,halfOpen:3,loseAck:3,duplicateFrame:1,reorderFrame:1,delayFrame:1,serverDiskFails:1,serverRollback:3&deletes=0&roundTrips=0&latencyMs=1:20&keep=12,37-38',
+    isOpen: true,
+  },
+]
+
+const run = (schedule: Found['schedule']) => {
+  if (typeof schedule !== 'string') return runSchedule(schedule.seed, { options: schedule.options })
+  const code = parseReplay(schedule)
+  return runSchedule(code.seed, overridesOf(code))
+}
+
+for (const { what, schedule, isOpen } of found) {
+  test(what, { fails: isOpen === true }, async () => {
+    const { violations } = await run(schedule)
+    expect(violations).toEqual([])
+  })
+}
