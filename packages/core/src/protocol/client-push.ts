@@ -153,9 +153,10 @@ const judge = (draft: Draft, range: BranchRange, outcome: PushOutcome): void => 
 /** What was ahead of the server's clock and is there now, by whomever, is refused no more. */
 export const forgetAdmitted = ({ state }: Draft): void => {
   if (state.refused.size === 0) return
-  const refused = [...state.refused].filter(
-    ([branch, { code }]) => code !== 'CLOCK_AHEAD' || seqOf(state.server, branch) < seqOf(state.held, branch),
-  )
+  // What was refused reaches as far as `sent`: in the store there may be more than this device knows to be durable.
+  const lacks = (branch: DeviceId): boolean =>
+    seqOf(state.server, branch) < Math.max(seqOf(state.held, branch), seqOf(state.sent, branch))
+  const refused = [...state.refused].filter(([branch, { code }]) => code !== 'CLOCK_AHEAD' || lacks(branch))
   if (refused.length < state.refused.size) state.refused = new Map(refused)
 }
 
