@@ -27,6 +27,8 @@ export class Tab {
   #isWanted = false
   /** What the user would have done while it was not there. */
   #waiting: { count: number; random: Random }[] = []
+  /** Mutations that the storage did not take, and that the user will come back to. */
+  #putOff = 0
 
   constructor(machine: Machine, index: number) {
     this.machine = machine
@@ -36,6 +38,11 @@ export class Tab {
 
   get #label(): string {
     return `d${this.machine.index}.${this.index}`
+  }
+
+  /** Whether its user is through with everything. */
+  get isIdle(): boolean {
+    return this.#putOff === 0 && this.#waiting.length === 0
   }
 
   open(): void {
@@ -114,7 +121,11 @@ export class Tab {
       if (!this.#mutateOnce(this.replica, random)) {
         // The storage fails. The user comes back to it.
         const left = count - done
-        this.machine.kernel.time.after(random.spread(1_000, 30_000), () => this.mutate(left, random))
+        this.#putOff++
+        this.machine.kernel.time.after(random.spread(1_000, 30_000), () => {
+          this.#putOff--
+          this.mutate(left, random)
+        })
         return
       }
     }

@@ -100,8 +100,8 @@ export class World {
   /** Whether nothing is left to be sent, to be stored or to be waited for, and all hold the same. */
   isSettled(): boolean {
     let first: string | undefined
-    for (const { replica } of this.tabs) {
-      if (replica === undefined) return false
+    for (const { replica, isIdle } of this.tabs) {
+      if (replica === undefined || !isIdle) return false
       const { online, syncing, pending, unsaved, waiting, readOnly } = replica.status
       if (!online || syncing || pending > 0 || unsaved > 0 || waiting > 0 || readOnly) return false
       const held = vectorText(replica.held())

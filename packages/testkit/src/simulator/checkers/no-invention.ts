@@ -13,9 +13,11 @@ export const noInvention: CheckerFactory = (report) => {
   return {
     name: 'no invention',
     onEvent(event) {
-      if (event.kind === 'opened') {
-        const machines = owners.get(event.device) ?? new Set()
-        owners.set(event.device, machines.add(event.tab.machine))
+      if (event.kind === 'opened' || event.kind === 'mutated') {
+        // An id that was renewed and not written under yet goes into a clone like any other.
+        const device = event.kind === 'opened' ? event.device : event.mutation.device
+        const machines = owners.get(device) ?? new Set()
+        owners.set(device, machines.add(event.tab.machine))
       } else if (event.kind === 'appended') {
         for (const batch of event.batches) {
           const { device, fromSeq } = batch.header
