@@ -12,13 +12,13 @@
  *   succeeds the replica is read-only and keeps everything in memory;
  * - KEEP3 `storedSeq` (own) and `stored()` (all) tell what is durable, never what is only in memory;
  * - KEEP4 once `close` was called nothing but its own last append is begun: no retry, no ingest, no reading;
+ * - KEEP6 where damage is found in the store, or healed, the log is read anew, so that it holds what the store can give; who
+ *   lacks something of what it wrote then, or of what it saw, writes on under another device;
  * - KEEP5 whose device is found to be written elsewhere writes on under another (BR3), decided before anything else is stored.
  */
 import {
   type AppendOutcome,
   type Batch,
-  type BatchPage,
-  type BatchStore,
   branchesInTheWay,
   type CheckedBatch,
   type Cursor,
@@ -27,7 +27,9 @@ import {
   type Hlc,
   isRefusal,
   type LocalTree,
+  type OpLog,
   type PageLimit,
+  type QuarantiningStore,
   type RecordChange,
   type RefusedBranch,
   sealShifts,
@@ -42,11 +44,12 @@ import type { ReplicaState } from '../state/replica-state.ts'
 import { clockRecord, cursorRecord } from './bookmarks.ts'
 import type { RenewedIdentity } from './identity.ts'
 import { localTree } from './local-tree.ts'
-import { LOAD_PAGE, readStore } from './read-store.ts'
+import { lacksOwn, LOAD_PAGE, readStore } from './read-store.ts'
+import { type Outbox, readOutbox } from './outbox.ts'
 import { Retry } from './retry.ts'
 
 export interface KeeperOptions {
-  readonly store: BatchStore
+  readonly store: QuarantiningStore
   readonly space: string
   readonly timers: Timers
   readonly state: ReplicaState
@@ -94,6 +97,7 @@ export class Keeper {
   /** Devices of which something can never be taken in (what they signed does not decode), and why. */
   readonly #ended = new Map<DeviceId, DriftlogError['code']>()
   #stopWatching: (() => void) | undefined
+  readonly #stopHearing: () => void
   #closed = false
 
   /** Something became durable, or the state of the storage changed. */
@@ -112,6 +116,11 @@ export class Keeper {
     this.#read = options.read
     this.#flushRetry = new Retry(options.timers, () => this.#queueFlush())
     this.#readRetry = new Retry(options.timers, () => this.#queueRead())
+    const { store, space } = options
+    // KEEP6. Whatever it comes to light in, that piece of work is followed by a rebuilding.
+    this.#stopHearing = store.onDamage(({ place }) => {
+      if (place.space === space) this.#rebuild ??= { renew: false }
+    })
   }
 
   /** Starts listening for what other tabs write. */
@@ -156,7 +165,9 @@ export class Keeper {
       else vector.delete(branch)
     }
     for (const { header } of this.#unstored.toReversed()) {
-      lower(log.holder(header) ?? header.device, header.fromSeq - 1)
+      const branch = log.holder(header)
+      // Not in the log: it goes on from what damage hides.
+      if (branch !== undefined) lower(branch, header.fromSeq - 1)
     }
     lower(this.#device, this.storedSeq)
     return vector
@@ -223,13 +234,22 @@ export class Keeper {
     const records = this.#records
     this.#records = new Map()
     try {
-      const outcomes = await store.append(space, batches, { records: [...records.values()], allOrNothing: true })
+      const outcomes = await store.append(space, batches, {
+        records: [...records.values()],
+        allOrNothing: true,
+        behindDamage: true,
+      })
       const refused = outcomes.findIndex(isRefusal)
       if (refused >= 0) throw lostOwn(batches[refused], outcomes[refused])
       // Somebody else's ops of this device are stored that this log does not have: it must be read anew.
-      if (outcomes.some((outcome, index) => isElsewhere(outcome, state.log.holder(batches[index].header)))) {
-        this.#rebuild = { renew: true }
-      }
+      const isElse = outcomes.some((outcome, index) => {
+        const { header } = batches[index]
+        const branch = state.log.holder(header)
+        // Of a device of before, behind damage: in no log by now.
+        if (branch === undefined && header.device !== this.#device) return false
+        return isElsewhere(outcome, branch)
+      })
+      if (isElse) this.#rebuild = { renew: true }
       this.#unstored = []
       this.#follow(outcomes, batches)
     } catch (error) {
@@ -410,23 +430,30 @@ export class Keeper {
 
   async #rebuildIfNeeded(): Promise<void> {
     if (this.#rebuild === undefined || this.#closed) return
-    const { store, space, renew } = this.#options
     // What is written under the names of now goes into the store first: it is what tells where it belongs.
     await this.#flush()
-    let renewed: RenewedIdentity | undefined
-    if (this.#rebuild.renew) {
-      renewed = await renew()
-      await store.append(space, [], { records: [renewed.record] })
-    }
-    await this.#readAnew(renewed)
+    await this.#readAnew(this.#rebuild.renew ? await this.#takeOn() : undefined)
   }
 
-  async #readAnew(renewed: RenewedIdentity | undefined): Promise<void> {
+  /** An identity that this slot has from now on. */
+  async #takeOn(): Promise<RenewedIdentity> {
+    const { store, space, renew } = this.#options
+    const renewed = await renew()
+    await store.append(space, [], { records: [renewed.record] })
+    return renewed
+  }
+
+  async #readAnew(given: RenewedIdentity | undefined): Promise<void> {
     const { store, space, state } = this.#options
     const fresh = await readStore(store, space, state.projector)
+    const isLacking = given === undefined && (await lacksOwn(store, space, fresh, this.#device))
+    const renewed = isLacking ? await this.#takeOn() : given
     // From here on nothing is awaited: what was written meanwhile comes along.
     this.#seal()
-    for (const batch of this.#unstored) fresh.log.receive(fresh.log.open(batch), fresh.log.continued(batch.header))
+    for (const batch of this.#unstored) {
+      // What goes on from something hidden is stored with it, and shown when that is healed.
+      if (isJoined(fresh.log, batch)) fresh.log.receive(fresh.log.open(batch), fresh.log.continued(batch.header))
+    }
     const { writer, log } = state
     const { device } = writer.identity
     const seq = log.heldSeq(device)
@@ -453,15 +480,16 @@ export class Keeper {
     return done
   }
 
-  outbox(above: VersionVector, limit: PageLimit): Promise<BatchPage> {
-    const { store, space } = this.#options
-    return this.#enqueue(() => store.readAbove(space, above, limit))
+  /** What is held above `above`. */
+  outbox(above: VersionVector, limit: PageLimit, setAside: VersionVector = new Map()): Promise<Outbox> {
+    return this.#enqueue(() => readOutbox(this.#options, { above, limit, setAside }))
   }
 
   /** Stores what is unsaved and stops. Rejects where that fails; the error says what was kept. */
   async close(): Promise<void> {
     this.#closed = true
     this.#stopWatching?.()
+    this.#stopHearing()
     this.#flushRetry.reset()
     this.#readRetry.reset()
     try {
@@ -478,6 +506,10 @@ export class Keeper {
 }
 
 const batchesOf = (checked: readonly CheckedBatch[]): Batch[] => checked.map(({ batch }) => batch)
+
+/** Whether a log holds what a batch goes on from. */
+const isJoined = (log: OpLog, { header: { device, fromSeq, tagBefore } }: Batch): boolean =>
+  fromSeq === 1 || log.branchAt(device, fromSeq - 1, tagBefore) !== undefined
 
 const isElsewhere = (outcome: AppendOutcome, branch: DeviceId | undefined): boolean =>
   (outcome.kind === 'appended' || outcome.kind === 'duplicate') && outcome.branch !== branch

@@ -205,9 +205,9 @@ export class SyncEngine {
     if (points !== undefined) this.input({ kind: 'pointsRead', request, ...points })
   }
 
-  async #readOutbox({ request, above, limit }: ClientEffect & { kind: 'readOutbox' }): Promise<void> {
+  async #readOutbox({ request, above, limit, setAside }: ClientEffect & { kind: 'readOutbox' }): Promise<void> {
     try {
-      const { batches, more } = await this.#options.keeper.outbox(above, limit)
+      const { batches, more } = await this.#options.keeper.outbox(above, limit, setAside)
       this.input({ kind: 'outboxRead', request, batches, more })
     } catch (error) {
       this.#storeFailed(request, error)

@@ -166,6 +166,18 @@ export class OpIndex {
     return seen.vectors.length === 0 ? nothingSeen : seen.vectors[seen.vectors.length - 1]
   }
 
+  /** Whether op `seq` of a branch saw more of any branch than `vector` has of it. undefined: it is not projected. */
+  sawBeyond(branch: DeviceId, seq: number, vector: ReadonlyMap<DeviceId, number>): boolean | undefined {
+    const index = this.#indexes.get(branch)
+    if (index === undefined || seq > this.projectedSeq(index)) return undefined
+    const seen = seenAt(this.#devices[index].seen, seq)
+    for (const [other, upTo] of vector) {
+      const device = this.#indexes.get(other)
+      if (device !== undefined && seenSeq(seen, device) > upTo) return true
+    }
+    return false
+  }
+
   /** `seen`, joined with an op of `device` at `seq` and all that it had seen. */
   joinHead(seen: SeenVector, device: number, seq: number): SeenVector {
     return withSeen(joinSeen(seen, seenAt(this.#devices[device].seen, seq)), device, seq)

@@ -51,6 +51,7 @@ export class OpLog {
   readonly #waiters = new Map<DeviceId, Set<LogBranch>>()
   readonly #stuck = new Set<LogBranch>()
   readonly #shifts = new Map<string, Shift>()
+  readonly #stating = new Set<DeviceId>()
 
   constructor(space: string, projector: ProjectionTarget) {
     this.chain = new ChainIndex(space)
@@ -186,6 +187,7 @@ export class OpLog {
     }
     branch.held = header.toSeq
     branch.tip = { seq: header.toSeq, tag: header.tagAfter.slice() }
+    if (header.shifts.length > 0 && header.fromSeq === 1) this.#stating.add(branchId)
     if (runs === undefined) {
       const ops = header.toSeq - header.fromSeq + 1
       branch.queue.push({ opened: undefined, ops, toSeq: header.toSeq, tag: header.tagAfter.slice() })
@@ -263,6 +265,11 @@ export class OpLog {
       isLate ||= this.#tree.of(shift.device).some(({ id }) => (projected.get(id) ?? 0) > shift.base)
     }
     return isLate
+  }
+
+  /** The branches whose first batch states shifts. */
+  get statingShifts(): ReadonlySet<DeviceId> {
+    return this.#stating
   }
 
   /** Whether a shift of anything of a device is known. */

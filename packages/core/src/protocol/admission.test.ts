@@ -93,7 +93,7 @@ describe('shifts', () => {
     expect(toLookUp([batchOf(1, 1, FAR)], NOW)).toEqual({ devices: [], ahead: [device] })
     const shift = shiftOf(4, 1, YEAR, 77)
     const [record] = shiftRecords([batchOf(1, 9, 1, [shift])])
-    expect(record.key).toBe(`shift/${device}/4/AQEBAQEBAQEBAQEBAQEBAQ`)
+    expect(record.key).toBe(`shift/${device}/4/AQEBAQEBAQEBAQEBAQEBAQ/${YEAR}`)
     expect(record.key.startsWith(shiftPrefix(device))).toBe(true)
     expect(shiftOfRecord(device, { key: record.key, value: record.value! })).toEqual(shift)
   })

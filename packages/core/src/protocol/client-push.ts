@@ -28,13 +28,17 @@ export const evaluatePush = (draft: Draft): void => {
     return
   }
   const above = new Map(state.sent)
+  const kept = new Map<DeviceId, number>()
   for (const branch of state.refused.keys()) {
-    if (isSetAside(state, branch)) above.set(branch, Number.MAX_SAFE_INTEGER)
+    if (!isSetAside(state, branch)) continue
+    above.set(branch, Number.MAX_SAFE_INTEGER)
+    kept.set(branch, seqOf(state.server, branch))
   }
   const bytes = Math.min(PUSH_LIMIT.bytes, FIRST_PUSH_BYTES * 4 ** (state.window - 1))
   state.reading = draft.nextId()
   state.outboxDirty = false
-  draft.emit({ kind: 'readOutbox', request: state.reading, above, limit: { batches: MAX_PUSH_BATCHES, bytes } })
+  const limit = { batches: MAX_PUSH_BATCHES, bytes }
+  draft.emit({ kind: 'readOutbox', request: state.reading, above, setAside: kept, limit })
 }
 
 export const outboxRead = (draft: Draft, input: ClientInput & { kind: 'outboxRead' }): void => {
@@ -105,6 +109,8 @@ const acknowledge = (draft: Draft, ranges: readonly BranchRange[]): void => {
   const branches = new Set(ranges.map(({ branch }) => branch))
   if ([...branches].some((branch) => state.refused.has(branch))) {
     state.refused = new Map([...state.refused].filter(([branch]) => !branches.has(branch)))
+    // What saw it may follow now.
+    state.outboxDirty = true
   }
 }
 
@@ -157,7 +163,9 @@ export const forgetAdmitted = ({ state }: Draft): void => {
   const lacks = (branch: DeviceId): boolean =>
     seqOf(state.server, branch) < Math.max(seqOf(state.held, branch), seqOf(state.sent, branch))
   const refused = [...state.refused].filter(([branch, { code }]) => code !== 'CLOCK_AHEAD' || lacks(branch))
-  if (refused.length < state.refused.size) state.refused = new Map(refused)
+  if (refused.length === state.refused.size) return
+  state.refused = new Map(refused)
+  state.outboxDirty = true
 }
 
 export const tryRefusedAgain = (draft: Draft, only?: DeviceId): void => {

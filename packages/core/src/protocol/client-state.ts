@@ -262,6 +262,8 @@ export const raised = (vector: VersionVector, entries: Iterable<TakenBranch>): V
 /** SYNC16: this branch stays as it is until the next connection or `retryRefused`; the others go on. */
 export const setAside = ({ state }: Draft, { branch, device, code, details }: RefusedBranch): void => {
   state.refused = new Map([...state.refused, [branch, { branch, device, code, details, isSetAside: true }]])
+  // What is being read may have seen it, and would be pushed without it.
+  if (state.reading !== undefined) state.rewind = true
 }
 
 export const isSetAside = ({ refused }: ClientSession, branch: DeviceId): boolean =>

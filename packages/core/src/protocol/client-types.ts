@@ -114,11 +114,16 @@ export type ClientEffect =
       readonly above: number
       readonly upTo: number
     }
-  /** Read batches above `above` from the local store (SYNC4). Answer with `outboxRead` or `storeFailed`. */
+  /**
+   * Read batches above `above` from the local store (SYNC4). Answer with `outboxRead` or `storeFailed`. `setAside`: what the
+   * server holds of each branch that is set aside; what saw more of one stays here (SYNC3). A batch that states shifts goes
+   * before all that it does not need.
+   */
   | {
       readonly kind: 'readOutbox'
       readonly request: number
       readonly above: VersionVector
+      readonly setAside: VersionVector
       readonly limit: PageLimit
     }
   /** Verify and store the batches and the cursor in one transaction (SYNC2). Answer with `stored` or `storeFailed`. */

@@ -1,6 +1,6 @@
 /**
- * Shifts (BR2) as a server remembers them: one record each, `shift/<device>/<base>/<first tag>`, written with the batch that
- * states it. Whether a stamp is too far ahead is asked for its branch (ING2), and a body is never opened for it.
+ * Shifts (BR2) as a server remembers them: one record each, `shift/<device>/<base>/<first tag>/<shift>`, written with the batch
+ * that states it: of several of one run none takes the place of another, for the largest counts. Whether a stamp is too far ahead is asked for its branch (ING2), and a body is never opened for it.
  */
 import type { DeviceId } from '../clock/dot.ts'
 import { isCoarseWithinDrift } from '../clock/hlc.ts'
@@ -11,7 +11,7 @@ import type { RecordChange } from '../log/batch-store.ts'
 export const shiftPrefix = (device: DeviceId): string => `shift/${device}/`
 
 export const shiftRecord = ({ device, base, firstTag, shift, floor }: Shift): RecordChange => ({
-  key: `${shiftPrefix(device)}${base}/${toBase64Url(firstTag)}`,
+  key: `${shiftPrefix(device)}${base}/${toBase64Url(firstTag)}/${shift}`,
   value: new ByteWriter(16).varint(shift).varint(floor).finish().slice(),
 })
 
