@@ -15,6 +15,17 @@ const found: readonly Found[] = [
     what: 'what an append that failed late had stored was pushed, refused as ahead, and never tried again (SYNC16)',
     schedule:
       '2002&weights=killTab:1,clockForward:1,diskFull:1,diskFails:1,diskFailsLate:3,clone:1,partition:1,clog:1,halfOpen:3,loseAck:3,duplicateFrame:1,reorderFrame:1,delayFrame:1,serverDiskFails:1,serverRollback:3&deletes=0&roundTrips=0&latencyMs=1:20&keep=12,37-38',
+  },
+  {
+    what: 'of a server that was rolled back twice the second time was taken for no progress, and what it lost never sent (SYNC15)',
+    schedule:
+      '58&weights=serverRollback:3,serverDiskFails:2,cut:2&devices=3&faultsMs=60000&healMs=600000&ops=120&burst=1&faults=25&tabs=1&olderSchemas=0&skewMs=0&keep=6-7,9,40,42,133,142',
+    isOpen: true,
+  },
+  {
+    what: 'a server that lost the same ops again and again was given them once only (SYNC15)',
+    schedule:
+      '71&weights=serverRollback:3,serverDiskFails:2,cut:2&devices=3&faultsMs=60000&healMs=600000&ops=120&burst=1&faults=25&tabs=1&olderSchemas=0&skewMs=0&keep=86-88,90,92,99,101,109,112-113,116-118,133,147-148',
     isOpen: true,
   },
 ]

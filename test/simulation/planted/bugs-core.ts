@@ -46,6 +46,7 @@ export const coreBugs: readonly PlantedBug[] = [
     file: 'packages/core/src/log/op-log.ts',
     find: 'ready.push(...waiters)',
     replace: '',
+    options: { tabs: 3, ops: 120, burst: 1 },
   },
   {
     name: 'group-count-forgotten',
@@ -61,7 +62,7 @@ export const coreBugs: readonly PlantedBug[] = [
     file: 'packages/core/src/log/op-log.ts',
     find: 'while (endsInsideGroup(unit[unit.length - 1].run))',
     replace: 'while (false)',
-    options: { groups: true, ops: 250, burst: 20, diskMs: [100, 2_000], faults: 5 },
+    options: { groups: true, devices: 2, tabs: 1, ops: 600, burst: 20, faults: 2, diskMs: [100, 2_000] },
   },
   {
     name: 'later-write-replaces-unseen-ones',
@@ -157,7 +158,14 @@ export const coreBugs: readonly PlantedBug[] = [
     file: 'packages/core/src/log/judge.ts',
     find: "if (base > 0) return have < base ? { kind: 'gap', have } : fork",
     replace: '',
-    options: { weights: { serverDiskFails: 3, serverCrash: 2, serverDiskFailsLate: 1 }, diskMs: [10, 500] },
+    options: {
+      weights: { serverDiskFails: 3, clog: 2 },
+      ops: 250,
+      burst: 1,
+      faults: 60,
+      diskMs: [1, 20],
+      roundTrips: 0,
+    },
   },
   {
     name: 'parent-by-seq-alone',
@@ -181,14 +189,6 @@ export const coreBugs: readonly PlantedBug[] = [
     file: 'packages/core/src/log/memory-store.ts',
     find: 'addBranch(space, { ...split.start, device, held: renamed }, undo)',
     replace: '',
-    options: clones,
-  },
-  {
-    name: 'all-or-nothing-ignored',
-    rule: 'STORE4',
-    file: 'packages/core/src/log/memory-store.ts',
-    find: 'if (options.allOrNothing === true && outcomes.some(isRefusal)) {',
-    replace: 'if (false) {',
     options: clones,
   },
   {

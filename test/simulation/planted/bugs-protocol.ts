@@ -18,14 +18,6 @@ export const protocolBugs: readonly PlantedBug[] = [
     options: { weights: { reorderFrame: 3, delayFrame: 1 }, faults: 30, roundTrips: 0 },
   },
   {
-    name: 'answer-taken-twice',
-    rule: 'PRO7',
-    file: push,
-    find: 'if (push === undefined) return\n',
-    replace: '',
-    options: { weights: { duplicateFrame: 1 }, faults: 30 },
-  },
-  {
     name: 'rewind-forgotten',
     rule: 'SYNC15',
     file: push,
@@ -56,14 +48,6 @@ export const protocolBugs: readonly PlantedBug[] = [
     find: '// SYNC15: the server lost what it had.\n      part(draft, branch, refusal)',
     replace: 'setAside(draft, refusal)',
     options: { weights: { serverRollback: 2, serverDiskFails: 2, serverCrash: 1 } },
-  },
-  {
-    name: 'fork-not-located',
-    rule: 'SYNC22',
-    file: push,
-    find: 'part(draft, branch, refusal)\n      byVector(draft)',
-    replace: 'setAside(draft, refusal)',
-    options: { weights: { clone: 2, restore: 2, cut: 1 }, faults: 6 },
   },
   {
     name: 'failed-outbox-forgotten',
@@ -110,15 +94,7 @@ export const protocolBugs: readonly PlantedBug[] = [
     file: 'packages/core/src/protocol/place-tips.ts',
     find: 'if (device === this.#own) {',
     replace: 'if (false) {',
-    options: { weights: { clone: 2, restore: 2, cut: 1 }, faults: 6 },
-  },
-  {
-    name: 'tips-not-checked-at-the-end',
-    rule: 'SYNC10',
-    file: pull,
-    find: 'if (!isAllHere && !state.triedVector) {',
-    replace: 'if (false) {',
-    options: { weights: { serverRollback: 3, cut: 1 }, faults: 8 },
+    options: { weights: { clone: 2, restore: 2, loseAck: 1, partition: 1 }, tabs: 1, ops: 120, burst: 1, faults: 12 },
   },
   {
     name: 'acknowledged-before-it-is-stored',
@@ -175,14 +151,6 @@ export const protocolBugs: readonly PlantedBug[] = [
     find: '// Between the answer and the watch something may have come in.\n  state.hasChanged = true',
     replace: '',
     options: { roundTrips: 0, weights: { cut: 3, serverDiskSlow: 2 }, faults: 30 },
-  },
-  {
-    name: 'changed-forgotten-after-the-read',
-    rule: 'SYNC11',
-    file: server,
-    find: 'const from = state.live?.position ?? 0\n',
-    replace: 'const from = state.live?.position ?? 0\n    state.hasChanged = false\n',
-    options: { roundTrips: 0, weights: { serverDiskSlow: 3 }, diskMs: [10, 500] },
   },
   {
     name: 'end-read-after-the-tips',

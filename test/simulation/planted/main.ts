@@ -2,6 +2,7 @@
 import process from 'node:process'
 import { parseArgs } from 'node:util'
 import { plantedBugs } from './bugs.ts'
+import { unnoticedBugs } from './bugs-unnoticed.ts'
 import { hunt } from './hunt.ts'
 
 const { values, positionals } = parseArgs({
@@ -12,7 +13,10 @@ const { values, positionals } = parseArgs({
   },
   allowPositionals: true,
 })
-const bugs = positionals.length === 0 ? plantedBugs : plantedBugs.filter(({ name }) => positionals.includes(name))
+const bugs =
+  positionals.length === 0
+    ? plantedBugs
+    : [...plantedBugs, ...unnoticedBugs].filter(({ name }) => positionals.includes(name))
 const print = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`)
 
 print({ bugs: bugs.length })
