@@ -4,7 +4,7 @@ import type { Random } from '../simulator/random.ts'
 import type { Direction, FrameFault } from '../simulator/link.ts'
 import type { ServerMachine } from '../simulator/server-machine.ts'
 import { DAY_MS } from './duration.ts'
-import type { Host } from './host.ts'
+import { Host } from './host.ts'
 import type { Stage } from './stage.ts'
 
 export const simulatedFaults = [
@@ -21,6 +21,7 @@ export const simulatedFaults = [
   'diskFull',
   'diskSlow',
   'restore',
+  'clone',
   // The network.
   'cut',
   'partition',
@@ -86,6 +87,9 @@ export const inject = (
     case 'restore':
       void disk.copy().then((backup) => time.after(lastsMs, () => restore(host, backup)))
       return `${name} is set back to a backup of now in ${seconds}`
+    case 'clone':
+      void disk.copy().then((copy) => startClone(stage, host, copy))
+      return `${name} is cloned`
     case 'diskFails':
     case 'diskFull':
     case 'diskSlow':
@@ -133,6 +137,17 @@ export const inject = (
 
 const restore = (host: Host<Schema>, backup: MemoryMedium): void => {
   void host.restore(backup).then(() => host.launch())
+}
+
+/** Named after what it is a copy of: `ana's clone`, and the clone of that one once more. */
+const startClone = (stage: Stage, host: Host<Schema>, copy: MemoryMedium): void => {
+  const { schema, isRoundTrip } = host
+  let name = `${host.name}'s clone`
+  while (stage.hosts.some((other) => other.name === name)) name = `${name}'s clone`
+  const clone = new Host(stage, { name, schema, isRoundTrip })
+  clone.disk.replace(copy)
+  host.clones.push(clone)
+  clone.launch()
 }
 
 const rollBack = (server: ServerMachine, backup: MemoryMedium): void => {

@@ -35,6 +35,8 @@ export class Host<S extends Schema> {
   /** undefined while it is opening, or closed. */
   replica: Replica<S> | undefined
   isConnected = true
+  /** Devices whose disks began as copies of this one's. */
+  readonly clones: Host<S>[] = []
   readonly #stage: Stage
   readonly #random: Random
   #runs = 0

@@ -120,4 +120,19 @@ describe('simulate', () => {
       expect(votes?.contributions.reduce((sum, { sum: more }) => sum + more, 0)).toBe(votes?.value)
     }
   })
+
+  it('may run several at once, with the same outcome', async () => {
+    const seeds = [11, 12]
+    const together = await Promise.all(seeds.map((seed) => simulate({ ...options, steps: 40, seed })))
+    for (const [index, seed] of seeds.entries()) {
+      expect((await simulate({ ...options, steps: 40, seed })).traceHash).toBe(together[index].traceHash)
+    }
+  })
+
+  it('gets over clones, restored backups, clocks that are years off and a server that is set back', async () => {
+    const faults = { clone: 1, restore: 1, farClock: 1, serverRollback: 1, offline: 1 }
+    const result = await simulate({ ...options, seed: 2, faults })
+    expect(Object.keys(result.faults).toSorted()).toEqual(Object.keys(faults).toSorted())
+    expect(result.story.some((line) => line.includes("'s clone vote"))).toBe(true)
+  })
 })

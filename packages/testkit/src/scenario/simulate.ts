@@ -3,8 +3,6 @@
  * then everything is healed, and all of them must show the same, and keep what the app promises.
  */
 import type { Schema } from '@driftlog/core'
-import { useSubstituteSigner } from '@driftlog/core/signer'
-import { cheapSigner } from '../simulator/cheap-signer.ts'
 import { Random } from '../simulator/random.ts'
 import { appRandom } from './app-random.ts'
 import { momentText } from './duration.ts'
@@ -16,20 +14,24 @@ import { Recorder } from './recorder.ts'
 import { type Report, reportOf } from './report.ts'
 import { numbered } from './scenario.ts'
 import { differences, settle } from './settle.ts'
+import { holdCheapSigner } from './signer.ts'
 import { type AppMutation, messageOf, type SimulateOptions, type Simulation, SimulationFailed } from './simulation.ts'
 import { Stage } from './stage.ts'
 
 const LASTS_MS = 600_000
 
-/** Rejects with `SimulationFailed` where an invariant is broken, devices differ, or it does not come to rest. */
+/**
+ * Rejects with `SimulationFailed` where an invariant is broken, devices differ, or it does not come to rest. Signatures are
+ * replaced by cheap ones in this whole process while it runs: a scenario must not go on at the same time.
+ */
 export const simulate = async <S extends Schema>(options: SimulateOptions<S>): Promise<Simulation<S>> => {
-  const restoreSigner = useSubstituteSigner(cheapSigner)
+  const releaseSigner = holdCheapSigner()
   try {
     const result = await new Run(options).run()
     if (!result.ok && options.throws !== false) throw new SimulationFailed(result.message, result)
     return result
   } finally {
-    restoreSigner()
+    releaseSigner()
   }
 }
 
@@ -69,7 +71,7 @@ class Run<S extends Schema> {
     for (const host of hosts) await host.open()
     for (const difference of await differences(stage, hosts)) this.#violated('all devices show the same', difference)
     const rows = new Map<string, RowsOf<S>>()
-    for (const host of this.#hosts) rows.set(host.name, await rowsOfAll(host))
+    for (const host of hosts) rows.set(host.name, (await rowsOfAll(host)) as RowsOf<S>)
     this.#violations.push(...checkInvariants(this.#options.invariants ?? {}, rows))
     const history = await openHistory(stage, [stage.server.disk.durable, ...hosts.map(({ disk }) => disk.durable)])
     const [first] = this.#hosts
@@ -99,7 +101,7 @@ class Run<S extends Schema> {
       const host = works.pick(this.#hosts)
       const { name, run } = mutations[works.weighted(mutations.map(({ weight }) => weight))]
       const random = works.stream(`step ${step}`)
-      time.at(from + works.below(LASTS_MS), () => this.#mutate(host, name, run, random))
+      time.at(from + works.below(LASTS_MS), () => this.#mutate(random.pick([host, ...host.clones]), name, run, random))
     }
     const [count, weights] = this.#chosenFaults(steps)
     const faults = this.#random.stream('faults')
