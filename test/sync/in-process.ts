@@ -4,6 +4,7 @@ import {
   type BatchStore,
   defineSchema,
   f,
+  memoryMedium,
   memoryStore,
   type Ports,
   startCursor,
@@ -33,13 +34,19 @@ export const hastyPorts: Ports = {
 }
 
 export class InProcess {
-  readonly serverStore: BatchStore = memoryStore()
+  readonly serverMedium = memoryMedium()
+  readonly serverStore: BatchStore = memoryStore(this.serverMedium)
   readonly #server = createServer({
     store: this.serverStore,
     auth: jwt({ secret }),
     limits: { messagesPerSecond: 1e6, bytesPerSecond: 1e9 },
   })
   readonly #devices: Device[] = []
+
+  async health(): Promise<unknown> {
+    return (await this.#server.app.request('/healthz')).json()
+  }
+
   /** While set, no request gets through. */
   isCut = false
 

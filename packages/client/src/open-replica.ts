@@ -8,6 +8,7 @@ import {
   type OpLog,
   type Ports,
   type Projector,
+  quarantining,
   type Schema,
   systemPorts,
   Writer,
@@ -21,7 +22,7 @@ import { ReplicaState } from './state/replica-state.ts'
 import { loadBookmarks } from './storage/bookmarks.ts'
 import { loadIdentity, type RenewedIdentity, renewIdentity } from './storage/identity.ts'
 import { Keeper } from './storage/keeper.ts'
-import { readStore } from './storage/read-store.ts'
+import { lacksOwn, readStore } from './storage/read-store.ts'
 import { SyncEngine } from './sync/engine.ts'
 import type { Transport } from './transport/transport.ts'
 
@@ -45,13 +46,16 @@ export interface ReplicaOptions<S extends Schema> {
  * Opens a space on this device: everything stored is shown, and it syncs from then on. Several tabs or processes may open
  * the same store; each writes under a device id of its own.
  *
- * Rejects with OPTION_INVALID, STORAGE_FAILED, STORAGE_FULL, STORAGE_DAMAGED, or, where this device's own ops cannot all be
+ * A batch whose stored bytes rotted is left out, with what goes on from it, until it was fetched again: see `Status.damaged`.
+ *
+ * Rejects with OPTION_INVALID, STORAGE_FAILED, STORAGE_FULL, STORAGE_DAMAGED (more than batches is damaged), or, where this device's own ops cannot all be
  * shown, FORMAT_UNKNOWN (a newer version of the app wrote them) or CHAIN_BROKEN.
  */
 export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>): Promise<Replica<S>> => {
-  const { schema, space, store, transport, ports = systemPorts } = options
+  const { schema, space, transport, ports = systemPorts } = options
   if (!isSpaceId(space)) throw new DriftlogError('OPTION_INVALID', `space id ${JSON.stringify(space)}`, { space })
   await cryptoReady()
+  const store = quarantining(options.store)
   const { slot, release } = await store.claimSlot(space)
   try {
     const renew = (): Promise<RenewedIdentity> => renewIdentity(store, space, slot, ports.random)
@@ -60,8 +64,9 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
     const { highWater, clockOffsetMs, cursor, acknowledged } = await loadBookmarks(store, space, identity.device)
     const { log, projector, end: read } = stored
     const isForked = log.branchesOf(identity.device).some((branch) => branch !== identity.device)
-    if (!isForked) expectOwnShown(log, projector, identity.device)
-    const writes = isForked ? await takeOn(store, space, await renew()) : identity
+    const isDamaged = await lacksOwn(store, space, stored, identity.device)
+    if (!isForked && !isDamaged) expectOwnShown(log, projector, identity.device)
+    const writes = isForked || isDamaged ? await takeOn(store, space, await renew()) : identity
     const state = new ReplicaState({ log, projector, writer: new Writer(writes, log, projector, highWater) })
     const keeper = new Keeper({ store, space, timers: ports.timers, state, read, renew })
     keeper.begin()
@@ -69,7 +74,7 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
     const engine = transport && new SyncEngine({ space, state, transport, keeper, ports, cursor, acknowledged })
     const newId = idSource(ports.random)
     const clock = new CorrectedClock(ports.clock, clockOffsetMs)
-    const parts = { schema, space, ports, clock, newId, state, keeper, tables, engine, acknowledged, release }
+    const parts = { schema, space, ports, store, clock, newId, state, keeper, tables, engine, acknowledged, release }
     const replica = new Replica(parts)
     if (options.online !== false) engine?.input({ kind: 'goOnline' })
     return replica
@@ -79,7 +84,7 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
   }
 }
 
-/** BR3: this slot's device was found to be written elsewhere while nobody wrote as it. */
+/** BR3: this slot's device must not write any more: it is written elsewhere, or has not seen all that it wrote. */
 const takeOn = async (
   store: BatchStore,
   space: string,

@@ -19,6 +19,7 @@ import {
   hlcToMs,
   lawOf,
   type Ports,
+  type QuarantiningStore,
   type QueryBuilder,
   type RefusedBranch,
   type Schema,
@@ -55,6 +56,7 @@ export interface ReplicaParts<S extends Schema> {
   readonly schema: S
   readonly space: string
   readonly ports: Ports
+  readonly store: QuarantiningStore
   /** The device's clock as it is stamped by. */
   readonly clock: CorrectedClock
   readonly newId: () => string

@@ -14,7 +14,8 @@ const catalogue = {
   READ_ONLY: 'Writing is stopped until the local storage works again; what was written before is kept.',
   STORAGE_FULL: 'The local storage is full; unsaved mutations are kept in memory and retried.',
   STORAGE_FAILED: 'The local storage failed; unsaved mutations are kept in memory and retried.',
-  STORAGE_DAMAGED: 'A stored record does not check out; it was left in place and not used.',
+  STORAGE_DAMAGED:
+    'A stored record does not check out; it was left in place and not used, and is fetched again where another copy exists.',
   SLOT_TAKEN: 'Another tab or process is writing under this device slot.',
   // Bytes.
   MALFORMED: 'Bytes do not decode; they were refused as if they had not come.',

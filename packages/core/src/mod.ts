@@ -73,6 +73,8 @@ export {
 } from './log/judge.ts'
 export { damageBatch, type MemoryMedium, memoryMedium, memoryStore } from './log/memory-store.ts'
 export { cursorOf, PageFiller } from './log/page.ts'
+export { damageError } from './log/quarantine.ts'
+export { type AppendOptions, type DamageChange, quarantining, type QuarantiningStore } from './log/quarantining.ts'
 export { signBatch, verifyBatch } from './log/signature.ts'
 export { damagedBatch, decodeStored, type StoredPlace, type StoredRow } from './log/stored-batch.ts'
 export { type CheckedBatch, OpLog } from './log/op-log.ts'

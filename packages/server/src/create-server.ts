@@ -5,7 +5,7 @@
  *     POST /spaces/:space/sync    one exchange (http/exchange)
  *     GET  /spaces/:space/sync    a WebSocket (socket/socket-session)
  */
-import { cryptoReady, DriftlogError, isSpaceId, PROTOCOL_VERSION, systemPorts } from '@driftlog/core'
+import { cryptoReady, DriftlogError, isSpaceId, PROTOCOL_VERSION, quarantining, systemPorts } from '@driftlog/core'
 import { upgradeWebSocket } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { cors } from 'hono/cors'
@@ -15,6 +15,7 @@ import { refuse } from './http/refusals.ts'
 import { silentLogger } from './logger.ts'
 import { defaultLimits, type ServerOptions } from './options.ts'
 import type { ServerParts } from './parts.ts'
+import { LaterBySpace } from './session/later-by-space.ts'
 import { readServerClock } from './session/server-clock.ts'
 import { type ServerSocket, SocketSession } from './socket/socket-session.ts'
 
@@ -32,18 +33,22 @@ export interface DriftlogServer {
   close(): void
 }
 
+/** Long enough for what is under way to be answered, and for several damaged batches to be found, or pushed, together. */
+const REGREET_MS = 1_000
+
 export type AcceptedSocket = Pick<SocketSession, 'received' | 'ended'>
 
 export const createServer = (options: ServerOptions): DriftlogServer => {
+  const store = quarantining(options.store)
   const parts: ServerParts = {
-    store: options.store,
+    store,
     auth: options.auth,
     ports: options.ports ?? systemPorts,
     limits: { ...defaultLimits, ...options.limits },
     logger: options.logger ?? silentLogger,
     origins: options.origins,
   }
-  const sockets = new Set<SocketSession>()
+  const sockets = new Map<SocketSession, string>()
   let isClosed = false
   const app = new Hono()
   const ready = cryptoReady()
@@ -51,9 +56,22 @@ export const createServer = (options: ServerOptions): DriftlogServer => {
   const isFull = (): boolean => isClosed || sockets.size >= parts.limits.connections
   const open = (socket: ServerSocket, space: string): SocketSession => {
     const opened = new SocketSession(parts, socket, space, () => sockets.delete(opened))
-    sockets.add(opened)
+    sockets.set(opened, space)
     return opened
   }
+
+  const greetAnew = new LaterBySpace(parts.ports.timers, REGREET_MS, (space) => {
+    for (const [socket, of] of sockets) if (of === space) socket.goAway()
+  })
+  store.onDamage(({ kind, place }) => {
+    const { space, branch, fromSeq, toSeq, position } = place
+    const fields = { space, branch, fromSeq, toSeq, position }
+    if (kind === 'found')
+      parts.logger.error(fields, 'a stored batch is damaged: it is in quarantine until a device pushes it')
+    else parts.logger.info(fields, 'a damaged batch was pushed again')
+    // Whoever is connected was told of other tips. Who greets anew pushes what is lacking here, or pulls what is back.
+    if (!isClosed) greetAnew.ask(space)
+  })
 
   app.use(async (_, next) => {
     await ready
@@ -75,7 +93,13 @@ export const createServer = (options: ServerOptions): DriftlogServer => {
     const isReady = checks.clock && checks.store && !isClosed
     c.header('cache-control', 'no-store')
     return c.json(
-      { ready: isReady, checks, protocol: PROTOCOL_VERSION, connections: sockets.size },
+      {
+        ready: isReady,
+        checks,
+        protocol: PROTOCOL_VERSION,
+        connections: sockets.size,
+        damaged: store.damaged().length,
+      },
       isReady ? 200 : 503,
     )
   })
@@ -127,7 +151,8 @@ export const createServer = (options: ServerOptions): DriftlogServer => {
     },
     close() {
       isClosed = true
-      for (const socket of sockets) socket.goAway()
+      greetAnew.stop()
+      for (const socket of sockets.keys()) socket.goAway()
     },
   }
 }

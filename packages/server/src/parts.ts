@@ -1,11 +1,11 @@
-import type { BatchStore, Ports } from '@driftlog/core'
+import type { Ports, QuarantiningStore } from '@driftlog/core'
 import type { Auth } from './auth/auth.ts'
 import type { Logger } from './logger.ts'
 import type { ServerLimits } from './options.ts'
 
-/** The options of a server with every default filled in. */
+/** The options of a server with every default filled in; the store, in which bit rot heals. */
 export interface ServerParts {
-  readonly store: BatchStore
+  readonly store: QuarantiningStore
   readonly auth: Auth
   readonly ports: Ports
   readonly limits: ServerLimits

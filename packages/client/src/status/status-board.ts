@@ -1,5 +1,12 @@
 /** Keeps the status in step with everything that it is made of. One emission a microtask, and only on a difference. */
-import { DriftlogError, type Ports, type SessionStatus, type VersionVector } from '@driftlog/core'
+import {
+  damageError,
+  DriftlogError,
+  type Ports,
+  type QuarantiningStore,
+  type SessionStatus,
+  type VersionVector,
+} from '@driftlog/core'
 import { BehaviorSubject, filter, firstValueFrom, map, merge } from 'rxjs'
 import type { ReplicaState } from '../state/replica-state.ts'
 import type { Keeper } from '../storage/keeper.ts'
@@ -17,6 +24,8 @@ const NO_SESSION: SessionStatus = {
 
 export interface StatusSources {
   readonly ports: Ports
+  readonly space: string
+  readonly store: QuarantiningStore
   readonly state: ReplicaState
   readonly keeper: Keeper
   readonly engine: SyncEngine | undefined
@@ -76,8 +85,10 @@ export class StatusBoard {
   }
 
   #read(): Status {
-    const { keeper } = this.#sources
+    const { keeper, store, space } = this.#sources
     const { log, projector } = this.#sources.state
+    const damaged = store.damaged(space)
+    const damage = log.damage ?? (damaged.length > 0 ? damageError(damaged[0]) : undefined)
     const { online, syncing } = this.#session
     const flags = {
       online,
@@ -85,8 +96,9 @@ export class StatusBoard {
       pending: this.#pending,
       unsaved: keeper.unsavedCount,
       ...log.backlog(),
+      damaged: damaged.length,
       conflicts: projector.cells.conflicts,
-      error: statusError(keeper.error ?? keeper.readError, log.damage, this.#session, log.backlog().parked),
+      error: statusError(keeper.error ?? keeper.readError, damage, this.#session, log.backlog().parked),
       readOnly: keeper.error !== undefined,
       lastSyncedAt: this.#lastSyncedAt,
     }
@@ -114,7 +126,13 @@ export class StatusBoard {
     const { keeper, state } = this.#sources
     const { phase } = this.#session
     const isTrying = phase === 'connecting' || phase === 'greeting'
-    const error = statusError(keeper.error ?? keeper.readError, state.log.damage, isTrying ? NO_SESSION : this.#session, 0)
+    const error = statusError(
+      keeper.error ?? keeper.readError,
+      state.log.damage,
+      isTrying ? NO_SESSION : this.#session,
+      0,
+    )
+    // What is damaged is no part of it: it is fetched again, or nobody has it, and neither is a reason to wait.
     // A clock that is ahead is set back, and stamps that are ahead are shifted or become due: that takes its time.
     return error?.code === 'CLOCK_AHEAD' ? undefined : error
   }

@@ -25,6 +25,8 @@ export interface Status {
   readonly waiting: number
   /** Ops of a newer format, kept aside until the app is updated. */
   readonly parked: number
+  /** Stored batches that rotted and are left out until they were fetched again, with what goes on from them. */
+  readonly damaged: number
   /** Fields with more than one concurrent value now; each shows the latest. A write settles it. */
   readonly conflicts: number
   readonly error: { readonly code: ErrorCode; readonly message: string } | undefined
@@ -77,6 +79,17 @@ export const equalStatus = (a: Status, b: Status): boolean =>
   a.error?.code === b.error?.code &&
   a.error?.message === b.error?.message &&
   a.lastSyncedAt?.getTime() === b.lastSyncedAt?.getTime() &&
-  (['summary', 'online', 'syncing', 'pending', 'unsaved', 'waiting', 'parked', 'conflicts', 'readOnly'] as const).every(
-    (key) => a[key] === b[key],
-  )
+  (
+    [
+      'summary',
+      'online',
+      'syncing',
+      'pending',
+      'unsaved',
+      'waiting',
+      'parked',
+      'damaged',
+      'conflicts',
+      'readOnly',
+    ] as const
+  ).every((key) => a[key] === b[key])

@@ -10,6 +10,7 @@ import {
   memoryStore,
   OpLog,
   Projector,
+  quarantining,
   signBatch,
   signingKeysFromSeed,
   startCursor,
@@ -34,7 +35,7 @@ const open = () => {
   const projector = new Projector()
   const log = new OpLog(SPACE, projector)
   const state = new ReplicaState({ log, projector, writer: new Writer(identityOf(1), log, projector, 0) })
-  const store = memoryStore()
+  const store = quarantining(memoryStore())
   const renew = () => renewIdentity(store, SPACE, 0, systemPorts.random)
   const keeper = new Keeper({ store, space: SPACE, timers: systemPorts.timers, state, read: startCursor, renew })
   keeper.begin()

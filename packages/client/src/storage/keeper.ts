@@ -482,7 +482,11 @@ export class Keeper {
 
   /** What is held above `above`. */
   outbox(above: VersionVector, limit: PageLimit, setAside: VersionVector = new Map()): Promise<Outbox> {
-    return this.#enqueue(() => readOutbox(this.#options, { above, limit, setAside }))
+    return this.#enqueue(async () => {
+      const found = await readOutbox(this.#options, { above, limit, setAside })
+      await this.#rebuildIfNeeded()
+      return found
+    })
   }
 
   /** Stores what is unsaved and stops. Rejects where that fails; the error says what was kept. */

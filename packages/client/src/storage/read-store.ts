@@ -1,5 +1,14 @@
 /** Reads a whole store into a new log. */
-import { type BatchStore, type Cursor, OpLog, Projector, startCursor, type StoredBatch } from '@driftlog/core'
+import {
+  type BatchStore,
+  type Cursor,
+  type DeviceId,
+  OpLog,
+  Projector,
+  type QuarantiningStore,
+  startCursor,
+  type StoredBatch,
+} from '@driftlog/core'
 
 export const LOAD_PAGE = { batches: 500, bytes: 8_000_000 }
 
@@ -27,4 +36,15 @@ export const readStore = async (store: BatchStore, space: string, before?: Proje
   for (const { batch, branch } of stored) log.receive(log.open(batch), branch)
   projector.cells.settle()
   return { log, projector, end }
+}
+
+/** KEEP6: whether damage hides something that a device wrote, or something that it saw when it wrote. */
+export const lacksOwn = async (
+  store: QuarantiningStore,
+  space: string,
+  { log, projector }: ReadLog,
+  device: DeviceId,
+): Promise<boolean> => {
+  if (store.damaged(space).length === 0) return false
+  return log.heldSeq(device) !== (projector.projected.get(device) ?? 0) || (await store.hides(space, device))
 }

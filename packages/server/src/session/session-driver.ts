@@ -6,11 +6,12 @@
  * leaves this file as an exception.
  */
 import {
-  type BatchStore,
+  type BatchPage,
   createServerSession,
   type Cursor,
   type DeviceId,
   DriftlogError,
+  type QuarantiningStore,
   refusal,
   type ServerEffect,
   type ServerInput,
@@ -30,7 +31,7 @@ import { readServerClock } from './server-clock.ts'
 export interface SessionContext {
   readonly space: string
   readonly mode: 'live' | 'roundTrip'
-  readonly store: BatchStore
+  readonly store: QuarantiningStore
   readonly auth: Auth
   readonly clock: WallClock
   readonly clockFloorMs: number
@@ -50,6 +51,8 @@ export class SessionDriver {
   #isClosed = false
   #stopWatching: (() => void) | undefined
   #onSettled: (() => void) | undefined
+  /** The damage that was known when the device was told of tips. */
+  #known: ReadonlySet<number> | undefined
 
   constructor(context: SessionContext) {
     this.#context = context
@@ -130,6 +133,7 @@ export class SessionDriver {
           return await this.#authorize(effect.token ?? this.#context.token)
         case 'look': {
           // SYNC10: the end first, so that the tips hold all up to it.
+          this.#known = this.#damaged()
           const end = await store.end(space)
           const tips = await store.tips(space)
           return { kind: 'looked', end, tips, cursorValid: await this.#isValid(effect.cursor) }
@@ -143,9 +147,9 @@ export class SessionDriver {
         case 'findCommon':
           return { kind: 'commonFound', seq: await store.common(space, effect.device, effect.points) }
         case 'readAbove':
-          return { kind: 'pageRead', page: await store.readAbove(space, effect.vector, effect.limit) }
+          return await this.#page(() => store.readAbove(space, effect.vector, effect.limit))
         case 'readAfter':
-          return { kind: 'pageRead', page: await store.readAfter(space, effect.cursor, effect.limit) }
+          return await this.#page(() => store.readAfter(space, effect.cursor, effect.limit))
       }
     } catch (error) {
       const code = error instanceof DriftlogError ? error.code : 'STORAGE_FAILED'
@@ -154,6 +158,21 @@ export class SessionDriver {
       }
       return effect.kind === 'authorize' ? { kind: 'denied', code: 'UNAVAILABLE' } : { kind: 'storeFailed', code }
     }
+  }
+
+  #damaged(): ReadonlySet<number> {
+    const { store, space } = this.#context
+    return new Set(store.damaged(space).map(({ position }) => position))
+  }
+
+  /** What was found damaged only now is missing in the page, though the device was told that it is here: it greets anew. */
+  async #page(read: () => Promise<BatchPage>): Promise<ServerInput> {
+    const known = this.#known ?? this.#damaged()
+    const page = await read()
+    if ([...this.#damaged()].some((position) => !known.has(position))) {
+      return { kind: 'storeFailed', code: 'STORAGE_DAMAGED' }
+    }
+    return { kind: 'pageRead', page }
   }
 
   async #readAdmission({ devices, ahead }: ServerEffect & { kind: 'readAdmission' }): Promise<ServerInput> {

@@ -1,0 +1,356 @@
+/**
+ * A store in which bit rot heals: damaged batches are hidden with all that goes on from them, so that the vector says what
+ * can be read, and sync by itself brings the rest again: a device pulls it, a server is pushed it.
+ *
+ *     read ─▶ store ─ STORAGE_DAMAGED ─▶ read the space through once, past all damage ─▶ quarantine ─▶ read again, less it
+ *     append ─▶ is in quarantine, same ends? ─▶ replace ─▶ what went on from it is there again
+ *
+ * Invariants:
+ * - LOG5 pages, tips, vector and points never tell of what is hidden; nothing that is hidden is lost;
+ * - what goes on from something hidden is a gap, so that nobody counts what comes before it as held here;
+ * - while nothing is damaged every call goes straight through.
+ */
+import type { DeviceId } from '../clock/dot.ts'
+import type { VersionVector } from '../clock/version-vector.ts'
+import type { Batch, BatchHeader } from './batch.ts'
+import {
+  type AppendOutcome,
+  type BatchPage,
+  type BatchStore,
+  type Cursor,
+  type PageLimit,
+  type Point,
+  type RecordChange,
+  startCursor,
+  type Tip,
+} from './batch-store.ts'
+import { isRefusal } from './judge.ts'
+import { type Arrival, arrivalOf, placeOfDamage, Quarantine } from './quarantine.ts'
+import type { StoredPlace } from './stored-batch.ts'
+
+const SCAN_PAGE: PageLimit = { batches: 500, bytes: 8_000_000 }
+
+export interface DamageChange {
+  readonly kind: 'found' | 'healed'
+  readonly place: StoredPlace
+}
+
+export interface AppendOptions {
+  readonly records?: readonly RecordChange[]
+  readonly allOrNothing?: boolean
+  /**
+   * Takes in what goes on from something hidden too, where it is hidden with it: for own work that was written before the
+   * damage was found. Otherwise that is a gap.
+   */
+  readonly behindDamage?: boolean
+}
+
+export interface QuarantiningStore extends BatchStore {
+  append(space: string, batches: readonly Batch[], options?: AppendOptions): Promise<readonly AppendOutcome[]>
+  /** The batches that are in quarantine now, of one space or of all, as far as damage was met. */
+  damaged(space?: string): StoredPlace[]
+  /** Whether anything of a device is hidden. */
+  hides(space: string, device: DeviceId): Promise<boolean>
+  /** Calls `listener` for each batch that goes into quarantine or comes out of it. The returned function ends it. */
+  onDamage(listener: (change: DamageChange) => void): () => void
+}
+
+export const quarantining = (store: BatchStore): QuarantiningStore => new Quarantining(store)
+
+interface SpaceState {
+  readonly quarantine: Quarantine
+  /** Everything up to it is known to the quarantine. */
+  read: Cursor
+}
+
+class Quarantining implements QuarantiningStore {
+  readonly #store: BatchStore
+  /** Only spaces in which something is damaged. */
+  readonly #spaces = new Map<string, SpaceState>()
+  /** The end of the chain of readings of a space: one at a time. */
+  readonly #turns = new Map<string, Promise<unknown>>()
+  readonly #listeners = new Set<(change: DamageChange) => void>()
+
+  constructor(store: BatchStore) {
+    this.#store = store
+  }
+
+  damaged(space?: string): StoredPlace[] {
+    const states = space === undefined ? [...this.#spaces.values()] : [this.#spaces.get(space)]
+    return states.flatMap((state) => state?.quarantine.damaged ?? [])
+  }
+
+  async hides(space: string, device: DeviceId): Promise<boolean> {
+    const state = await this.#caughtUp(space)
+    // By the store, which knows of whom a batch is that cannot be read.
+    return state !== undefined && (await this.#store.common(space, device, state.quarantine.points)) > 0
+  }
+
+  onDamage(listener: (change: DamageChange) => void): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  async append(
+    space: string,
+    batches: readonly Batch[],
+    { behindDamage = false, ...options }: AppendOptions = {},
+  ): Promise<readonly AppendOutcome[]> {
+    const state = await this.#caughtUp(space)
+    if (state === undefined) return this.#store.append(space, batches, options)
+    const { quarantine } = state
+    const healing = new Map<number, Batch>()
+    const positions = batches.map((batch) => {
+      const position = quarantine.damageOf(batch)?.position
+      if (position !== undefined) healing.set(position, batch)
+      return position
+    })
+    const isHidden = quarantine.hidesAfter(headersOf(healing))
+    const gaps = batches.map((batch) => !behindDamage && isHidden(batch))
+    const gapOf = ({ header: { device } }: Batch): AppendOutcome => ({ kind: 'gap', have: quarantine.have(device) })
+    if (options.allOrNothing === true && gaps.includes(true)) {
+      return batches.map((batch, index) => (gaps[index] ? gapOf(batch) : { kind: 'undone' }))
+    }
+    const passing = batches.filter((_, index) => !gaps[index] && positions[index] === undefined)
+    const passed = await this.#store.append(space, passing, options)
+    const isUndone = options.allOrNothing === true && passed.some(isRefusal)
+    const healed = isUndone ? new Map<number, StoredPlace>() : await this.#heal(space, healing)
+    let next = 0
+    return batches.map((batch, index): AppendOutcome => {
+      const position = positions[index]
+      if (position === undefined) return gaps[index] ? gapOf(batch) : passed[next++]
+      if (isUndone) return { kind: 'undone' }
+      const place = healed.get(position)
+      if (place === undefined || gaps[index]) return gapOf(batch)
+      return { kind: 'appended', position, branch: place.branch, isSplit: false }
+    })
+  }
+
+  async replace(space: string, batch: Batch): Promise<boolean> {
+    const place = (await this.#caughtUp(space))?.quarantine.damageOf(batch)
+    if (place === undefined) return this.#store.replace(space, batch)
+    return (await this.#heal(space, new Map([[place.position, batch]]))).size > 0
+  }
+
+  async readAbove(space: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage> {
+    return this.#read(space, async (quarantine) => {
+      if (quarantine === undefined) return this.#store.readAbove(space, vector, limit)
+      const above = new Map(vector)
+      quarantine.cover(above)
+      for (;;) {
+        const page = await this.#past(
+          quarantine,
+          () => this.#store.readAbove(space, above, limit),
+          // What follows it in its branch is hidden too.
+          ({ branch }) => above.set(branch, Number.MAX_SAFE_INTEGER),
+        )
+        if (page === undefined) continue
+        const batches = page.batches.filter(({ batch }) => quarantine.isVisible(batch))
+        if (batches.length > 0 || !page.more) return { ...page, batches }
+        for (const { branch, batch } of page.batches) above.set(branch, batch.header.toSeq)
+      }
+    })
+  }
+
+  async readAfter(space: string, cursor: Cursor, limit: PageLimit): Promise<BatchPage> {
+    return this.#read(space, async (quarantine) => {
+      if (quarantine === undefined) return this.#store.readAfter(space, cursor, limit)
+      for (let at = cursor; ; ) {
+        const page = await this.#past(
+          quarantine,
+          () => this.#store.readAfter(space, at, limit),
+          (place) => {
+            at = cursorOf(place)
+          },
+        )
+        if (page === undefined) continue
+        const batches = page.batches.filter(({ batch }) => quarantine.isVisible(batch))
+        if (batches.length > 0 || !page.more) return { ...page, batches }
+        at = page.cursor
+      }
+    })
+  }
+
+  async vector(space: string): Promise<VersionVector> {
+    if (!this.#spaces.has(space)) return this.#store.vector(space)
+    return new Map([...(await this.tips(space))].map(([branch, { seq }]) => [branch, seq]))
+  }
+
+  async tips(space: string): Promise<ReadonlyMap<DeviceId, Tip>> {
+    return this.#read(space, async (quarantine) => {
+      const tips = await this.#store.tips(space)
+      return quarantine?.lower(tips) ?? tips
+    })
+  }
+
+  async common(space: string, device: DeviceId, points: readonly Point[]): Promise<number> {
+    return this.#read(space, async (quarantine) =>
+      this.#store.common(space, device, quarantine ? points.filter((point) => !quarantine.hides(point)) : points),
+    )
+  }
+
+  certificate(space: string, device: DeviceId): Promise<Uint8Array | undefined> {
+    return this.#store.certificate(space, device)
+  }
+
+  end(space: string): Promise<Cursor> {
+    return this.#store.end(space)
+  }
+
+  records(space: string, prefix: string): Promise<readonly { key: string; value: Uint8Array }[]> {
+    return this.#store.records(space, prefix)
+  }
+
+  watch(space: string, listener: () => void): () => void {
+    return this.#store.watch(space, listener)
+  }
+
+  claimSlot(space: string): Promise<{ readonly slot: number; readonly release: () => Promise<void> }> {
+    return this.#store.claimSlot(space)
+  }
+
+  close(): Promise<void> {
+    return this.#store.close()
+  }
+
+  /** A reading that says nothing of what is hidden, by the names that branches have all the while. */
+  async #read<Found>(space: string, read: (quarantine: Quarantine | undefined) => Promise<Found>): Promise<Found> {
+    for (;;) {
+      const state = await this.#caughtUp(space)
+      try {
+        const found = await read(state?.quarantine)
+        if ((await this.#caughtUp(space)) === state) return found
+      } catch (error) {
+        const place = placeOfDamage(error)
+        if (place === undefined) throw error
+        const scanned = await this.#turn(space, () => this.#scan(space))
+        // Read through it was not met: then it is nothing that can be gone past.
+        if (scanned?.quarantine.damageAt(place.position) === undefined) throw error
+      }
+    }
+  }
+
+  /** One page, or undefined where it would begin with a damaged batch that is known: `pass` goes past it. */
+  async #past(
+    quarantine: Quarantine,
+    read: () => Promise<BatchPage>,
+    pass: (place: StoredPlace) => void,
+  ): Promise<BatchPage | undefined> {
+    try {
+      return await read()
+    } catch (error) {
+      const place = placeOfDamage(error)
+      if (place === undefined || quarantine.damageAt(place.position) === undefined) throw error
+      pass(place)
+      return undefined
+    }
+  }
+
+  async #heal(space: string, healing: ReadonlyMap<number, Batch>): Promise<Map<number, StoredPlace>> {
+    const healed = new Map<number, StoredPlace>()
+    if (healing.size === 0) return healed
+    // What was appended just now may have given their branches other names.
+    await this.#caughtUp(space)
+    await this.#turn(space, async () => {
+      const headers = new Map<number, BatchHeader>()
+      try {
+        for (const [position, batch] of healing) {
+          const place = this.#spaces.get(space)?.quarantine.damageAt(position)
+          if (place === undefined || !(await this.#store.replace(space, batch))) continue
+          headers.set(position, batch.header)
+          healed.set(position, place)
+        }
+      } finally {
+        this.#healed(space, headers)
+      }
+    })
+    for (const place of healed.values()) this.#tell({ kind: 'healed', place })
+    return healed
+  }
+
+  #healed(space: string, headers: ReadonlyMap<number, BatchHeader>): void {
+    const state = this.#spaces.get(space)
+    state?.quarantine.heal(headers)
+    if (state?.quarantine.damaged.length === 0) this.#spaces.delete(space)
+  }
+
+  /** The quarantine of a space, which knows all that has arrived; undefined where nothing is damaged. */
+  async #caughtUp(space: string): Promise<SpaceState | undefined> {
+    if (!this.#spaces.has(space)) return undefined
+    return this.#turn(space, async () => {
+      const state = this.#spaces.get(space)
+      if (state === undefined) return undefined
+      for await (const { arrivals, read } of arrivalsAfter(this.#store, space, state.read)) {
+        for (const arrival of arrivals) {
+          if (state.quarantine.isRenaming(arrival)) return this.#scan(space)
+          state.quarantine.take(arrival)
+          if (arrival.header === undefined) this.#tell({ kind: 'found', place: arrival.place })
+        }
+        state.read = read
+      }
+      return state
+    })
+  }
+
+  /** Reads a space through. */
+  async #scan(space: string): Promise<SpaceState | undefined> {
+    const before = this.damaged(space)
+    const state: SpaceState = { quarantine: new Quarantine(), read: startCursor }
+    for await (const { arrivals, read } of arrivalsAfter(this.#store, space, startCursor)) {
+      for (const arrival of arrivals) state.quarantine.take(arrival)
+      state.read = read
+    }
+    const { damaged } = state.quarantine
+    if (damaged.length === 0) this.#spaces.delete(space)
+    else this.#spaces.set(space, state)
+    for (const place of without(damaged, before)) this.#tell({ kind: 'found', place })
+    for (const place of without(before, damaged)) this.#tell({ kind: 'healed', place })
+    return this.#spaces.get(space)
+  }
+
+  #tell(change: DamageChange): void {
+    for (const listener of this.#listeners) listener(change)
+  }
+
+  #turn<Result>(space: string, work: () => Promise<Result>): Promise<Result> {
+    const done = (this.#turns.get(space) ?? Promise.resolve()).then(work)
+    const settled = done.then(
+      () => undefined,
+      () => undefined,
+    )
+    this.#turns.set(space, settled)
+    void settled.then(() => this.#turns.get(space) === settled && this.#turns.delete(space))
+    return done
+  }
+}
+
+const cursorOf = ({ position, tagAfter }: StoredPlace): Cursor => ({ position, tag: tagAfter })
+
+const headersOf = (batches: ReadonlyMap<number, Batch>): Map<number, BatchHeader> =>
+  new Map([...batches].map(([position, { header }]) => [position, header]))
+
+const without = (places: readonly StoredPlace[], others: readonly StoredPlace[]): StoredPlace[] =>
+  places.filter(({ position }) => !others.some((other) => other.position === position))
+
+/** All that arrived after a place, page by page, and past what is damaged. */
+const arrivalsAfter = async function* (
+  store: BatchStore,
+  space: string,
+  from: Cursor,
+): AsyncGenerator<{ readonly arrivals: readonly Arrival[]; readonly read: Cursor }> {
+  for (let read = from, more = true; more; ) {
+    let arrivals: readonly Arrival[]
+    try {
+      const page = await store.readAfter(space, read, SCAN_PAGE)
+      arrivals = page.batches.map(arrivalOf)
+      read = page.cursor
+      more = page.more
+    } catch (error) {
+      const place = placeOfDamage(error)
+      if (place === undefined) throw error
+      arrivals = [{ place, header: undefined }]
+      read = cursorOf(place)
+    }
+    yield { arrivals, read }
+  }
+}
