@@ -41,6 +41,8 @@ export const faultKinds = [
   'serverClockBehind',
   'serverClockInvalid',
   'serverRollback',
+  // Nothing wrong with that: a copy of everything is carried to another device.
+  'courier',
 ] as const
 
 export type FaultKind = (typeof faultKinds)[number]

@@ -148,6 +148,17 @@ const inject = (world: World, machine: Machine, act: FaultAct): void => {
       kernel.time.after(random.spread(1_000, 60_000), () => server.clock.correct())
       break
     }
+    case 'courier': {
+      const to = world.machines[random.below(world.machines.length)].tab(0)
+      const inMs = soon()
+      if (tab.replica === undefined || to === tab) return
+      noted(`to ${to.machine.index}`)
+      tab.export().then(
+        (batches) => batches && kernel.time.after(inMs, () => to.import(batches)),
+        (error: unknown) => kernel.failed('export', error),
+      )
+      break
+    }
     case 'restore':
     case 'clone':
     case 'serverRollback':

@@ -60,9 +60,9 @@ export const optionsOf = (seed: number, overrides: OptionOverrides = {}): Simula
   return {
     seed,
     devices: of('devices', (random) => random.between(5, 6)),
-    tabs: of('tabs', (random) => random.weighted([6, 3, 1]) + 1),
+    tabs: of('tabs', (random) => random.weighted([15, 4, 1]) + 1),
     ops: of('ops', (random) => random.between(210, 260)),
-    burst: of('burst', (random) => random.pick([3, 10, 20, 40])),
+    burst: of('burst', (random) => random.pick([3, 10, 20, 40, 40])),
     rows: of('rows', (random) => random.pick([2, 5, 12])),
     faults: of('faults', (random) => random.between(30, 45)),
     weights: of('weights', swarm),

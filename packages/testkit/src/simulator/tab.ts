@@ -205,6 +205,19 @@ export class Tab {
     return this.replica?.mutate((tx) => (tx as Readonly<Record<string, (typeof tx)[string]>>)[table]?.get(id)).value
   }
 
+  /** All that is stored, for a courier; undefined where the process does not live to give it. */
+  async export(): Promise<readonly Uint8Array[] | undefined> {
+    const { process } = this
+    const batches = await this.replica?.export()
+    return process?.isAlive === true ? batches : undefined
+  }
+
+  /** What a courier brings. Nobody minds where it comes to a closed door. */
+  import(batches: readonly Uint8Array[]): void {
+    this.machine.kernel.trace.note(this.#label, 'gets', batches.length)
+    this.replica?.import(batches).catch((error: unknown) => this.machine.kernel.failed(`import ${this.#label}`, error))
+  }
+
   setOnline(isOnline: boolean): void {
     this.replica?.setOnline(isOnline)
   }

@@ -5,7 +5,9 @@ import type { CheckerFactory } from './checker.ts'
 const allowed: Readonly<Record<string, readonly ErrorCode[]>> = {
   mutate: ['READ_ONLY', 'CLOSED'],
   opening: ['STORAGE_FAILED', 'STORAGE_FULL', 'STORAGE_DAMAGED'],
-  close: ['STORAGE_FAILED', 'STORAGE_FULL', 'FORK'],
+  close: ['STORAGE_FAILED', 'STORAGE_FULL'],
+  export: ['STORAGE_FAILED', 'STORAGE_FULL', 'CLOSED'],
+  import: ['STORAGE_FAILED', 'STORAGE_FULL', 'CLOSED'],
 }
 
 export const refusals: CheckerFactory = (report) => ({
