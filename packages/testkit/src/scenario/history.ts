@@ -11,6 +11,7 @@ import {
   startCursor,
 } from '@driftlog/core'
 import { batchesOf, SPACE } from '../simulator/disk-copy.ts'
+import { opKey } from './origins.ts'
 import type { Stage } from './stage.ts'
 
 type Apply = CellState['apply']
@@ -36,6 +37,8 @@ export interface Increment {
 export interface History {
   readonly cells: CellState
   readonly digest: string
+  /** Its ops, as `opKey` names them. */
+  readonly ops: ReadonlySet<string>
   authorOf(ref: DotRef): Author
   /** The fields of a row that an op changed. */
   changed(row: Row, ref: DotRef): readonly string[]
@@ -59,10 +62,15 @@ export const openHistory = async (stage: Stage, stores: readonly BatchStore[]): 
   // The shifts first: what they concern came before them.
   for (const { batch } of batches) log.addShifts(batch.header.shifts)
   const written = new Map<string, number>()
+  const keys = new Set<string>()
   for (const { batch, branch } of batches) {
     const opened = log.open(batch)
     for (const { run } of opened.runs ?? []) {
-      run.hlc.forEach((hlc, op) => written.set(`${branch}/${run.fromSeq + op}`, hlc))
+      run.hlc.forEach((hlc, op) => {
+        const seq = run.fromSeq + op
+        written.set(`${branch}/${seq}`, hlc)
+        keys.add(opKey(batch.header.device, seq, hlc))
+      })
     }
     log.receive(opened, branch)
   }
@@ -78,6 +86,7 @@ export const openHistory = async (stage: Stage, stores: readonly BatchStore[]): 
   }
   return {
     cells: projector.cells,
+    ops: keys,
     digest: Array.from(projector.cells.digest(), (byte) => byte.toString(16).padStart(2, '0')).join(''),
     authorOf,
     changed: (row, ref) => [...(changes.fields.get(row)?.get(ref) ?? [])],

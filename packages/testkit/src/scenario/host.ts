@@ -35,6 +35,8 @@ export class Host<S extends Schema> {
   /** undefined while it is opening, or closed. */
   replica: Replica<S> | undefined
   isConnected = true
+  /** Whether its disk was set back to an older state: what it had stored since may be gone. */
+  wasSetBack = false
   /** Devices whose disks began as copies of this one's. */
   readonly clones: Host<S>[] = []
   readonly #stage: Stage
@@ -166,6 +168,7 @@ export class Host<S extends Schema> {
   /** A backup may be put back more than once, so it is copied. */
   async restore(medium: MemoryMedium): Promise<void> {
     await this.crash()
+    this.wasSetBack = true
     this.disk.replace(await copyMedium(memoryStore(medium)))
   }
 

@@ -56,10 +56,20 @@ export class Origins {
     return written?.findLast((one) => one.device === device && one.fromSeq <= seq && seq <= one.toSeq)?.atMs
   }
 
+  /** Ops that a device had durably, by device of the scenario, and that are not in a log any more. */
+  missingIn(log: ReadonlySet<string>): Map<number, number> {
+    const missing = new Map<number, number>()
+    for (const [key, { machine }] of this.#byOp) {
+      if (!log.has(key)) missing.set(machine, (missing.get(machine) ?? 0) + 1)
+    }
+    return missing
+  }
+
   /** `hlc`: as it was written. */
   of(device: string, seq: number, hlc: number): Origin | undefined {
     return this.#byOp.get(opKey(device, seq, hlc))
   }
 }
 
-const opKey = (device: string, seq: number, hlc: number): string => `${device}/${seq}/${hlc}`
+/** An op wherever it turns up, whatever branch it is in. */
+export const opKey = (device: string, seq: number, hlc: number): string => `${device}/${seq}/${hlc}`

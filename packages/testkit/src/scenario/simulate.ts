@@ -73,7 +73,11 @@ class Run<S extends Schema> {
     const rows = new Map<string, RowsOf<S>>()
     for (const host of hosts) rows.set(host.name, (await rowsOfAll(host)) as RowsOf<S>)
     this.#violations.push(...checkInvariants(this.#options.invariants ?? {}, rows))
-    const history = await openHistory(stage, [stage.server.disk.durable, ...hosts.map(({ disk }) => disk.durable)])
+    const history = await openHistory(stage, [stage.server.disk.durable])
+    for (const [machine, count] of stage.origins.missingIn(history.ops)) {
+      const { name, wasSetBack } = hosts[machine]
+      if (!wasSetBack) this.#violated('nothing that was stored is lost', `${count} changes are gone`, name)
+    }
     const [first] = this.#hosts
     const digest = first.expectReplica().digest()
     stage.end()
