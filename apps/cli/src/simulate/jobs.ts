@@ -1,33 +1,9 @@
 /** Spreads schedules over processes, a few seeds at a time, and adds up what they say. */
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { addTally, type OptionOverrides, type Tally, type Violation } from '@driftlog/testkit/simulator'
+import { addTally, type OptionOverrides, type Tally } from '@driftlog/testkit/simulator'
 import { CliError } from '../errors.ts'
-
-/** Seeds `[from, from + count)`. */
-export interface Chunk {
-  readonly from: number
-  readonly count: number
-  readonly options: OptionOverrides
-  /** Each so many one is run twice and compared. */
-  readonly repeatEvery: number
-}
-
-export interface FailedSeed {
-  readonly seed: number
-  readonly violations: readonly Violation[]
-}
-
-export type ChunkAnswer =
-  | {
-      readonly kind: 'done'
-      readonly schedules: number
-      readonly mutations: number
-      readonly tally: Tally
-      readonly failures: readonly FailedSeed[]
-    }
-  /** The simulator itself failed. */
-  | { readonly kind: 'broken'; readonly message: string }
+import type { Chunk, ChunkAnswer, FailedSeed } from './worker.ts'
 
 export interface JobsRequest {
   readonly from: number

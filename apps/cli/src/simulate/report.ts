@@ -1,7 +1,8 @@
 /** What a simulation tells: a table for people, one object for programs. */
 import { formatReplay, type OptionOverrides, replayCommand, type Tally, tallied } from '@driftlog/testkit/simulator'
 import { formatCount, formatDuration, plural } from '../output.ts'
-import type { FailedSeed, JobsResult } from './jobs.ts'
+import type { JobsResult } from './jobs.ts'
+import type { FailedSeed } from './worker.ts'
 
 export interface SimulationReport {
   readonly schedules: number

@@ -1,7 +1,31 @@
 /** A process that runs schedules, a chunk at a time, for `jobs.ts`. */
 import process from 'node:process'
-import { runSchedules } from '@driftlog/testkit/simulator'
-import type { Chunk, ChunkAnswer } from './jobs.ts'
+import { type OptionOverrides, runSchedules, type Tally, type Violation } from '@driftlog/testkit/simulator'
+
+/** Seeds `[from, from + count)`. */
+export interface Chunk {
+  readonly from: number
+  readonly count: number
+  readonly options: OptionOverrides
+  /** Each so many one is run twice and compared. */
+  readonly repeatEvery: number
+}
+
+export interface FailedSeed {
+  readonly seed: number
+  readonly violations: readonly Violation[]
+}
+
+export type ChunkAnswer =
+  | {
+      readonly kind: 'done'
+      readonly schedules: number
+      readonly mutations: number
+      readonly tally: Tally
+      readonly failures: readonly FailedSeed[]
+    }
+  /** The simulator itself failed. */
+  | { readonly kind: 'broken'; readonly message: string }
 
 const answer = (chunk: ChunkAnswer): void => {
   process.send?.(chunk)
