@@ -8,7 +8,7 @@
  * Invariants:
  * - LOG5 pages, tips, vector and points never tell of what is hidden; nothing that is hidden is lost;
  * - what goes on from something hidden is a gap, so that nobody counts what comes before it as held here;
- * - while nothing is damaged every call goes straight through.
+ * - while nothing is damaged every call goes straight through, in the order in which it was made.
  */
 import type { DeviceId } from '../clock/dot.ts'
 import type { VersionVector } from '../clock/version-vector.ts'
@@ -96,7 +96,7 @@ class Quarantining implements QuarantiningStore {
     batches: readonly Batch[],
     { behindDamage = false, ...options }: AppendOptions = {},
   ): Promise<readonly AppendOutcome[]> {
-    const state = await this.#caughtUp(space)
+    const state = this.#spaces.has(space) ? await this.#caughtUp(space) : undefined
     if (state === undefined) return this.#store.append(space, batches, options)
     const { quarantine } = state
     const healing = new Map<number, Batch>()
@@ -127,7 +127,8 @@ class Quarantining implements QuarantiningStore {
   }
 
   async replace(space: string, batch: Batch): Promise<boolean> {
-    const place = (await this.#caughtUp(space))?.quarantine.damageOf(batch)
+    const state = this.#spaces.has(space) ? await this.#caughtUp(space) : undefined
+    const place = state?.quarantine.damageOf(batch)
     if (place === undefined) return this.#store.replace(space, batch)
     return (await this.#heal(space, new Map([[place.position, batch]]))).size > 0
   }
@@ -216,7 +217,7 @@ class Quarantining implements QuarantiningStore {
   /** A reading that says nothing of what is hidden, by the names that branches have all the while. */
   async #read<Found>(space: string, read: (quarantine: Quarantine | undefined) => Promise<Found>): Promise<Found> {
     for (;;) {
-      const state = await this.#caughtUp(space)
+      const state = this.#spaces.has(space) ? await this.#caughtUp(space) : undefined
       try {
         const found = await read(state?.quarantine)
         if ((await this.#caughtUp(space)) === state) return found

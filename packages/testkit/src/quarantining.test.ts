@@ -1,0 +1,314 @@
+/** LOG5: what a store in which bit rot heals shows, hides and takes in. */
+import {
+  type BatchStore,
+  cryptoReady,
+  damageBatch,
+  type DamageChange,
+  type DeviceId,
+  equalBytes,
+  memoryMedium,
+  memoryStore,
+  type PageLimit,
+  quarantining,
+  type QuarantiningStore,
+  startCursor,
+} from '@driftlog/core'
+import fc from 'fast-check'
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { batchStoreContract } from './contract/batch-store-contract.ts'
+import { bytesOf, kinds, plain, snapshot, wide } from './contract/setup.ts'
+import { makeTestBatch, makeTestDevice, makeTestHistory, type TestBatch, type TestDevice } from './test-batches.ts'
+
+const SPACE = 'home'
+
+// While nothing is damaged it is a store like any other.
+batchStoreContract('quarantining', async () => {
+  const medium = memoryMedium()
+  let store = quarantining(memoryStore(medium))
+  return {
+    store,
+    async reopen() {
+      await store.close()
+      store = quarantining(memoryStore(medium))
+      return store
+    },
+    another: async () => quarantining(memoryStore(medium)),
+    dispose: () => store.close(),
+  }
+})
+
+let ann: TestDevice
+let bob: TestDevice
+let plainStore: BatchStore
+let store: QuarantiningStore
+let changes: DamageChange[]
+let damage: (...batches: readonly TestBatch[]) => Promise<void>
+
+const begin = (): void => {
+  const medium = memoryMedium()
+  plainStore = memoryStore(medium)
+  store = quarantining(plainStore)
+  changes = []
+  store.onDamage((change) => changes.push(change))
+  damage = async (...batches) => {
+    const all = medium.spaces.get(SPACE)!.batches
+    for (const batch of batches) {
+      const held = all.find((stored) => equalBytes(stored.batch.bytes, batch.bytes))
+      damageBatch(medium, SPACE, held!.position)
+    }
+  }
+}
+
+beforeAll(async () => {
+  await cryptoReady()
+  ann = makeTestDevice(SPACE, 'ann')
+  bob = makeTestDevice(SPACE, 'bob')
+})
+beforeEach(begin)
+
+const pagedAfter = async (limit: PageLimit): Promise<Uint8Array[]> => {
+  const read: Uint8Array[] = []
+  for (let cursor = startCursor; ; ) {
+    const page = await store.readAfter(SPACE, cursor, limit)
+    read.push(...bytesOf(page))
+    if (!page.more) return read
+    expect(page.batches.length).toBeGreaterThan(0)
+    cursor = page.cursor
+  }
+}
+
+const pagedAbove = async (limit: PageLimit, above: readonly (readonly [DeviceId, number])[] = []) => {
+  const read: Uint8Array[] = []
+  for (const vector = new Map(above); ; ) {
+    const page = await store.readAbove(SPACE, vector, limit)
+    read.push(...bytesOf(page))
+    for (const { branch, batch } of page.batches) vector.set(branch, batch.header.toSeq)
+    if (!page.more) return read
+    expect(page.batches.length).toBeGreaterThan(0)
+  }
+}
+
+const found = (): number => changes.filter(({ kind }) => kind === 'found').length
+const healed = (): number => changes.filter(({ kind }) => kind === 'healed').length
+
+describe('a damaged batch', () => {
+  for (const [where, index] of [
+    ['first', 0],
+    ['middle', 2],
+    ['last', 4],
+  ] as const) {
+    for (const read of [pagedAfter, pagedAbove]) {
+      it(`the ${where} of a branch, met by ${read.name}: it and what follows are hidden, named, and come back`, async () => {
+        const history = makeTestHistory(ann, [1, 2, 1, 3, 1])
+        const others = makeTestHistory(bob, [1, 1])
+        await store.append(SPACE, [...history.slice(0, 3), others[0], ...history.slice(3), others[1]])
+        const before = await snapshot(plainStore, SPACE)
+        await damage(history[index])
+        const visible = [...history.slice(0, Math.min(index, 3)), others[0], ...history.slice(3, index), others[1]]
+        expect(await read(wide)).toEqual(plain(visible))
+        expect(await read({ batches: 1, bytes: 1 })).toEqual(plain(visible))
+        expect(store.damaged(SPACE)).toMatchObject([{ branch: ann.device, fromSeq: history[index].header.fromSeq }])
+        expect(store.damaged()).toEqual(store.damaged(SPACE))
+        const have = index === 0 ? 0 : history[index - 1].header.toSeq
+        const vector = await store.vector(SPACE)
+        expect([vector.get(ann.device), vector.get(bob.device)]).toEqual([have || undefined, 2])
+        const tip = (await store.tips(SPACE)).get(ann.device)
+        expect(tip).toEqual(have === 0 ? undefined : { seq: have, tag: history[index - 1].header.tagAfter })
+        const points = history.map(({ header }) => ({ seq: header.toSeq, tag: header.tagAfter }))
+        expect(await store.common(SPACE, ann.device, points)).toBe(have)
+        expect([await store.hides(SPACE, ann.device), await store.hides(SPACE, bob.device)]).toEqual([true, false])
+        // A cursor that names what is hidden stays good: at a server it may be a device's.
+        const { tagAfter } = history[index].header
+        const at = before.batches.find(([, , bytes]) => equalBytes(bytes, history[index].bytes))![0]
+        expect(bytesOf(await store.readAfter(SPACE, { position: at, tag: tagAfter }, wide)).at(-1)).toEqual(
+          others[1].bytes,
+        )
+        // Fetched again, as sync would: all above what is there.
+        const outcomes = await store.append(SPACE, history.slice(index), { allOrNothing: true })
+        expect(kinds(outcomes)).toEqual(['appended', ...history.slice(index + 1).map(() => 'duplicate')])
+        expect(outcomes[0]).toEqual({ kind: 'appended', position: at, branch: ann.device, isSplit: false })
+        expect(await snapshot(store, SPACE)).toEqual(before)
+        expect(await snapshot(plainStore, SPACE)).toEqual(before)
+        expect(store.damaged()).toEqual([])
+        expect(changes.map(({ kind }) => kind)).toEqual(['found', 'healed'])
+      })
+    }
+  }
+
+  it('what goes on from something hidden is a gap, unless it was written before that was known', async () => {
+    const history = makeTestHistory(ann, [1, 1, 1, 1, 1])
+    await store.append(SPACE, history.slice(0, 3))
+    await damage(history[1])
+    await pagedAfter(wide)
+    const records = [{ key: 'cursor', value: new Uint8Array(1) }]
+    expect(await store.append(SPACE, [history[3]])).toEqual([{ kind: 'gap', have: 1 }])
+    expect(await store.append(SPACE, [history[2]])).toEqual([{ kind: 'gap', have: 1 }])
+    const others = makeTestHistory(bob, [1])
+    const all = [...others, history[3]]
+    expect(await store.append(SPACE, all, { records, allOrNothing: true })).toEqual([
+      { kind: 'undone' },
+      { kind: 'gap', have: 1 },
+    ])
+    expect((await store.records(SPACE, '')).length).toBe(0)
+    expect(kinds(await store.append(SPACE, all, { records }))).toEqual(['appended', 'gap'])
+    expect((await store.records(SPACE, '')).length).toBe(1)
+    expect(kinds(await store.append(SPACE, [history[3]], { behindDamage: true }))).toEqual(['appended'])
+    expect(await store.vector(SPACE)).toEqual(
+      new Map([
+        [ann.device, 1],
+        [bob.device, 1],
+      ]),
+    )
+    expect(kinds(await store.append(SPACE, [history[1], history[4]]))).toEqual(['appended', 'appended'])
+    expect((await store.vector(SPACE)).get(ann.device)).toBe(5)
+  })
+
+  it('an undone call heals nothing', async () => {
+    const history = makeTestHistory(ann, [1, 1])
+    await store.append(SPACE, history)
+    await damage(history[1])
+    await pagedAfter(wide)
+    const strange = makeTestHistory(bob, [1, 1])[1]
+    const outcomes = await store.append(SPACE, [history[1], strange], { allOrNothing: true })
+    expect(kinds(outcomes)).toEqual(['undone', 'gap'])
+    expect(store.damaged(SPACE)).toHaveLength(1)
+    expect(kinds(await store.append(SPACE, [history[1]]))).toEqual(['appended'])
+    expect(store.damaged(SPACE)).toEqual([])
+  })
+
+  it('the same ops sealed otherwise do not count as held while they are hidden', async () => {
+    const history = makeTestHistory(ann, [1, 1, 1])
+    await store.append(SPACE, history)
+    await damage(history[1])
+    await pagedAfter(wide)
+    const wider = makeTestBatch(ann, { previous: history[0], toSeq: 3, chainAfter: history[2].chainAfter })
+    expect(await store.append(SPACE, [wider])).toEqual([{ kind: 'gap', have: 1 }])
+  })
+
+  it('with children: they are hidden with it, under names that a later fork gives too', async () => {
+    const history = makeTestHistory(ann, [1, 1, 1, 1])
+    const left = makeTestHistory(ann, [1, 1], history[1], 'left')
+    await store.append(SPACE, [...history, ...left])
+    await damage(history[1])
+    expect(await pagedAfter(wide)).toEqual(plain(history.slice(0, 1)))
+    expect(await pagedAbove(wide)).toEqual(plain(history.slice(0, 1)))
+    expect(await store.vector(SPACE)).toEqual(new Map([[ann.device, 1]]))
+    // A sibling of the damaged one itself: what is hidden has another name from now on.
+    const sibling = makeTestHistory(ann, [1, 1], history[0], 'sibling')
+    expect(await store.append(SPACE, sibling)).toMatchObject([
+      { kind: 'appended', isSplit: true },
+      { kind: 'appended' },
+    ])
+    expect(await pagedAfter(wide)).toEqual(plain([history[0], ...sibling]))
+    expect(await pagedAbove({ batches: 1, bytes: 1 })).toEqual(plain([history[0], ...sibling]))
+    expect([...(await store.vector(SPACE)).values()].sort()).toEqual([1, 3])
+    expect(found()).toBe(1)
+    const outcomes = await store.append(SPACE, [...history, ...left])
+    expect(kinds(outcomes)).toEqual(['duplicate', 'appended', 'duplicate', 'duplicate', 'duplicate', 'duplicate'])
+    expect(await snapshot(store, SPACE)).toEqual(await snapshot(plainStore, SPACE))
+    expect([found(), healed()]).toEqual([1, 1])
+  })
+
+  it('what another process forked or took in meanwhile is judged by what it goes on from', async () => {
+    const history = makeTestHistory(ann, [1, 1, 1])
+    const others = makeTestHistory(bob, [1, 1])
+    await store.append(SPACE, history)
+    await damage(history[1])
+    await pagedAfter(wide)
+    const fork = makeTestHistory(ann, [1], history[2], 'fork')
+    const next = makeTestHistory(ann, [1], history[2])
+    const sibling = makeTestHistory(ann, [1], history[0], 'sibling')
+    await plainStore.append(SPACE, [...others, ...next, ...fork, ...sibling])
+    expect(await pagedAfter(wide)).toEqual(plain([history[0], ...others, ...sibling]))
+    await damage(others[1])
+    expect(await pagedAbove(wide)).toEqual(plain([history[0], others[0], ...sibling]))
+    expect(store.damaged(SPACE)).toHaveLength(2)
+    expect(await store.replace(SPACE, others[1])).toBe(true)
+    expect(await store.replace(SPACE, history[1])).toBe(true)
+    expect(await snapshot(store, SPACE)).toEqual(await snapshot(plainStore, SPACE))
+  })
+
+  it('of one space hides nothing of another, and what is not a batch goes through', async () => {
+    const elsewhere = makeTestHistory(makeTestDevice('elsewhere', 'ann'), [1, 1])
+    const history = makeTestHistory(ann, [1])
+    await store.append(SPACE, history)
+    await store.append('elsewhere', elsewhere)
+    await damage(history[0])
+    expect(await pagedAfter(wide)).toEqual([])
+    expect((await store.vector('elsewhere')).size).toBe(1)
+    expect(store.damaged('elsewhere')).toEqual([])
+    expect(await store.certificate(SPACE, ann.device)).toEqual(ann.certificate)
+    await store.append(SPACE, [], { records: [{ key: 'key', value: new Uint8Array(1) }] })
+    expect(await store.records(SPACE, '')).toHaveLength(1)
+    await expect(store.readAfter(SPACE, { position: 9, tag: new Uint8Array(16) }, wide)).rejects.toMatchObject({
+      code: 'BASE_MISMATCH',
+    })
+  })
+})
+
+describe('any tree, any damage, healed in any order', () => {
+  /** Each batch goes on from one before it in the list (or from nothing), of two devices. */
+  const trees = fc.array(fc.record({ device: fc.nat(1), parent: fc.nat(20), length: fc.integer({ min: 1, max: 3 }) }), {
+    minLength: 1,
+    maxLength: 14,
+  })
+
+  const grow = (nodes: readonly { device: number; parent: number; length: number }[]) => {
+    const batches: TestBatch[] = []
+    const parents: (number | undefined)[] = []
+    nodes.forEach(({ device, parent, length }, index) => {
+      const author = [ann, bob][device]
+      const own = batches.flatMap(({ header }, at) => (header.device === author.device ? [at] : []))
+      const at = own.length === 0 || parent === 20 ? undefined : own[parent % own.length]
+      const previous = at === undefined ? undefined : batches[at]
+      batches.push(makeTestHistory(author, [length], previous, index)[0])
+      parents.push(at)
+    })
+    return { batches, parents }
+  }
+
+  it('shows exactly what is whole from its beginning on, and in the end everything', async () => {
+    const batchNumbers = fc.array(fc.nat(13), { maxLength: 6 })
+    const property = fc.asyncProperty(
+      trees,
+      batchNumbers,
+      fc.array(fc.nat(13), { maxLength: 20 }),
+      fc.integer({ min: 1, max: 4 }),
+      async (nodes, hit, order, size) => {
+        begin()
+        const { batches, parents } = grow(nodes)
+        await store.append(SPACE, batches)
+        const before = await snapshot(plainStore, SPACE)
+        const damaged = new Set(hit.map((index) => index % batches.length))
+        await damage(...[...damaged].map((index) => batches[index]))
+        const limit = { batches: size, bytes: wide.bytes }
+        const check = async (): Promise<void> => {
+          const isVisible = (index: number): boolean => {
+            const parent = parents[index]
+            return !damaged.has(index) && (parent === undefined || isVisible(parent))
+          }
+          const visible = batches.filter((_, index) => isVisible(index))
+          expect(await pagedAfter(limit)).toEqual(plain(visible))
+          expect(await pagedAbove(limit)).toEqual(plain(visible))
+          const tips = new Map<DeviceId, unknown>()
+          for (const [, branch, bytes] of before.batches) {
+            const batch = visible.find((shown) => equalBytes(shown.bytes, bytes))
+            if (batch !== undefined) tips.set(branch, { seq: batch.header.toSeq, tag: batch.header.tagAfter })
+          }
+          expect(await store.tips(SPACE)).toEqual(tips)
+        }
+        await check()
+        for (const index of [...order.map((index) => index % batches.length), ...batches.keys()]) {
+          const isHealed = damaged.has(index)
+          await store.append(SPACE, [batches[index]])
+          damaged.delete(index)
+          if (isHealed) await check()
+        }
+        expect(store.damaged()).toEqual([])
+        expect(await snapshot(store, SPACE)).toEqual(before)
+        expect(healed()).toBe(found())
+      },
+    )
+    await fc.assert(property, { numRuns: 150 })
+  })
+})
