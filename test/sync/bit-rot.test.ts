@@ -8,8 +8,10 @@ import {
   memoryStore,
   startCursor,
 } from '@driftlog/core'
+import { openReplica, webSocket } from '@driftlog/client'
+import { createServer, jwt, listen } from '@driftlog/server'
 import { afterEach, describe, expect, it } from 'vitest'
-import { type Device, hastyPorts, InProcess } from './in-process.ts'
+import { type Device, hastyPorts, InProcess, schema, secret, token } from './in-process.ts'
 import { retried } from './retried.ts'
 
 const SPACE = 'home'
@@ -169,6 +171,48 @@ describe('[LOG5 KEEP6] on a device', () => {
     await agree(a, b)
     expect(a.device.status).toMatchObject(quarantined)
   })
+})
+
+it('[LOG5] over sockets nobody has to ask: who is connected greets anew, pushes what rotted and pulls what is back', async () => {
+  const medium = memoryMedium()
+  const store = memoryStore(medium)
+  const lines: [string, object][] = []
+  const logger = {
+    debug: () => undefined,
+    info: (fields: object, message: string) => void lines.push([message, fields]),
+    warn: () => undefined,
+    error: (fields: object, message: string) => void lines.push([message, fields]),
+  }
+  const server = createServer({ store, auth: jwt({ secret }), ports: hastyPorts, logger })
+  const listening = await listen(server, { port: 0 })
+  const sites: Site[] = []
+  const connect = async (): Promise<Site> => {
+    const ownMedium = memoryMedium()
+    const own = memoryStore(ownMedium)
+    const transport = webSocket(listening.url, { token })
+    const device = await openReplica({ schema, space: SPACE, store: own, transport, ports: hastyPorts })
+    const opened = { medium: ownMedium, store: own, device }
+    sites.push(opened)
+    return opened
+  }
+  try {
+    const [a, b] = [await connect(), await connect()]
+    await write(a, 4, 'a')
+    await write(b, 2, 'b')
+    await expect.poll(() => a.device.digest() === b.device.digest()).toBe(true)
+    await a.device.sync()
+    const [first, second] = [await positionsOf(store, a.device.device), await positionsOf(store, b.device.device)]
+    damage(medium, first[0], first[2], second[1])
+    const c = await connect()
+    await expect.poll(() => c.device.digest() === a.device.digest(), { timeout: 10_000 }).toBe(true)
+    for (const { device } of sites) await expect.poll(() => device.status, { timeout: 10_000 }).toMatchObject(healthy)
+    // Named once each, and said when it was over.
+    expect(lines.filter(([message]) => message.includes('is damaged'))).toHaveLength(3)
+    expect(lines.filter(([message]) => message.includes('pushed again'))).toHaveLength(3)
+  } finally {
+    for (const { device } of sites) await device.close()
+    await listening.close()
+  }
 })
 
 describe('[LOG5] on the server', () => {

@@ -20,7 +20,7 @@ export const schema = defineSchema({
 
 export type Device = Replica<typeof schema>
 
-const secret = 'a secret of at least thirty-two characters'
+export const secret = 'a secret of at least thirty-two characters'
 
 export const token = (): Promise<string> =>
   mintToken({ secret, subject: 'test', spaces: { home: 'writer' }, expiresInSeconds: 600, nowMs: Date.now() })

@@ -12,9 +12,9 @@
  *   succeeds the replica is read-only and keeps everything in memory;
  * - KEEP3 `storedSeq` (own) and `stored()` (all) tell what is durable, never what is only in memory;
  * - KEEP4 once `close` was called nothing but its own last append is begun: no retry, no ingest, no reading;
+ * - KEEP5 whose device is found to be written elsewhere writes on under another (BR3), decided before anything else is stored;
  * - KEEP6 where damage is found in the store, or healed, the log is read anew, so that it holds what the store can give; who
- *   lacks something of what it wrote then, or of what it saw, writes on under another device;
- * - KEEP5 whose device is found to be written elsewhere writes on under another (BR3), decided before anything else is stored.
+ *   lacks something of what it wrote then, or of what it saw, writes on under another device.
  */
 import {
   type AppendOutcome,
