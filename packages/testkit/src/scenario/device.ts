@@ -63,13 +63,16 @@ export class ScenarioDevice<S extends Schema> {
     return this.replica.status
   }
 
-  /** Runs a mutation of the app and waits until it is stored. Answers what it returns, rejects with what it throws. */
+  /**
+   * Runs a mutation of the app and waits until it is stored. Answers what it returns; rejects with what it throws, and where
+   * it cannot be stored: it is shown then, and stored as soon as that is possible.
+   */
   mutate<T>(change: (tx: Tx<S>) => T): Promise<T> {
     return this.#stage.turn(async () => {
       await this.#host.open()
       this.#stage.tick()
       const { value, stored } = this.#host.mutate(change)
-      await this.#stage.settled(stored, `storing on ${this.name}`)
+      await this.#stage.settled(this.#orFails(stored), `storing on ${this.name}`)
       return value
     })
   }
@@ -139,6 +142,16 @@ export class ScenarioDevice<S extends Schema> {
     })
   }
 
+  /** The disk is full, fails at every call, or is slow, until `mendDisk`. The app turns read-only, as it would. */
+  breakDisk(how: 'full' | 'fails' | 'slow'): Promise<void> {
+    return this.#stage.turn(async () => this.#host.disk.begin(how, Number.MAX_SAFE_INTEGER, () => undefined))
+  }
+
+  /** It works again. The app finds out when it tries again, within a minute. */
+  mendDisk(): Promise<void> {
+    return this.#stage.turn(async () => this.#host.disk.heal())
+  }
+
   /** A copy of the disk as it is now. */
   backup(): Promise<Backup> {
     return this.#stage.turn(async () => ({ medium: await this.#host.disk.copy() }))
@@ -154,5 +167,15 @@ export class ScenarioDevice<S extends Schema> {
     return this.#stage.turn(async () =>
       reportOf(this.#host.schema, await openHistory(this.#stage, [this.#host.disk.durable])),
     )
+  }
+
+  /** Rejects as soon as the replica says that its storage fails. */
+  #orFails(stored: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const watching = this.replica.status$.subscribe(({ readOnly, error }) => {
+        if (readOnly) reject(new Error(`${this.name} could not store it: ${error?.code}, ${error?.message}`))
+      })
+      stored.then(resolve, reject).finally(() => watching.unsubscribe())
+    })
   }
 }

@@ -53,7 +53,8 @@ class Run<S extends Schema> {
     const latencyMs = this.#random.stream('latency').pick([[1, 20] as const, [20, 200] as const, [100, 2_000] as const])
     this.#stage = new Stage({ seed, simulator: { latencyMs, diskMs: [1, 20] }, onLine })
     const names = typeof devices === 'number' ? numbered(devices) : devices
-    this.#hosts = names.map((name) => new Host<S>(this.#stage, { name, schema, isRoundTrip: false }))
+    const transports = this.#random.stream('transports')
+    this.#hosts = names.map((name) => new Host<S>(this.#stage, { name, schema, isRoundTrip: transports.chance(0.2) }))
   }
 
   async run(): Promise<Simulation<S>> {

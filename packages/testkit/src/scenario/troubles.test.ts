@@ -188,13 +188,25 @@ describe('a scenario', () => {
     `)
   })
 
-  it('says what stands in the way where devices cannot come together', async () => {
+  it('refuses names that there are not, and those that it has itself', async () => {
+    const s = await scenario({ schema, devices: ['ana', 'ben'] })
+    await expect(s.sync('nobody')).rejects.toThrow('no device nobody: there are ana, ben')
+    expect(() => s.add('ana')).toThrow('there is a device ana already')
+    await expect(scenario({ schema, devices: ['sync'] })).rejects.toThrow('a device cannot be called sync')
+  })
+
+  it('shows what a full disk does to an app, and what stands in the way of syncing', async () => {
     const s = await scenario({ schema, devices: ['ana', 'ben'] })
     await s.sync()
-    const older = await s.server.backup()
-    expect(older).toBeDefined()
-    await expect(s.sync('nobody')).rejects.toThrow('no device nobody: there are ana, ben')
-    await expect(scenario({ schema, devices: ['sync'] })).rejects.toThrow('a device cannot be called sync')
+    await s.ana.breakDisk('full')
+    const insert = s.ana.mutate((tx) => tx.tasks.insert({ id: 'milk', title: 'Milk' }))
+    await expect(insert).rejects.toThrow('ana could not store it: STORAGE_FULL')
+    expect(await s.ana.rows('tasks')).toHaveLength(1)
+    await expect(s.sync()).rejects.toThrow(/within an hour\n {2}ana is error, .*1 to store.*STORAGE_FULL/)
+    await s.ana.mendDisk()
+    await s.sync()
+    await s.expectSame()
+    expect(await s.ben.rows('tasks')).toHaveLength(1)
   })
 
   it('loses nothing that was stored when the power fails, and does in order what is asked for, awaited or not', async () => {
