@@ -47,7 +47,7 @@ export const protocolBugs: readonly PlantedBug[] = [
     file: push,
     find: '// SYNC15: the server lost what it had.\n      part(draft, branch, refusal)',
     replace: 'setAside(draft, refusal)',
-    options: { weights: { serverRollback: 2, serverDiskFails: 2, serverCrash: 1 } },
+    options: { weights: { serverRollback: 3, serverDiskFails: 1 }, roundTrips: 1 },
   },
   {
     name: 'failed-outbox-forgotten',
@@ -166,6 +166,6 @@ export const protocolBugs: readonly PlantedBug[] = [
     file: server,
     find: 'batches.filter(({ position }) => !own.has(position))',
     replace: 'batches.filter(({ position }) => own.size === 0 || position > Math.max(...own))',
-    options: { roundTrips: 0 },
+    options: { roundTrips: 0, ops: 200, burst: 1, latencyMs: [100, 500] },
   },
 ]
