@@ -201,7 +201,7 @@ describe('a damaged batch', () => {
     ])
     expect(await pagedAfter(wide)).toEqual(plain([history[0], ...sibling]))
     expect(await pagedAbove({ batches: 1, bytes: 1 })).toEqual(plain([history[0], ...sibling]))
-    expect([...(await store.vector(SPACE)).values()].sort()).toEqual([1, 3])
+    expect(new Set((await store.vector(SPACE)).values())).toEqual(new Set([1, 3]))
     expect(found()).toBe(1)
     const outcomes = await store.append(SPACE, [...history, ...left])
     expect(kinds(outcomes)).toEqual(['duplicate', 'appended', 'duplicate', 'duplicate', 'duplicate', 'duplicate'])

@@ -81,9 +81,7 @@ export class SessionDriver {
     } catch (error) {
       // A bug. This session ends; the others and the process go on.
       this.#context.logger.error({ error: String(error), space: this.#context.space }, 'a session failed')
-      this.#context.send(refusal('UNAVAILABLE'))
-      this.close()
-      this.#context.closed('UNAVAILABLE')
+      this.#end()
     } finally {
       this.#isStepping = false
     }
@@ -96,6 +94,12 @@ export class SessionDriver {
       this.#onSettled = resolve
       if (this.#isClosed || (this.#session.job === undefined && this.#session.queue.length === 0)) resolve()
     })
+  }
+
+  #end(): void {
+    this.#context.send(refusal('UNAVAILABLE'))
+    this.close()
+    this.#context.closed('UNAVAILABLE')
   }
 
   close(): void {
@@ -165,13 +169,14 @@ export class SessionDriver {
     return new Set(store.damaged(space).map(({ position }) => position))
   }
 
-  /** What was found damaged only now is missing in the page, though the device was told that it is here: it greets anew. */
+  /**
+   * What was found damaged only now is missing in the page, though the device was told that it is here: the session ends, so
+   * that it greets anew. A pull that is refused would be tried again with the old tips in mind.
+   */
   async #page(read: () => Promise<BatchPage>): Promise<ServerInput> {
     const known = this.#known ?? this.#damaged()
     const page = await read()
-    if ([...this.#damaged()].some((position) => !known.has(position))) {
-      return { kind: 'storeFailed', code: 'STORAGE_DAMAGED' }
-    }
+    if (!this.#isClosed && [...this.#damaged()].some((position) => !known.has(position))) this.#end()
     return { kind: 'pageRead', page }
   }
 
