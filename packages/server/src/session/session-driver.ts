@@ -136,11 +136,13 @@ export class SessionDriver {
         case 'authorize':
           return await this.#authorize(effect.token ?? this.#context.token)
         case 'look': {
-          // SYNC10: the end first, so that the tips hold all up to it.
+          // Before the tips: it reads, and what it finds damaged they must not tell of.
+          const cursorValid = await this.#isValid(effect.cursor)
           this.#known = this.#damaged()
+          // SYNC10: the end first, so that the tips hold all up to it.
           const end = await store.end(space)
           const tips = await store.tips(space)
-          return { kind: 'looked', end, tips, cursorValid: await this.#isValid(effect.cursor) }
+          return { kind: 'looked', end, tips, cursorValid }
         }
         case 'readAdmission':
           return await this.#readAdmission(effect)
