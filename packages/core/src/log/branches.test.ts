@@ -91,7 +91,10 @@ const votes = ({ projector }: Replica): number => {
   return total
 }
 
-const vectorText = (vector: ReadonlyMap<DeviceId, number>): string => Array.from(vector, (entry) => entry.join(' ')).sort().join()
+const vectorText = (vector: ReadonlyMap<DeviceId, number>): string =>
+  Array.from(vector, (entry) => entry.join(' '))
+    .sort()
+    .join()
 
 describe('branches', () => {
   beforeAll(cryptoReady)
