@@ -16,6 +16,8 @@ export class SimulatedProcess {
   readonly #kernel: Kernel
   #isAlive = true
   #sleepsUntilMs = 0
+  /** What was due while it slept. */
+  readonly #sleepers = new Set<() => void>()
   #callsLeft = Number.POSITIVE_INFINITY
   #onLastCall: () => void = () => undefined
   readonly #endings: (() => void)[] = []
@@ -67,14 +69,28 @@ export class SimulatedProcess {
 
   /** Runs something in this process after a while: not before it wakes, and not if it has ended. */
   later(delayMs: number, run: () => void): () => void {
+    let isCancelled = false
     const wake = (): void => {
       if (!this.#isAlive) return
       const asleepMs = this.#sleepsUntilMs - this.#kernel.time.nowMs
-      if (asleepMs > 0) cancel = this.#kernel.time.after(asleepMs, wake)
-      else run()
+      if (asleepMs > 0) {
+        const wakeEarlier = (): void => {
+          if (isCancelled) return
+          cancel()
+          cancel = this.#kernel.time.after(0, wake)
+        }
+        this.#sleepers.add(wakeEarlier)
+        cancel = this.#kernel.time.after(asleepMs, () => {
+          this.#sleepers.delete(wakeEarlier)
+          wake()
+        })
+      } else run()
     }
     let cancel = this.#kernel.time.after(delayMs, wake)
-    return () => cancel()
+    return () => {
+      isCancelled = true
+      cancel()
+    }
   }
 
   sleep(forMs: number): void {
@@ -84,6 +100,9 @@ export class SimulatedProcess {
   /** Wakes it, and takes back the limit. */
   heal(): void {
     this.#sleepsUntilMs = 0
+    // In the order in which they were due: else a later frame would overtake those that came in its sleep.
+    for (const wakeEarlier of this.#sleepers) wakeEarlier()
+    this.#sleepers.clear()
     this.#callsLeft = Number.POSITIVE_INFINITY
   }
 
