@@ -145,14 +145,6 @@ export const protocolBugs: readonly PlantedBug[] = [
     options: { roundTrips: 0 },
   },
   {
-    name: 'between-answer-and-watch',
-    rule: 'SYNC11',
-    file: server,
-    find: '// Between the answer and the watch something may have come in.\n  state.hasChanged = true',
-    replace: '',
-    options: { roundTrips: 0, weights: { cut: 3, serverDiskSlow: 2 }, faults: 30 },
-  },
-  {
     name: 'end-read-after-the-tips',
     rule: 'SYNC10',
     file: 'packages/server/src/session/session-driver.ts',

@@ -99,4 +99,21 @@ export const unnoticedBugs: readonly UnnoticedBug[] = [
     replace: 'if (false) {',
     options: { weights: { serverRollback: 3 }, ops: 200, burst: 1, faults: 20, roundTrips: 1 },
   },
+  {
+    name: 'between-answer-and-watch',
+    why: 'whatever comes next wakes the session; it takes silence after a push between the answer and the watch',
+    rule: 'SYNC11',
+    file: 'packages/core/src/protocol/server-session.ts',
+    find: '// Between the answer and the watch something may have come in.\n  state.hasChanged = true',
+    replace: '',
+    options: {
+      roundTrips: 0,
+      weights: { cut: 3, serverDiskSlow: 3 },
+      faults: 40,
+      ops: 200,
+      burst: 1,
+      diskMs: [1, 20],
+      latencyMs: [1, 20],
+    },
+  },
 ]
