@@ -303,14 +303,14 @@ export class Keeper {
           allOrNothing: true,
         })
       let outcomes = await append()
-      if (outcomes.some(isRefusal)) {
-        // Every refusal is told at once, and a refused batch makes no difference to how the others are judged.
+      // More than once where something is hidden by damage: what goes on from a gap is refused only after it.
+      while (outcomes.some(isRefusal)) {
+        // A refused batch makes no difference to how the others are judged.
         const all = outcomes
         const tree = this.tree()
         all.forEach((outcome, index) => refused.push(...this.#refusalsOf(checked[index].batch, outcome, tree)))
         checked = checked.filter((_, index) => !isRefusal(all[index]))
         outcomes = await append()
-        if (outcomes.some(isRefusal)) throw new DriftlogError('STORAGE_FAILED', 'another process writes the same ops')
       }
       // What was kept for the next append is older than what this one has stored.
       if (refused.length === 0 && cursor !== undefined) this.#records.delete(cursorRecord(cursor).key)
