@@ -20,13 +20,11 @@ const found: readonly Found[] = [
     what: 'of a server that was rolled back twice the second time was taken for no progress, and what it lost never sent (SYNC15)',
     schedule:
       '58&weights=serverRollback:3,serverDiskFails:2,cut:2&devices=3&faultsMs=60000&healMs=600000&ops=120&burst=1&faults=25&tabs=1&olderSchemas=0&skewMs=0&keep=6-7,9,40,42,133,142',
-    isOpen: true,
   },
   {
     what: 'a server that lost the same ops again and again was given them once only (SYNC15)',
     schedule:
       '71&weights=serverRollback:3,serverDiskFails:2,cut:2&devices=3&faultsMs=60000&healMs=600000&ops=120&burst=1&faults=25&tabs=1&olderSchemas=0&skewMs=0&keep=86-88,90,92,99,101,109,112-113,116-118,133,147-148',
-    isOpen: true,
   },
 ]
 

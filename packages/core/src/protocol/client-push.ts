@@ -107,6 +107,8 @@ const acknowledge = (draft: Draft, ranges: readonly BranchRange[]): void => {
   state.pushFault = undefined
   state.window = Math.min(MAX_WINDOW, state.window * 2)
   const branches = new Set(ranges.map(({ branch }) => branch))
+  // Whoever loses them again is asked anew where the two part: that is another loss, and no want of progress.
+  if (state.parted.size > 0) state.parted = new Map([...state.parted].filter(([branch]) => !branches.has(branch)))
   if ([...branches].some((branch) => state.refused.has(branch))) {
     state.refused = new Map([...state.refused].filter(([branch]) => !branches.has(branch)))
     // What saw it may follow now.
@@ -149,7 +151,6 @@ const judge = (draft: Draft, range: BranchRange, outcome: PushOutcome): void => 
     case 'CLOCK_AHEAD':
       // The server's time passes the stamp one day; a clock that is only somewhat fast heals without anyone's doing.
       setAside(draft, refusal)
-      if (!state.timers.has('clockRetry')) draft.startTimer('clockRetry', state.timing.backoffMostMs)
       return
     default:
       setAside(draft, refusal)

@@ -285,9 +285,9 @@ describe('pushing', () => {
     machine.effects = []
     machine.refuse(id, 'CLOCK_AHEAD', { serverTimeMs: 5 })
     expect(machine.status.refused).toMatchObject([{ device: ann, code: 'CLOCK_AHEAD' }])
-    expect(machine.take('startTimer').map(({ name }) => name)).toContain('clockRetry')
+    expect(machine.take('startTimer').map(({ name }) => name)).toContain('asideRetry')
     machine.effects = []
-    machine.input({ kind: 'timer', name: 'clockRetry' })
+    machine.input({ kind: 'timer', name: 'asideRetry' })
     machine.outbox(batchOf(ann, 1))
     const push = machine.sent().find(({ type }) => type === 'push')
     machine.hear({ type: 'pushed', id: push?.type === 'push' ? push.id : 0, outcomes: [{ kind: 'appended' }] })

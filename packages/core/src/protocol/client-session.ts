@@ -42,7 +42,7 @@ import {
   tryRefusedAgain,
 } from './client-push.ts'
 import { fail, faultOf, goOffline, greet, isConnectedPhase, renamed, welcomed } from './client-connection.ts'
-import { type ClientSession, Draft } from './client-state.ts'
+import { type ClientSession, Draft, MENDING } from './client-state.ts'
 import type { ClientEffect, ClientInput, SessionStatus, TimerName } from './client-types.ts'
 import type { Refused, ServerMessage } from './messages.ts'
 
@@ -184,9 +184,9 @@ const timerFired = (draft: Draft, name: TimerName): void => {
     case 'gapRetry':
       pullAgain(draft)
       break
-    case 'clockRetry':
+    case 'asideRetry':
       for (const { branch, code } of draft.state.refused.values()) {
-        if (code === 'CLOCK_AHEAD') tryRefusedAgain(draft, branch)
+        if (MENDING.has(code)) tryRefusedAgain(draft, branch)
       }
       break
     case 'backoff':

@@ -259,8 +259,16 @@ export const raised = (vector: VersionVector, entries: Iterable<TakenBranch>): V
   return copy ?? vector
 }
 
-/** SYNC16: this branch stays as it is until the next connection or `retryRefused`; the others go on. */
-export const setAside = ({ state }: Draft, { branch, device, code, details }: RefusedBranch): void => {
+/** What time, or somebody else, may mend. */
+export const MENDING: ReadonlySet<ErrorCode> = new Set(['CLOCK_AHEAD', 'GAP', 'FORK'])
+
+/**
+ * SYNC16: this branch stays as it is until the next connection, `retryRefused` or, where it may mend, the next minute; the
+ * others go on.
+ */
+export const setAside = (draft: Draft, { branch, device, code, details }: RefusedBranch): void => {
+  const { state } = draft
+  if (MENDING.has(code) && !state.timers.has('asideRetry')) draft.startTimer('asideRetry', state.timing.backoffMostMs)
   state.refused = new Map([...state.refused, [branch, { branch, device, code, details, isSetAside: true }]])
   // What is being read may have seen it, and would be pushed without it.
   if (state.reading !== undefined) state.rewind = true

@@ -38,7 +38,7 @@ export interface ClientTiming {
   readonly pollMs: number
 }
 
-export type TimerName = 'backoff' | 'watchdog' | 'ping' | 'poll' | 'pushRetry' | 'pullRetry' | 'gapRetry' | 'clockRetry'
+export type TimerName = 'backoff' | 'watchdog' | 'ping' | 'poll' | 'pushRetry' | 'pullRetry' | 'gapRetry' | 'asideRetry'
 
 export type ClientInput =
   /** The app wants to sync (also: "the network is back, try now"). The machine starts offline. */
