@@ -8,6 +8,7 @@ import {
   EXCHANGE_CONTENT_TYPE,
   isErrorCode,
   MAX_EXCHANGE_BYTES,
+  type ServerMessage,
 } from '@driftlog/core'
 import { checkToken } from './token.ts'
 import type { Connection, TokenSource, Transport, TransportEvents } from './transport.ts'
@@ -37,11 +38,11 @@ const connect = (url: string, space: string, options: HttpOptions, events: Trans
   const abort = new AbortController()
   // One exchange after the other: what a message means can depend on the answers before it.
   let tail = Promise.resolve()
-  const exchange = async (messages: readonly ClientMessage[]): Promise<void> => {
-    if (abort.signal.aborted) return
+  const exchange = async (messages: readonly ClientMessage[]): Promise<readonly ServerMessage[]> => {
+    if (abort.signal.aborted) return []
     const opened = messages[0].type === 'hello' ? messages : [bareHello(space), ...messages]
     const token = checkToken(await options.token())
-    if (abort.signal.aborted) return
+    if (abort.signal.aborted) return []
     const response = await (options.fetch ?? fetch)(url, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': EXCHANGE_CONTENT_TYPE },
@@ -49,7 +50,9 @@ const connect = (url: string, space: string, options: HttpOptions, events: Trans
       signal: abort.signal,
     })
     if (!response.ok || response.headers.get('content-type') !== EXCHANGE_CONTENT_TYPE) throw await refusalOf(response)
-    const answers = decodeServerExchange(await readBody(response, MAX_EXCHANGE_BYTES))
+    return decodeServerExchange(await readBody(response, MAX_EXCHANGE_BYTES))
+  }
+  const deliver = (answers: readonly ServerMessage[]): void => {
     for (const answer of answers) if (!abort.signal.aborted) events.message(answer)
   }
   queueMicrotask(() => {
@@ -57,13 +60,13 @@ const connect = (url: string, space: string, options: HttpOptions, events: Trans
   })
   return {
     send(messages) {
-      tail = tail
-        .then(() => exchange(messages))
-        .catch((error: unknown) => {
-          if (abort.signal.aborted) return
-          abort.abort()
-          events.closed(failureOf(error))
-        })
+      const failed = (error: unknown): void => {
+        if (abort.signal.aborted) return
+        abort.abort()
+        events.closed(failureOf(error))
+      }
+      // What fails in `deliver` is a bug, and must not pass for a bad connection.
+      tail = tail.then(() => exchange(messages)).then(deliver, failed)
     },
     close() {
       abort.abort()

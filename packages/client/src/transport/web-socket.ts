@@ -1,4 +1,4 @@
-import { decodeServerFrame, DriftlogError, encodeFrame } from '@driftlog/core'
+import { decodeServerFrame, DriftlogError, encodeFrame, type ServerMessage } from '@driftlog/core'
 import { checkToken } from './token.ts'
 import type { Connection, TokenSource, Transport, TransportEvents } from './transport.ts'
 import { failureOf, spaceUrl } from './url.ts'
@@ -43,12 +43,16 @@ const connect = (url: string, options: WebSocketOptions, events: TransportEvents
     }
     socket.onmessage = ({ data }) => {
       if (done) return
+      let message: ServerMessage
       try {
         if (typeof data === 'string') throw new DriftlogError('MALFORMED', 'a text frame')
-        events.message(decodeServerFrame(new Uint8Array(data as ArrayBuffer)))
+        message = decodeServerFrame(new Uint8Array(data as ArrayBuffer))
       } catch (error) {
         finish(failureOf(error))
+        return
       }
+      // Outside: what fails in there is a bug, and must not pass for a bad connection.
+      events.message(message)
     }
     socket.onclose = () => finish()
     // The close event follows and says all that a page may know.
