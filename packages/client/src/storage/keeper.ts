@@ -19,11 +19,13 @@
 import {
   type AppendOutcome,
   type Batch,
+  type BatchHeader,
   branchesInTheWay,
   type CheckedBatch,
   type Cursor,
   type DeviceId,
   DriftlogError,
+  equalBytes,
   type Hlc,
   isRefusal,
   type LocalTree,
@@ -483,7 +485,8 @@ export class Keeper {
   /** What is held above `above`. */
   outbox(above: VersionVector, limit: PageLimit, setAside: VersionVector = new Map()): Promise<Outbox> {
     return this.#enqueue(async () => {
-      const found = await readOutbox(this.#options, { above, limit, setAside })
+      const isDurable = (header: BatchHeader): boolean => !this.#unstored.some((own) => isSameEnd(own.header, header))
+      const found = await readOutbox(this.#options, { above, limit, setAside, isDurable })
       await this.#rebuildIfNeeded()
       return found
     })
@@ -514,6 +517,9 @@ const batchesOf = (checked: readonly CheckedBatch[]): Batch[] => checked.map(({ 
 /** Whether a log holds what a batch goes on from. */
 const isJoined = (log: OpLog, { header: { device, fromSeq, tagBefore } }: Batch): boolean =>
   fromSeq === 1 || log.branchAt(device, fromSeq - 1, tagBefore) !== undefined
+
+const isSameEnd = (a: BatchHeader, b: BatchHeader): boolean =>
+  a.device === b.device && a.toSeq === b.toSeq && equalBytes(a.tagAfter, b.tagAfter)
 
 const isElsewhere = (outcome: AppendOutcome, branch: DeviceId | undefined): boolean =>
   (outcome.kind === 'appended' || outcome.kind === 'duplicate') && outcome.branch !== branch
