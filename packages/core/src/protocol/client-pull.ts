@@ -109,8 +109,12 @@ const ingest = (draft: Draft): void => {
 
 export const pageCame = (draft: Draft, page: Page): void => {
   const { state } = draft
-  if (state.phase !== 'open') return
   const isAnswer = page.id !== undefined
+  if (state.phase !== 'open') {
+    // It has overtaken the welcome, and will not come again: what it brought is asked for.
+    if (!isAnswer && state.phase === 'greeting') state.refreshWanted = true
+    return
+  }
   // A duplicate of an answer, or the answer to a question that was dropped.
   if (isAnswer && page.id !== state.pull) return
   if (isAnswer) {
