@@ -33,7 +33,7 @@ export const answerClient = async (client: SimClient, effect: ClientQuestion): P
   switch (effect.kind) {
     case 'place': {
       const tree = treeOf(await allOf(store))
-      return { kind: 'placed', request, ...placeTips(decodeTips(effect.tips), tree, client.device.device) }
+      return { kind: 'placed', request, ...placeTips(decodeTips(effect.tips), tree, new Set([client.device.device])) }
     }
     case 'readPoints': {
       const points = pointsOf(treeOf(await allOf(store)), effect, FEW_POINTS)

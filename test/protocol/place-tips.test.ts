@@ -19,7 +19,11 @@ import { allOf, contents, SPACE, storeOf, treeOf } from './stores.ts'
 beforeAll(cryptoReady)
 
 const place = async (server: BatchStore, local: BatchStore, own?: DeviceId) =>
-  placeTips(decodeTips(encodeTips(await server.tips(SPACE))), treeOf(await allOf(local)), own)
+  placeTips(
+    decodeTips(encodeTips(await server.tips(SPACE))),
+    treeOf(await allOf(local)),
+    new Set(own === undefined ? [] : [own]),
+  )
 
 /** Histories of two devices that fork wherever the numbers say. */
 const forest = (forks: readonly number[]): { batches: TestBatch[]; devices: TestDevice[] } => {

@@ -22,7 +22,7 @@ import { ReplicaState } from './state/replica-state.ts'
 import { loadBookmarks } from './storage/bookmarks.ts'
 import { loadIdentity, type RenewedIdentity, renewIdentity } from './storage/identity.ts'
 import { Keeper } from './storage/keeper.ts'
-import { lacksOwn, readStore } from './storage/read-store.ts'
+import { mustNotWrite, readStore } from './storage/read-store.ts'
 import { SyncEngine } from './sync/engine.ts'
 import type { Transport } from './transport/transport.ts'
 
@@ -63,11 +63,12 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
     const identity = await loadIdentity(store, space, slot, ports.random)
     const { highWater, clockOffsetMs, cursor, acknowledged } = await loadBookmarks(store, space, identity.device)
     const { log, projector, end: read } = stored
-    const isForked = log.branchesOf(identity.device).some((branch) => branch !== identity.device)
-    const isDamaged = await lacksOwn(store, space, stored, identity.device)
-    if (!isForked && !isDamaged) expectOwnShown(log, projector, identity.device)
-    const writes = isForked || isDamaged ? await takeOn(store, space, await renew()) : identity
-    const state = new ReplicaState({ log, projector, writer: new Writer(writes, log, projector, highWater) })
+    const isToRenew = await mustNotWrite(store, space, stored, identity.device)
+    if (!isToRenew) expectOwnShown(log, projector, identity.device)
+    const writes = isToRenew ? await takeOn(store, space, await renew()) : identity
+    // What another device stamped is in what is projected.
+    const writer = new Writer(writes, log, projector, isToRenew ? 0 : highWater)
+    const state = new ReplicaState({ log, projector, writer })
     const keeper = new Keeper({ store, space, timers: ports.timers, state, read, renew })
     keeper.begin()
     const tables = new LiveTables({ schema, cells: projector.cells, openDatabase: () => openSqlJs(options.sqlJs) })

@@ -77,6 +77,7 @@ export class Replica<S extends Schema> {
   readonly #board: StatusBoard
   #isMutating = false
   #isSettingClock = false
+  readonly #statedShifts = new Map<string, number>()
   #closing: Promise<void> | undefined
 
   /** Use `openReplica`. */
@@ -113,7 +114,7 @@ export class Replica<S extends Schema> {
     engine?.status$.subscribe(({ refused }) => {
       if (this.#isSettingClock || !refused.some(({ code }) => code === 'CLOCK_AHEAD')) return
       this.#isSettingClock = true
-      clockAhead(parts, refused, engine.acknowledged$.value)
+      clockAhead({ ...parts, statedShifts: this.#statedShifts }, refused, engine.acknowledged$.value)
         // The store failed or the replica closes: the server refuses again, and it is tried again.
         .catch((error: unknown) => keeper.failed(error))
         .finally(() => {

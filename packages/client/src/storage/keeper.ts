@@ -46,7 +46,7 @@ import type { ReplicaState } from '../state/replica-state.ts'
 import { clockRecord, cursorRecord } from './bookmarks.ts'
 import type { RenewedIdentity } from './identity.ts'
 import { localTree } from './local-tree.ts'
-import { lacksOwn, LOAD_PAGE, readStore } from './read-store.ts'
+import { mustNotWrite, LOAD_PAGE, readStore } from './read-store.ts'
 import { type Outbox, readOutbox } from './outbox.ts'
 import { Retry } from './retry.ts'
 
@@ -96,6 +96,7 @@ export class Keeper {
   #readQueued = false
   /** Set from when the log does not fit the store any more until it was read anew. */
   #rebuild: Rebuild | undefined
+  readonly #ownDevices = new Set<DeviceId>()
   /** Devices of which something can never be taken in (what they signed does not decode), and why. */
   readonly #ended = new Map<DeviceId, DriftlogError['code']>()
   #stopWatching: (() => void) | undefined
@@ -131,6 +132,11 @@ export class Keeper {
     this.#stopWatching = store.watch(space, () => this.#queueRead())
     // What another tab stored between the reading of the store and now.
     this.#queueRead()
+  }
+
+  /** The devices that were written as since the opening. */
+  get ownDevices(): ReadonlySet<DeviceId> {
+    return this.#ownDevices.add(this.#device)
   }
 
   /** The device that is written as. */
@@ -199,7 +205,8 @@ export class Keeper {
     this.#enqueue(async () => {
       this.#flushQueued = false
       await this.#flush()
-      await this.#rebuildIfNeeded()
+      // Everything is stored: what fails now is a reading.
+      await this.#rebuildIfNeeded().catch((error: unknown) => this.#readFailed(error))
     }).catch((error: unknown) => this.#flushFailed(error))
   }
 
@@ -225,13 +232,16 @@ export class Keeper {
     const { writer } = this.#options.state
     if (writer.openCount === 0) return
     this.#unstored.push(...writer.seal())
-    this.keep(clockRecord(this.#device, writer.highest))
+    this.keep(clockRecord(this.#device, writer.ownHighest))
   }
 
   async #flush(): Promise<void> {
     const { store, space, state } = this.#options
     this.#seal()
-    if (this.#unstored.length === 0 && this.#records.size === 0) return
+    if (this.#unstored.length === 0 && this.#records.size === 0) {
+      this.#flushed()
+      return
+    }
     const batches = this.#unstored
     const records = this.#records
     this.#records = new Map()
@@ -258,9 +268,13 @@ export class Keeper {
       for (const [key, record] of records) if (!this.#records.has(key)) this.#records.set(key, record)
       throw error
     }
+    this.#flushed()
+    this.changes.next()
+  }
+
+  #flushed(): void {
     this.#flushRetry.reset()
     this.error = undefined
-    this.changes.next()
   }
 
   /** Moves our place in the store over own appends, so that they are not read back. */
@@ -350,7 +364,10 @@ export class Keeper {
     const ended = this.#ended.get(device)
     if (ended !== undefined) return [{ branch: device, device, code: ended, details: { have } }]
     if (outcome.kind === 'gap') return [{ branch: device, device, code: 'GAP', details: { have } }]
-    return branchesInTheWay(tree, header).map((branch) => ({ branch, device, code: 'FORK', details: { have } }))
+    const branches = branchesInTheWay(tree, header)
+    // The store has what the log has not: hidden by damage, or another tab's. Never left out without a name.
+    if (branches.length === 0) return [{ branch: device, device, code: 'GAP', details: { have } }]
+    return branches.map((branch) => ({ branch, device, code: 'FORK', details: { have } }))
   }
 
   #check(batches: readonly Batch[], refused: RefusedBranch[]): CheckedBatch[] {
@@ -366,8 +383,7 @@ export class Keeper {
         if (fromSeq > 1 && !certificates.has(device) && log.branchesOf(device).length === 0) {
           throw new DriftlogError('GAP', '', { have: 0 })
         }
-        const isKnown = log.holder(batch.header) !== undefined
-        checked.push(isKnown ? { batch, runs: [] } : log.check(batch, certificates.get(device)))
+        checked.push(log.check(batch, certificates.get(device)))
         if (certificate !== undefined) certificates.set(device, certificate)
       } catch (error) {
         if (!(error instanceof DriftlogError)) throw error
@@ -448,8 +464,8 @@ export class Keeper {
   async #readAnew(given: RenewedIdentity | undefined): Promise<void> {
     const { store, space, state } = this.#options
     const fresh = await readStore(store, space, state.projector)
-    const isLacking = given === undefined && (await lacksOwn(store, space, fresh, this.#device))
-    const renewed = isLacking ? await this.#takeOn() : given
+    const isToRenew = given === undefined && (await mustNotWrite(store, space, fresh, this.#device))
+    const renewed = isToRenew ? await this.#takeOn() : given
     // From here on nothing is awaited: what was written meanwhile comes along.
     this.#seal()
     for (const batch of this.#unstored) {
@@ -458,11 +474,13 @@ export class Keeper {
     }
     const { writer, log } = state
     const { device } = writer.identity
+    this.#ownDevices.add(device)
     const seq = log.heldSeq(device)
     if (renewed !== undefined && seq > 0)
       this.ends.next({ device, seq, tag: log.chain.tag(device, log.chain.last(device)) })
     const identity = renewed?.identity ?? writer.identity
-    const highest = renewed === undefined ? writer.highest : 0
+    const highest = renewed === undefined ? writer.ownHighest : 0
+    fresh.projector.cells.takeOver(state.projector.cells)
     this.#read = fresh.end
     this.#rebuild = undefined
     state.replace({ ...fresh, writer: new Writer(identity, fresh.log, fresh.projector, highest) })

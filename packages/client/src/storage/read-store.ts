@@ -34,17 +34,20 @@ export const readStore = async (store: BatchStore, space: string, before?: Proje
   // The shifts first: what they concern was stored before them.
   for (const { batch } of stored) log.addShifts(batch.header.shifts)
   for (const { batch, branch } of stored) log.receive(log.open(batch), branch)
-  projector.cells.settle()
   return { log, projector, end }
 }
 
-/** KEEP6: whether damage hides something that a device wrote, or something that it saw when it wrote. */
-export const lacksOwn = async (
+/**
+ * Whether a device must not write any more (BR3): it is written elsewhere too, or its stamps were shifted, so that those it
+ * would make now stand still; or damage hides something that it wrote, or that it saw when it wrote (KEEP6).
+ */
+export const mustNotWrite = async (
   store: QuarantiningStore,
   space: string,
   { log, projector }: ReadLog,
   device: DeviceId,
 ): Promise<boolean> => {
+  if (log.branchesOf(device).some((branch) => branch !== device) || projector.shiftOf(device) > 0) return true
   if (store.damaged(space).length === 0) return false
   return log.heldSeq(device) !== (projector.projected.get(device) ?? 0) || (await store.hides(space, device))
 }

@@ -4,6 +4,7 @@
  */
 import {
   type DeviceId,
+  HLC_EPOCH_MS,
   type Hlc,
   hlcFromMs,
   MAX_SHIFTS,
@@ -17,6 +18,9 @@ import type { ReplicaState } from '../state/replica-state.ts'
 import { clockOffsetRecord } from '../storage/bookmarks.ts'
 import type { Keeper } from '../storage/keeper.ts'
 
+/** A larger shift of the same run says something new only from so much on: clocks go on while it is asked for. */
+const NEWS = hlcFromMs(HLC_EPOCH_MS + 3_600_000)
+
 /** Stamps that are ahead by less will be admitted soon enough. */
 const WORTH_WAITING_MS = 5 * 60_000
 
@@ -24,11 +28,13 @@ export interface ClockAheadParts {
   readonly state: ReplicaState
   readonly keeper: Keeper
   readonly clock: CorrectedClock
+  /** Runs that were stated to be shifted, and how far they still were: what a shift does not help is left to time. */
+  readonly statedShifts: Map<string, Hlc>
 }
 
 /** `acknowledged`: what the server holds, by branch. */
 export const clockAhead = async (
-  { state, keeper, clock }: ClockAheadParts,
+  { state, keeper, clock, statedShifts }: ClockAheadParts,
   refused: readonly RefusedBranch[],
   acknowledged: VersionVector,
 ): Promise<void> => {
@@ -38,13 +44,25 @@ export const clockAhead = async (
   if (clock.setTo(serverTimeMs)) keeper.keep(clockOffsetRecord(clock.offsetMs))
   const now = hlcFromMs(serverTimeMs)
   // More of them, and the rest is refused again and stated next.
-  const branches = ahead.slice(0, MAX_SHIFTS).map(({ branch }) => branch)
-  if (!branches.some((branch) => isFarAhead(state, branch, serverTimeMs))) return
+  const branches = ahead
+    .map(({ branch }) => branch)
+    .filter((branch) => isFarAhead(state, branch, serverTimeMs))
+    .slice(0, MAX_SHIFTS)
+  if (branches.length === 0) return
   await keeper.stateShifts(() => ({
     hlc: now,
-    shifts: branches.flatMap((branch) => shiftOf(state, branch, serverTimeMs, seqOf(acknowledged, branch))),
+    shifts: branches
+      .flatMap((branch) => shiftOf(state, branch, serverTimeMs, seqOf(acknowledged, branch)))
+      .filter((shift) => isNews(statedShifts, shift)),
     records: [clockOffsetRecord(clock.offsetMs)],
   }))
+}
+
+const isNews = (stated: Map<string, Hlc>, { device, base, firstTag, shift }: Shift): boolean => {
+  const run = `${device}/${base}/${firstTag.join()}`
+  if (shift <= (stated.get(run) ?? 0) + NEWS) return false
+  stated.set(run, shift)
+  return true
 }
 
 const lastStamp = ({ projector: { ops } }: ReplicaState, branch: DeviceId): Hlc => {

@@ -190,9 +190,9 @@ export class SyncEngine {
   }
 
   #place({ request, tips }: ClientEffect & { kind: 'place' }): void {
-    const { keeper, state } = this.#options
+    const { keeper } = this.#options
     try {
-      const placed = placeTips(decodeTips(tips), keeper.tree(), state.writer.identity.device)
+      const placed = placeTips(decodeTips(tips), keeper.tree(), keeper.ownDevices)
       this.input({ kind: 'placed', request, ...placed })
     } catch (error) {
       this.#storeFailed(request, error)

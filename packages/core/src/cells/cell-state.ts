@@ -30,7 +30,8 @@ export class CellState {
   readonly ops: OpIndex
   readonly #tables = new Map<string, TableCells>()
   readonly #digest: CellDigest
-  #rowCount = 0
+  /** Shared with the state of which this one takes the place: no number stands for two rows. */
+  readonly #rowNumbers: { last: number }
   #before: CellState | undefined
   /** Registers with more than one concurrent value. */
   conflicts = 0
@@ -40,16 +41,25 @@ export class CellState {
     this.ops = ops
     this.#digest = new CellDigest(ops)
     this.#before = before
-    this.#rowCount = before?.rowCount ?? 0
+    this.#rowNumbers = before === undefined ? { last: 0 } : before.#rowNumbers
   }
 
-  get rowCount(): number {
-    return this.#rowCount
-  }
-
-  /** Nothing more of the state before is needed: all that it had is here. */
-  settle(): void {
+  /**
+   * Nothing more happens to the state of which this one takes the place: every row that it had is here too, under its number.
+   * One that is nothing here shows as gone.
+   */
+  takeOver(before: CellState): void {
     this.#before = undefined
+    for (const { name, rows } of before.tables()) {
+      const table = this.table(name)
+      for (const { id, number } of rows.values()) {
+        const row = this.row(table, id)
+        row.number = number
+        if (row.dirty) continue
+        row.dirty = true
+        table.dirty.push(row)
+      }
+    }
   }
 
   table(name: string): TableCells {
@@ -72,7 +82,7 @@ export class CellState {
       row = {
         table,
         id,
-        number: this.#before?.table(table.name).rows.get(id)?.number ?? ++this.#rowCount,
+        number: this.#before?.table(table.name).rows.get(id)?.number ?? ++this.#rowNumbers.last,
         values: [],
         refs: [],
         touches: NO_REFS,

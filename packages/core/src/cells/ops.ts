@@ -76,16 +76,18 @@ export class OpIndex {
     return this.#devices[index].author
   }
 
-  /** Branches that go on from ops of this one. */
+  /** Branches that go on from ops of this one, ordered by id. */
   childrenOf(index: number): readonly number[] {
-    return this.#devices[index].children
+    return this.#devices[index].children.toSorted((a, b) => compareDevices(this.deviceId(a), this.deviceId(b)))
   }
 
   /** What a name stands for to who does not know of forks: the branch of that name, or all with which its device starts. */
   named(name: DeviceId): readonly number[] {
     const index = this.#indexes.get(name)
     if (index !== undefined) return [index]
-    return [...this.#devices.keys()].filter((at) => this.#devices[at].author === name && this.#devices[at].parent < 0)
+    return [...this.#devices.keys()]
+      .filter((at) => this.#devices[at].author === name && this.#devices[at].parent < 0)
+      .sort((a, b) => compareDevices(this.deviceId(a), this.deviceId(b)))
   }
 
   refOf(dot: Dot): DotRef {

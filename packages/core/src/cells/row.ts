@@ -25,7 +25,7 @@ export interface Row extends Life {
   readonly table: TableCells
   readonly id: string
   /** Stable in this replica, from 1: the row's key in SQL. */
-  readonly number: number
+  number: number
   readonly values: (Value | CounterTotal | Write[] | undefined)[]
   readonly refs: DotRef[]
   /** The first and the last change to the row in total order; 0 where there is none. */

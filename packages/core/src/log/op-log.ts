@@ -196,6 +196,8 @@ export class OpLog {
         branch.queue.push({ opened, ops: opCount(opened.run), toSeq: toSeqOf(opened.run), tag: opened.tagAfter })
       }
     }
+    // What it goes on from may have waited for more of a group, and nothing more of that comes.
+    if (known === undefined && branch.parent !== undefined) this.#advance(branch.parent)
     this.#advance(branch)
     // What is stuck may be what it waited for: another branch of a device that somebody has seen.
     if (known === undefined || this.#tree.of(header.device).length > 1) this.#retryStuck()

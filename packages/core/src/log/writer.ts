@@ -83,6 +83,11 @@ export class Writer {
     this.#author = new Author(identity.device, log.heldSeq(identity.device) + 1)
   }
 
+  /** The highest stamp that this device made, or was told to be above. */
+  get ownHighest(): Hlc {
+    return this.#highest
+  }
+
   get highest(): Hlc {
     return receive(this.#highest, this.#projector.highest)
   }

@@ -143,7 +143,7 @@ export class Projector {
     const device = this.ops.deviceIndex(run.device)
     const seq = run.fromSeq + op
     const written = run.hlc[op]
-    const shift = this.#shifts[device]?.at(-1)
+    const shift = this.#shifts[device]?.findLast(({ fromSeq }) => fromSeq <= seq)
     let isVoid = run.voids.has(op) || run.opBytes[op] > MAX_OP_BYTES
     let seen = first === undefined ? this.ops.lastSeen(device) : first.seen
     let heads = NO_HEADS
@@ -263,6 +263,7 @@ export class Projector {
     if (judged.isVoid) {
       this.voidCount++
       const stamp = this.ops.lastStamp(device) + 1
+      if (this.ops.isLastElastic(device)) this.ops.setElastic(device, seq)
       this.ops.append(device, stamp, this.ops.lastSeen(device))
       // Who writes next has seen it, and must be stamped above it.
       this.highest = Math.max(this.highest, stamp)

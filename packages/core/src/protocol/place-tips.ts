@@ -16,11 +16,11 @@ import type { Placement } from './client-types.ts'
 import { type LocalTree, pathTo } from './local-tree.ts'
 import { TIP_MARK_BYTES, type TipMark } from './tip-codec.ts'
 
-/** `own`: the device that this replica writes as. Of it only what was found counts as held by the server (SYNC21). */
+/** `own`: the devices that this replica writes as or wrote as. Of them only what was found counts as held by the server (SYNC21). */
 export const placeTips = (
   tips: ReadonlyMap<DeviceId, TipMark>,
   tree: LocalTree,
-  own: DeviceId | undefined,
+  own: ReadonlySet<DeviceId>,
 ): Placement => {
   const walk = new Walk(tips, tree, own)
   for (const device of tree.devices()) walk.begin(device)
@@ -35,14 +35,14 @@ interface Place {
 class Walk {
   readonly #tips: ReadonlyMap<DeviceId, TipMark>
   readonly #tree: LocalTree
-  readonly #own: DeviceId | undefined
+  readonly #own: ReadonlySet<DeviceId>
   readonly #vector = new Map<DeviceId, number>()
   readonly #found = new Set<DeviceId>()
   readonly #forked = new Set<DeviceId>()
   /** Names of the server whose seq says nothing about what is held here. */
   readonly #doubted = new Set<DeviceId>()
 
-  constructor(tips: ReadonlyMap<DeviceId, TipMark>, tree: LocalTree, own: DeviceId | undefined) {
+  constructor(tips: ReadonlyMap<DeviceId, TipMark>, tree: LocalTree, own: ReadonlySet<DeviceId>) {
     this.#tips = tips
     this.#tree = tree
     this.#own = own
@@ -85,7 +85,7 @@ class Walk {
       return
     }
     // SYNC21: whether the server holds the own ops is never guessed.
-    if (device === this.#own) {
+    if (this.#own.has(device)) {
       this.#doubted.add(name)
       for (const { branch } of ends) this.#forked.add(branch)
     }
