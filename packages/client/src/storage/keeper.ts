@@ -343,7 +343,9 @@ export class Keeper {
     return outcomes.flatMap((outcome, index): TakenBranch[] => {
       if (outcome.kind !== 'appended' && outcome.kind !== 'duplicate') return []
       const { batch } = checked[index]
-      if (outcome.kind === 'appended') this.#arrived(checked[index], outcome.branch)
+      // A duplicate may be new to the log: an append that failed after its work was done, another tab's.
+      const isNew = outcome.kind === 'appended' || this.#options.state.log.holder(batch.header) === undefined
+      if (isNew) this.#arrived(checked[index], outcome.branch)
       return [{ branch: outcome.branch, toSeq: batch.header.toSeq }]
     })
   }
@@ -354,7 +356,10 @@ export class Keeper {
     const { header } = checked.batch
     if (header.device === this.#device) this.#rebuild = { renew: true }
     else if (log.isRenaming(header, branch) || log.addShifts(header.shifts)) this.#rebuild ??= { renew: false }
-    if (this.#rebuild === undefined) log.receive(checked, branch)
+    if (this.#rebuild !== undefined) return
+    // What is before it is in the store, and was not read yet.
+    if (log.lacksBefore(header, branch)) this.#rebuild = { renew: false }
+    else log.receive(checked, branch)
   }
 
   #refusalsOf({ header }: Batch, outcome: AppendOutcome, tree: LocalTree): RefusedBranch[] {

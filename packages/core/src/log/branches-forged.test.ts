@@ -4,14 +4,7 @@ import { cryptoReady } from '../crypto/sodium.ts'
 import { chainNext } from '../crypto/chain.ts'
 import { encodeRun } from '../op/run-codec.ts'
 import { opCount } from '../op/run.ts'
-import {
-  createReplica,
-  forgeRun,
-  type ForgedOp,
-  identityOf,
-  shapes,
-  SPACE,
-} from '../testing/replicas.test-support.ts'
+import { createReplica, forgeRun, type ForgedOp, identityOf, shapes, SPACE } from '../testing/replicas.test-support.ts'
 import type { DeviceId } from '../clock/dot.ts'
 import type { Batch, Shift } from './batch.ts'
 import { firstTagOf } from './batch.ts'

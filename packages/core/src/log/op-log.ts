@@ -133,6 +133,13 @@ export class OpLog {
     return parent !== undefined && parent.held >= fromSeq
   }
 
+  /** Whether something that comes before a stored batch, new in `branch`, is not held. */
+  lacksBefore({ device, fromSeq, tagBefore }: BatchHeader, branch: DeviceId): boolean {
+    const known = this.#tree.get(branch)
+    if (known !== undefined) return fromSeq > known.held + 1
+    return fromSeq > 1 && this.#tree.find(device, fromSeq - 1, tagBefore, this.#tagAt) === undefined
+  }
+
   /** Ops that are held and not projected: those that wait for what they saw, and those of an unknown format. */
   backlog(): { readonly waiting: number; readonly parked: number } {
     let waiting = 0
