@@ -2,6 +2,7 @@
 import type { PlantedBug } from './bug.ts'
 
 const clones = { weights: { clone: 2, restore: 3, cut: 1 }, faults: 6, ops: 100 } as const
+const rotting = { weights: { bitRot: 2, serverBitRot: 2, crash: 1 }, tabs: 1 } as const
 const deleting = { deletes: 0.4, rows: 2 } as const
 
 export const coreBugs: readonly PlantedBug[] = [
@@ -198,5 +199,29 @@ export const coreBugs: readonly PlantedBug[] = [
     find: 'while (slots.has(slot)) slot++',
     replace: '',
     options: { tabs: 3 },
+  },
+  {
+    name: 'quarantine-forgets-what-goes-on-from-it',
+    rule: 'LOG5',
+    file: 'packages/core/src/log/quarantine.ts',
+    find: 'if (header === undefined || (before !== undefined && this.#ends.has(before))) {',
+    replace: 'if (header === undefined) {',
+    options: rotting,
+  },
+  {
+    name: 'what-rotted-never-mended',
+    rule: 'LOG5',
+    file: 'packages/core/src/log/quarantining.ts',
+    find: 'const position = quarantine.damageOf(batch)?.position',
+    replace: 'const position = undefined',
+    options: rotting,
+  },
+  {
+    name: 'log-not-read-anew-where-damage-is-healed',
+    rule: 'KEEP6',
+    file: 'packages/core/src/log/quarantining.ts',
+    find: "for (const place of healed.values()) this.#tell({ kind: 'healed', place })",
+    replace: '',
+    options: rotting,
   },
 ]

@@ -3,7 +3,7 @@
  * killed and opened again.
  */
 import { openReplica, type Receipt, type Replica, type Tx } from '@driftlog/client'
-import { DriftlogError, type InferRow, type MemoryMedium, memoryStore, type Schema } from '@driftlog/core'
+import { DriftlogError, type InferRow, type MemoryMedium, type Schema } from '@driftlog/core'
 import { DeviceClock } from '../simulator/device-clock.ts'
 import { SimulatedDisk } from '../simulator/disk.ts'
 import { copyMedium, SPACE } from '../simulator/disk-copy.ts'
@@ -169,7 +169,7 @@ export class Host<S extends Schema> {
   async restore(medium: MemoryMedium): Promise<void> {
     await this.crash()
     this.wasSetBack = true
-    this.disk.replace(await copyMedium(memoryStore(medium)))
+    this.disk.replace(await copyMedium(medium))
   }
 
   setConnected(isConnected: boolean): void {

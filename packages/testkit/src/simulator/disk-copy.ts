@@ -1,17 +1,35 @@
-/** Backups and clones of a medium, made through the port: whatever a store keeps inside, a copy reads the same. */
-import { type BatchStore, type MemoryMedium, memoryMedium, memoryStore, startCursor } from '@driftlog/core'
+/** What is on a medium, past what rotted there; backups and clones of it, which bear its damage. */
+import {
+  type BatchStore,
+  damageBatch,
+  type MemoryMedium,
+  memoryMedium,
+  memoryStore,
+  quarantining,
+  startCursor,
+  type StoredBatch,
+} from '@driftlog/core'
 
 export const SPACE = 'home'
 
 const everything = { batches: Number.MAX_SAFE_INTEGER, bytes: Number.MAX_SAFE_INTEGER }
 
-export const batchesOf = async (store: BatchStore): Promise<Awaited<ReturnType<BatchStore['readAfter']>>['batches']> =>
-  (await store.readAfter(SPACE, startCursor, everything)).batches
+/** All batches in order of arrival, as they were before anything rotted. */
+export const batchesIn = (medium: MemoryMedium): readonly StoredBatch[] => medium.spaces.get(SPACE)?.batches ?? []
 
-export const copyMedium = async (store: BatchStore): Promise<MemoryMedium> => {
-  const medium = memoryMedium()
-  const batches = (await batchesOf(store)).map(({ batch }) => batch)
-  const records = await store.records(SPACE, '')
-  await memoryStore(medium).append(SPACE, batches, { records })
-  return medium
+/** Positions of batches that do not read back. */
+export const damagedIn = (medium: MemoryMedium): ReadonlySet<number> => medium.spaces.get(SPACE)?.damaged ?? new Set()
+
+/** What a process would read of a store: neither what is damaged nor what goes on from that. */
+export const batchesOf = async (store: BatchStore): Promise<readonly StoredBatch[]> =>
+  (await quarantining(store).readAfter(SPACE, startCursor, everything)).batches
+
+export const copyMedium = async (medium: MemoryMedium): Promise<MemoryMedium> => {
+  const copy = memoryMedium()
+  // At once, before anything awaits: what comes meanwhile is not part of it.
+  const [batches, damaged] = [batchesIn(medium).map(({ batch }) => batch), [...damagedIn(medium)]]
+  const records = await memoryStore(medium).records(SPACE, '')
+  await memoryStore(copy).append(SPACE, batches, { records })
+  for (const position of damaged) damageBatch(copy, SPACE, position)
+  return copy
 }

@@ -11,26 +11,29 @@
  * - a process that has ended is never answered.
  */
 import {
-  type BatchPage,
+  type Batch,
   type BatchStore,
+  damageBatch,
   DriftlogError,
   type MemoryMedium,
   memoryMedium,
   memoryStore,
+  type StoredBatch,
 } from '@driftlog/core'
-import { copyMedium, SPACE } from './disk-copy.ts'
+import { batchesIn, copyMedium, damagedIn, SPACE } from './disk-copy.ts'
 import type { Kernel } from './kernel.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { Random } from './random.ts'
 
 type Append = Parameters<BatchStore['append']>
+type Outcomes = Awaited<ReturnType<BatchStore['append']>>
 type DiskFault = 'full' | 'fails' | 'failsLate' | 'slow'
 
 interface Pending {
   readonly process: SimulatedProcess
-  readonly args: Append
   readonly latencyMs: number
-  readonly resolve: (outcomes: Awaited<ReturnType<BatchStore['append']>>) => void
+  readonly write: () => Promise<unknown>
+  readonly resolve: (written: unknown) => void
   readonly reject: (error: Error) => void
 }
 
@@ -45,8 +48,8 @@ export class SimulatedDisk {
   #queue: Pending[] = []
   #isWriting = false
   readonly #faults = new Map<DiskFault, { readonly untilMs: number; onEffect: (() => void) | undefined }>()
-  /** Positions of batches that do not read back. */
-  readonly #rotten = new Set<number>()
+  /** How many damaged batches another copy was put in the place of. */
+  mended = 0
   readonly #latestMs: () => number
 
   constructor(kernel: Kernel, where: number | 'server', random: Random, latestMs: () => number) {
@@ -59,9 +62,19 @@ export class SimulatedDisk {
     this.#store = memoryStore(this.#medium)
   }
 
-  /** What is durable, for the checkers and for copies. */
+  /** What is durable, for the checkers. */
   get durable(): BatchStore {
     return this.#store
+  }
+
+  /** All batches of it, as they were before anything rotted. */
+  get batches(): readonly StoredBatch[] {
+    return batchesIn(this.#medium)
+  }
+
+  /** Positions of batches that do not read back. */
+  get damaged(): ReadonlySet<number> {
+    return damagedIn(this.#medium)
   }
 
   /** `onEffect` is called when the fault first meets a call. */
@@ -73,22 +86,22 @@ export class SimulatedDisk {
     this.#faults.clear()
   }
 
-  /** One batch of it does not read back any more. */
-  async rot(random: Random): Promise<boolean> {
-    const { position } = await this.#store.end(SPACE)
-    if (position === 0) return false
-    this.#rotten.add(random.between(1, position))
-    return true
+  /** One batch of it does not read back any more: one of those that may be damaged. */
+  rot(random: Random, mayBe: (stored: StoredBatch) => boolean): StoredBatch | undefined {
+    const sound = this.batches.filter((stored) => !this.damaged.has(stored.position) && mayBe(stored))
+    if (sound.length === 0) return undefined
+    const stored = random.pick(sound)
+    damageBatch(this.#medium, SPACE, stored.position)
+    return stored
   }
 
   copy(): Promise<MemoryMedium> {
-    return copyMedium(this.#store)
+    return copyMedium(this.#medium)
   }
 
   /** Another medium in its place, a copy that was made before. No process may be running on it. */
   replace(medium: MemoryMedium): void {
     this.#queue = []
-    this.#rotten.clear()
     this.#medium = medium
     this.#store = memoryStore(medium)
   }
@@ -101,16 +114,20 @@ export class SimulatedDisk {
     return true
   }
 
-  /** The store of one process. Whatever the port has beside `append` and what follows here, reads. */
+  /** The store of one process. Whatever the port has beside what follows here, reads. */
   open(process: SimulatedProcess): BatchStore {
     // Slots and listeners are this process's own, and go with it.
     const own = memoryStore(this.#medium)
     process.onEnd(() => void own.close())
-    const append = (...args: Append): ReturnType<BatchStore['append']> => this.#append(process, args)
+    const append: BatchStore['append'] = (...args) =>
+      this.#write(process, 'append', () => this.#append(args)) as Promise<Outcomes>
+    const replace: BatchStore['replace'] = (space, batch) =>
+      this.#write(process, 'replace', () => this.#mend(space, batch)) as Promise<boolean>
     const watch: BatchStore['watch'] = (space, listener) => own.watch(space, () => process.later(0, listener))
     return new Proxy(own, {
       get: (target, name) => {
         if (name === 'append') return append
+        if (name === 'replace') return replace
         if (name === 'watch') return watch
         const method: unknown = Reflect.get(target, name)
         if (typeof method !== 'function') return method
@@ -130,12 +147,7 @@ export class SimulatedDisk {
           return
         }
         read().then(
-          (found) => {
-            if (!process.isAlive) return
-            const damage = this.#damageIn(found)
-            if (damage === undefined) resolve(found)
-            else reject(damage)
-          },
+          (found) => process.isAlive && resolve(found),
           (error: Error) => process.isAlive && reject(error),
         )
       }
@@ -144,22 +156,13 @@ export class SimulatedDisk {
     })
   }
 
-  #damageIn(found: unknown): DriftlogError | undefined {
-    if (this.#rotten.size === 0) return undefined
-    const { batches = [] } = (found ?? {}) as Partial<BatchPage>
-    const damaged = batches.find(({ position }) => this.#rotten.has(position))
-    if (damaged === undefined) return undefined
-    const { space, device, toSeq } = damaged.batch.header
-    return new DriftlogError('STORAGE_DAMAGED', 'simulated', { space, device, toSeq, position: damaged.position })
-  }
-
-  #append(process: SimulatedProcess, args: Append): ReturnType<BatchStore['append']> {
+  #write(process: SimulatedProcess, name: string, write: () => Promise<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const pending = { process, args, latencyMs: this.#latency(), resolve, reject }
+      const pending = { process, latencyMs: this.#latency(), write, resolve, reject }
       // It is in the queue before the call is counted: a crash at this very call finds it there.
       if (!process.isAlive) return
       this.#queue.push(pending)
-      if (process.call('append')) this.#writeNext()
+      if (process.call(name)) this.#writeNext()
     })
   }
 
@@ -184,7 +187,7 @@ export class SimulatedDisk {
     })
   }
 
-  async #settle({ process, args, resolve, reject }: Pending): Promise<void> {
+  async #settle({ process, write, resolve, reject }: Pending): Promise<void> {
     const fault = this.#has('full') ? 'full' : this.#has('fails') ? 'fails' : undefined
     if (fault !== undefined) {
       reject(new DriftlogError(fault === 'full' ? 'STORAGE_FULL' : 'STORAGE_FAILED', 'simulated'))
@@ -192,22 +195,31 @@ export class SimulatedDisk {
     }
     const isLate = this.#has('failsLate')
     try {
-      const outcomes = await this.#write(args)
+      const written = await write()
       if (!process.isAlive) return
       if (isLate) reject(new DriftlogError('STORAGE_FAILED', 'simulated, after the work was done'))
-      else resolve(outcomes)
+      else resolve(written)
     } catch (error) {
       if (process.isAlive) reject(error as Error)
     }
   }
 
-  async #write(args: Append): ReturnType<BatchStore['append']> {
+  async #append(args: Append): Promise<Outcomes> {
     const outcomes = await this.#store.append(...args)
     const batches = args[1].filter((_, index) => outcomes[index].kind === 'appended')
     if (batches.length > 0) {
       this.#kernel.emit({ kind: 'appended', where: this.#where, batches, latestMs: this.#latestMs() })
     }
     return outcomes
+  }
+
+  async #mend(space: string, batch: Batch): Promise<boolean> {
+    const isReplaced = await this.#store.replace(space, batch)
+    if (isReplaced) {
+      this.mended++
+      this.#kernel.emit({ kind: 'mended', where: this.#where, batch })
+    }
+    return isReplaced
   }
 
   /**
@@ -219,9 +231,9 @@ export class SimulatedDisk {
     this.#queue = this.#queue.filter(({ process }) => process.isAlive)
     const isKept = isOrderly || this.#random.chance(0.3)
     const kept = isKept ? cut.length : this.#random.below(cut.length + 1)
-    for (const { args } of cut.slice(0, kept)) {
+    for (const { write } of cut.slice(0, kept)) {
       // Nobody is told, so nobody minds why.
-      await this.#write(args).catch(() => undefined)
+      await write().catch(() => undefined)
     }
     const lost = cut.length - kept
     // What was torn, recovery finds by its checksum and drops.

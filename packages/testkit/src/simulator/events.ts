@@ -28,6 +28,8 @@ export type SimulatorEvent =
       readonly projected: VersionVector
       readonly digest: string
       readonly pair: readonly [unknown, unknown]
+      /** Damaged batches on its disk now, and how many were mended there so far. */
+      readonly rot: { readonly damaged: number; readonly mended: number }
     }
   /** Batches became durable, in a device's store or the server's; `latestMs` is the latest that the clock there ever told. */
   | {
@@ -36,6 +38,8 @@ export type SimulatorEvent =
       readonly batches: readonly Batch[]
       readonly latestMs: number
     }
+  /** A damaged batch was replaced by another copy of it. */
+  | { readonly kind: 'mended'; readonly where: number | 'server'; readonly batch: Batch }
   /** A replica opens a connection, or begins an exchange. `name`: of its process. */
   | { readonly kind: 'dials'; readonly name: string; readonly atMs: number }
   | { readonly kind: 'fault'; readonly fault: FaultKind; readonly machine: number | undefined }

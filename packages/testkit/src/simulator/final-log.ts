@@ -1,11 +1,13 @@
 /** A log opened again, op by op, and projected from scratch: what the checkers compare everything with. */
-import { type CellState, type DeviceId, OpLog, Projector, type StoredBatch } from '@driftlog/core'
+import { type Batch, type CellState, type DeviceId, OpLog, Projector, type StoredBatch } from '@driftlog/core'
 import { SPACE } from './disk-copy.ts'
 
 export interface LoggedOp {
   /** The branch that it is part of: where nothing forked, the device that wrote it. */
   readonly branch: DeviceId
   readonly seq: number
+  /** Whether what it saw is there too. */
+  readonly isShown: boolean
   /** The stamp that counts, after any shift. */
   readonly stamp: number
   /** As its author named them. */
@@ -41,7 +43,7 @@ export const openLog = (stored: readonly StoredBatch[]): FinalLog => {
       const seq = run.fromSeq + op
       const isShown = (projector.projected.get(branch) ?? 0) >= seq
       const stamp = isShown ? index.stamp(index.refOf({ device: branch, seq })) : run.hlc[op]
-      ops.push({ branch, seq, stamp, heads: headsOf(run, op), marker: markerOf(run, op) })
+      ops.push({ branch, seq, isShown, stamp, heads: headsOf(run, op), marker: markerOf(run, op) })
     }
   }
   return {
@@ -51,6 +53,21 @@ export const openLog = (stored: readonly StoredBatch[]): FinalLog => {
     projected: projector.projected,
     voidCount: projector.voidCount,
   }
+}
+
+/** The markers that batches bear, whether or not they can be part of any log. */
+export const markersOf = (batches: readonly Batch[]): ReadonlySet<number> => {
+  const log = new OpLog(SPACE, new Projector())
+  const markers = new Set<number>()
+  for (const batch of batches) {
+    for (const { run } of log.open(batch).runs ?? []) {
+      for (let op = 0; op < run.hlc.length; op++) {
+        const marker = markerOf(run, op)
+        if (marker !== undefined) markers.add(marker)
+      }
+    }
+  }
+  return markers
 }
 
 const headsOf = (run: Run, op: number): LoggedOp['heads'] => {

@@ -1,6 +1,6 @@
 /** The two phases of a schedule, and what is looked at in the end. */
 import type { Evidence, HealedReplica } from './checkers/checker.ts'
-import { openLog } from './final-log.ts'
+import { markersOf, openLog } from './final-log.ts'
 import { perform } from './inject.ts'
 import type { Act } from './plan.ts'
 import { START_MS } from './time.ts'
@@ -71,13 +71,15 @@ export const collect = async (world: World, healedInMs: number | undefined): Pro
     ]
   })
   const places: (number | 'server')[] = ['server', ...world.machines.map(({ index }) => index)]
-  const stores = await Promise.all(places.map(async (where) => ({ where, batches: await world.batchesAt(where) })))
+  const stores = places.map((where) => ({ where, batches: world.batchesAt(where) }))
+  const gone = world.gone()
   return {
     options: kernel.options,
     mutations: world.ledger,
     replicas,
     stores,
     log: openLog(stores[0].batches),
+    gone: { batches: gone.batches, markers: markersOf(gone.batches) },
     healedInMs,
     quietMessages,
   }

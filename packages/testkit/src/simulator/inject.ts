@@ -163,6 +163,7 @@ const inject = (world: World, machine: Machine, act: FaultAct): void => {
     case 'clone':
     case 'serverRollback':
     case 'bitRot':
+    case 'serverBitRot':
       void world.strike(fault, machine, random)
   }
 }

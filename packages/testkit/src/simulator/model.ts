@@ -2,7 +2,7 @@
  * The oracle: the state that follows from what users did, computed in the plainest way. Only the order of the mutations is
  * taken from the log (their stamps); what each had seen was written down when it was made.
  */
-import type { FinalLog, LoggedOp } from './final-log.ts'
+import type { LoggedOp } from './final-log.ts'
 import type { AskedChange, Mutation } from './ledger.ts'
 
 export interface ExpectedRow {
@@ -17,9 +17,9 @@ interface Made {
 }
 
 /** By `table/id`. */
-export const expectedState = (mutations: readonly Mutation[], log: FinalLog): Map<string, ExpectedRow> => {
+export const expectedState = (mutations: readonly Mutation[], ops: readonly LoggedOp[]): Map<string, ExpectedRow> => {
   const made: Made[] = []
-  for (const op of log.ops) {
+  for (const op of ops) {
     const mutation = op.marker === undefined ? undefined : mutations[op.marker - 1]
     if (mutation !== undefined) made.push({ mutation, op })
   }

@@ -197,6 +197,7 @@ export class Tab {
       projected: replica.projected(),
       digest,
       pair,
+      rot: { damaged: this.machine.disk.damaged.size, mended: this.machine.disk.mended },
     })
   }
 

@@ -1,9 +1,10 @@
 /** A simulated world: a server, devices, and the links between them. */
 import { vectorText } from './checkers/checker.ts'
-import { batchesOf } from './disk-copy.ts'
+import type { SimulatedDisk } from './disk.ts'
 import type { FaultKind } from './faults.ts'
 import type { Kernel } from './kernel.ts'
 import type { Mutation } from './ledger.ts'
+import { copiesOn, type Gone, goneFrom, heldOn, keyOf } from './gone.ts'
 import { Machine } from './machine.ts'
 import type { Random } from './random.ts'
 import type { Seams } from './seams.ts'
@@ -83,27 +84,57 @@ export class World {
         break
       }
       case 'bitRot':
-        if (await machine.disk.rot(random)) this.kernel.fault(fault, machine.index)
+        this.#rot(fault, machine.disk, machine.index, random)
+        break
+      case 'serverBitRot':
+        this.#rot(fault, this.server.disk, undefined, random)
         break
       default:
         throw new Error(`not a fault of identity: ${fault}`)
     }
   }
 
+  get disks(): readonly SimulatedDisk[] {
+    return [this.server.disk, ...this.machines.map(({ disk }) => disk)]
+  }
+
+  /** Only where there is another copy now: what one restore takes away later is told by `gone`. */
+  #rot(fault: FaultKind, disk: SimulatedDisk, machine: number | undefined, random: Random): void {
+    const elsewhere = copiesOn(this.disks.filter((other) => other !== disk)).sound
+    const rotten = disk.rot(random, ({ batch }) => elsewhere.has(keyOf(batch)))
+    if (rotten === undefined) return
+    const { device, fromSeq, toSeq } = rotten.batch.header
+    this.kernel.fault(fault, machine, `${device} ${fromSeq}-${toSeq} at ${rotten.position}`)
+  }
+
+  /** What rotted and has no sound copy left anywhere, and what goes on from it. */
+  gone(): Gone {
+    return goneFrom(this.disks)
+  }
+
   /** Every fault ends, every clock is right, and everything is opened again. */
   heal(): void {
     this.#isHealing = true
     this.server.heal()
+    const wereRotten = this.machines.filter(({ disk }) => disk.damaged.size > 0)
     for (const machine of this.machines) machine.heal()
+    // Damage is found by who reads: a device as it starts, the server as somebody joins who lacks everything.
+    for (const machine of wereRotten) void machine.crash().then(() => machine.open())
+    if (this.server.disk.damaged.size > 0) this.#addMachine().open()
   }
 
   /** Whether nothing is left to be sent, to be stored or to be waited for, and all hold the same. */
   isSettled(): boolean {
     let first: string | undefined
+    const gone = this.disks.some(({ damaged }) => damaged.size > 0) ? this.gone() : undefined
+    // What can be mended is to be.
+    if (gone?.isMendable === true) return false
     for (const { replica, isIdle } of this.tabs) {
       if (replica === undefined || !isIdle) return false
       const { online, syncing, pending, unsaved, waiting, readOnly } = replica.status
-      if (!online || syncing || pending > 0 || unsaved > 0 || waiting > 0 || readOnly) return false
+      if (!online || syncing || pending > 0 || unsaved > 0 || readOnly) return false
+      // Nothing else may be waited for than what nobody has.
+      if (waiting > 0 && gone === undefined) return false
       const held = vectorText(replica.held())
       first ??= held
       if (held !== first) return false
@@ -117,9 +148,9 @@ export class World {
     this.server.running()?.process.end()
   }
 
-  /** The batches that a disk holds. */
+  /** The batches that a disk holds, less what damage hides. */
   batchesAt(where: number | 'server') {
     const { disk } = where === 'server' ? this.server : this.machines[where]
-    return batchesOf(disk.durable)
+    return heldOn(disk)
   }
 }

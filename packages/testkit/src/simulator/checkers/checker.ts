@@ -2,7 +2,7 @@
  * A checker asserts one invariant. It is made anew for each schedule, hears every event, and looks at everything once
  * all is healed. What it finds it reports in a sentence that a reader understands without the checker's code.
  */
-import type { StoredBatch, VersionVector } from '@driftlog/core'
+import type { Batch, StoredBatch, VersionVector } from '@driftlog/core'
 import type { SimulatorEvent } from '../events.ts'
 import type { Mutation } from '../ledger.ts'
 import type { SimulatorOptions } from '../options.ts'
@@ -39,6 +39,8 @@ export interface Evidence {
   readonly stores: readonly HealedStore[]
   /** The server's log, opened and projected from scratch. */
   readonly log: FinalLog
+  /** Batches that rotted and of which nobody has a sound copy left, those that go on from them, and what both bear. */
+  readonly gone: { readonly batches: readonly Batch[]; readonly markers: ReadonlySet<number> }
   /** Virtual milliseconds that healing took; undefined where it did not come to an end. */
   readonly healedInMs: number | undefined
   /** Messages in the quiet minute after healing. */

@@ -11,9 +11,11 @@ const same = (a: unknown, b: unknown): boolean => text(a ?? 0) === text(b ?? 0)
 
 export const effects: CheckerFactory = (report, options) => ({
   name: 'effects',
-  atHealed({ log, mutations, replicas, healedInMs }) {
+  atHealed({ log, mutations, replicas, gone, healedInMs }) {
     if (log.voidCount > 0) report(`${log.voidCount} ops are void, though all were written in good faith`)
-    for (const [key, expected] of expectedState(mutations, log)) {
+    // What saw something that nobody has any more waits for ever.
+    const ops = gone.batches.length === 0 ? log.ops : log.ops.filter(({ isShown }) => isShown)
+    for (const [key, expected] of expectedState(mutations, ops)) {
       const [table, id] = key.split('/')
       const row = log.cells.table(table).rows.get(id)
       if (row === undefined) {

@@ -29,6 +29,13 @@ export const noInvention: CheckerFactory = (report) => {
           if (event.where !== 'server' && owners.get(device)?.has(event.where)) written.set(key, [...known, batch])
           else report(`${event.where} stored ops of ${device} from ${fromSeq} that their author had not stored`)
         }
+      } else if (event.kind === 'mended') {
+        const { header, bytes } = event.batch
+        const known = written.get(`${header.device} ${header.fromSeq}`) ?? []
+        if (known.some((batch) => equalBytes(batch.bytes, bytes))) return
+        report(
+          `${event.where} mended ops of ${header.device} from ${header.fromSeq} with what their author had not stored`,
+        )
       }
     },
     atHealed({ log, mutations }) {
