@@ -26,6 +26,31 @@ const found: readonly Found[] = [
     schedule:
       '71&weights=serverRollback:3,serverDiskFails:2,cut:2&devices=3&faultsMs=60000&healMs=600000&ops=120&burst=1&faults=25&tabs=1&olderSchemas=0&skewMs=0&keep=86-88,90,92,99,101,109,112-113,116-118,133,147-148',
   },
+  {
+    what: 'a live page that overtook the welcome was dropped, and what it brought never came (SYNC11)',
+    schedule:
+      '206247&tabs=1&burst=40&devices=5&ops=225&faults=42&weights=crash:1,clockBack:1,clockDrift:1,diskFails:1,diskFailsLate:1,diskSlow:1,partition:1,halfOpen:1,loseAck:1,reorderFrame:3,serverRestart:1,serverDiskFails:1,serverClockBehind:1,serverClockInvalid:1,courier:3',
+  },
+  {
+    what: 'the same, after the clocks of two devices were years ahead',
+    schedule:
+      '108317&tabs=1&burst=40&devices=5&ops=225&faults=42&weights=killTab:3,clockBack:3,farClock:1,diskFull:1,diskFails:1,diskSlow:1,cut:3,loseAck:1,dropFrame:1,reorderFrame:1,tokenRefused:3,serverClockInvalid:1',
+  },
+  {
+    what: 'a shift that could not help was stated anew as often as the server refused: a new identity and a new connection each time (BR2)',
+    schedule:
+      '209976&tabs=1&burst=40&devices=5&ops=225&faults=42&weights=crash:1,sleep:1,clockForward:1,clockBack:3,diskFails:1,cut:1,partition:1,clog:3,halfOpen:1,dropFrame:1,duplicateFrame:1,delayFrame:1,tokenRefused:1,serverCrash:1,serverRestart:1,serverDiskFails:3,serverClockBehind:3,serverClockInvalid:3,serverRollback:3',
+  },
+  {
+    what: 'what an append that failed late had stored was never taken into the log when it came again (KEEP1)',
+    schedule:
+      '221555&tabs=1&burst=40&devices=5&ops=225&faults=42&weights=killTab:1,sleep:1,clockForward:1,clockBack:1,clockDrift:1,diskFull:1,diskFailsLate:1,diskSlow:3,clog:1,serverClockBehind:1,serverRollback:1,courier:1',
+  },
+  {
+    what: 'the same, until nothing healed any more',
+    schedule:
+      '126397&tabs=1&burst=40&devices=5&ops=225&faults=42&weights=killTab:1,clockForward:1,clockBack:3,clockDrift:1,diskFailsLate:1,diskSlow:1,restore:1,clone:1,partition:3,clog:1,loseAck:1,delayFrame:3,garbageFrame:1,serverCrash:3,serverRestart:3,serverDiskFails:3,serverDiskFailsLate:1,serverDiskSlow:3,serverClockInvalid:1,courier:3',
+  },
 ]
 
 const run = (schedule: Found['schedule']) => {

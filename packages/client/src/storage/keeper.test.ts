@@ -77,3 +77,11 @@ it('[ENV5] what a member signed that does not decode ends that device here, and 
   expect(log.heldSeq(bad)).toBe(0)
   await keeper.close()
 })
+
+it('[SYNC9, seed 150] later batches of a device of which nothing is held are a gap: the first one is asked for', async () => {
+  const { keeper } = open()
+  const cursor = { position: 7, tag: new Uint8Array(16) }
+  const { device } = identityOf(3)
+  expect(await keeper.ingest([undecodable(3, 2)], cursor)).toMatchObject({ refused: [{ device, code: 'GAP' }] })
+  await keeper.close()
+})

@@ -49,6 +49,13 @@ describe('greeting', () => {
     expect(empty.sent().at(-1)).toEqual({ type: 'pull', id: expect.any(Number), after: cursorAt(0) })
   })
 
+  it('[SYNC11, seed 206247] a live page that overtakes the welcome is asked for again', () => {
+    const machine = new Machine({ held: vector({ [ann]: 3 }), cursor: cursorAt(9) })
+    machine.input({ kind: 'goOnline' }, { kind: 'connected' })
+    machine.hear(page(9, cursorAt(10), [batchOf(bob, 1)]), inSync)
+    expect(machine.sent().at(-1)).toEqual({ type: 'pull', id: expect.any(Number), after: cursorAt(9) })
+  })
+
   it('what was written while the hello was under way is pushed after it', () => {
     const machine = new Machine({ held: vector({ [ann]: 1 }) })
     machine.input({ kind: 'goOnline' }, { kind: 'connected' }, { kind: 'localAppended', held: vector({ [ann]: 2 }) })
@@ -292,6 +299,16 @@ describe('pushing', () => {
     const push = machine.sent().find(({ type }) => type === 'push')
     machine.hear({ type: 'pushed', id: push?.type === 'push' ? push.id : 0, outcomes: [{ kind: 'appended' }] })
     expect(machine.status.refused).toEqual([])
+  })
+
+  it('[SYNC16, seed 6] what was ahead and was brought in by another tab meanwhile is refused no more', () => {
+    const { machine, id } = pushing(batchOf(ann, 1))
+    machine.refuse(id, 'CLOCK_AHEAD', { serverTimeMs: 5 })
+    machine.hear(page(9, cursorAt(10), [batchOf(ann, 1)]))
+    const [{ request }] = machine.take('ingest')
+    const taken = [{ branch: ann, toSeq: 1 }]
+    machine.input({ kind: 'stored', request, held: vector({ [ann]: 1 }), taken, isRenamed: false })
+    expect(machine.status).toMatchObject({ refused: [], error: undefined })
   })
 
   it('UNAVAILABLE waits longer each time, and loses nothing', () => {
