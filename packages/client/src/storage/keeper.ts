@@ -479,6 +479,11 @@ export class Keeper {
     }
     const { writer, log } = state
     const { device } = writer.identity
+    if (renewed === undefined && fresh.log.heldSeq(device) !== (fresh.projector.projected.get(device) ?? 0)) {
+      // What was written meanwhile saw something that is hidden by now: its device must not write on either.
+      await this.#readAnew(await this.#takeOn())
+      return
+    }
     this.#ownDevices.add(device)
     const seq = log.heldSeq(device)
     if (renewed !== undefined && seq > 0)
