@@ -51,6 +51,11 @@ const found: readonly Found[] = [
     schedule:
       '126397&tabs=1&burst=40&devices=5&ops=225&faults=42&weights=killTab:1,clockForward:1,clockBack:3,clockDrift:1,diskFailsLate:1,diskSlow:1,restore:1,clone:1,partition:3,clog:1,loseAck:1,delayFrame:3,garbageFrame:1,serverCrash:3,serverRestart:3,serverDiskFails:3,serverDiskFailsLate:1,serverDiskSlow:3,serverClockInvalid:1,courier:3',
   },
+  {
+    what: 'a device wrote on though what it had just written saw something that damage hides by now (KEEP6)',
+    schedule:
+      '14&tabs=1&burst=3&devices=2&ops=215&faults=90&faultsMs=120000&weights=bitRot:4,serverBitRot:2,restore:1,serverRollback:4',
+  },
 ]
 
 const run = (schedule: Found['schedule']) => {
