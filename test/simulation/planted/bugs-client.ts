@@ -4,7 +4,6 @@ import type { PlantedBug } from './bug.ts'
 const keeper = 'packages/client/src/storage/keeper.ts'
 const disks = { weights: { diskFails: 3, diskFull: 2, crash: 2, killTab: 1 }, diskMs: [10, 500] } as const
 const crashes = { weights: { crash: 3, killTab: 2, crashAtCall: 2 }, diskMs: [10, 500] } as const
-const clones = { weights: { clone: 2, restore: 3, cut: 1 }, faults: 6, ops: 100 } as const
 const farClocks = { weights: { farClock: 2, crash: 1, killTab: 1 }, faults: 6 } as const
 
 export const clientBugs: readonly PlantedBug[] = [
@@ -55,14 +54,6 @@ export const clientBugs: readonly PlantedBug[] = [
     find: 'store.watch(space, () => this.#queueRead())',
     replace: 'store.watch(space, () => undefined)',
     options: { tabs: 3 },
-  },
-  {
-    name: 'fork-goes-on-writing',
-    rule: 'BR3',
-    file: keeper,
-    find: 'if (header.device === this.#device) this.#rebuild = { renew: true }\n',
-    replace: 'if (header.device === this.#device) this.#rebuild = { renew: false }\n',
-    options: clones,
   },
   {
     name: 'rebuild-forgets-unstored',

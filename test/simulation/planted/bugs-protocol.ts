@@ -92,7 +92,7 @@ export const protocolBugs: readonly PlantedBug[] = [
     name: 'own-history-believed',
     rule: 'SYNC21',
     file: 'packages/core/src/protocol/place-tips.ts',
-    find: 'if (device === this.#own) {',
+    find: 'if (this.#own.has(device)) {',
     replace: 'if (false) {',
     options: { weights: { clone: 2, restore: 2, loseAck: 1, partition: 1 }, tabs: 1, ops: 120, burst: 1, faults: 12 },
   },

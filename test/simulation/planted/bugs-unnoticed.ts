@@ -11,6 +11,15 @@ export interface UnnoticedBug extends PlantedBug {
 
 export const unnoticedBugs: readonly UnnoticedBug[] = [
   {
+    name: 'fork-goes-on-writing',
+    why: 'what was read anew is looked at once more: a fork, or a stamp that was shifted, renews all the same',
+    rule: 'BR3',
+    file: 'packages/client/src/storage/keeper.ts',
+    find: 'if (header.device === this.#device) this.#rebuild = { renew: true }\n',
+    replace: 'if (header.device === this.#device) this.#rebuild = { renew: false }\n',
+    options: { weights: { clone: 2, restore: 2 }, faults: 9 },
+  },
+  {
     name: 'all-or-nothing-ignored',
     why: 'only the cursor goes too far, and the tips of the next welcome find what is missing (SYNC10)',
     rule: 'STORE4',
