@@ -56,6 +56,11 @@ const found: readonly Found[] = [
     schedule:
       '14&tabs=1&burst=3&devices=2&ops=215&faults=90&faultsMs=120000&weights=bitRot:4,serverBitRot:2,restore:1,serverRollback:4',
   },
+  {
+    what: 'a shift that could not be stored counted as stated, and the branch was refused for ever (BR2)',
+    schedule:
+      '310202&tabs=1&burst=40&devices=5&ops=225&faults=42&weights=crash:1,killTab:1,clockBack:1,farClock:1,diskFull:1,diskFails:1,dropFrame:1,reorderFrame:1,garbageFrame:1,serverDiskSlow:3',
+  },
 ]
 
 const run = (schedule: Found['schedule']) => {

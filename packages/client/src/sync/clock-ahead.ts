@@ -49,21 +49,21 @@ export const clockAhead = async (
     .filter((branch) => isFarAhead(state, branch, serverTimeMs))
     .slice(0, MAX_SHIFTS)
   if (branches.length === 0) return
-  await keeper.stateShifts(() => ({
-    hlc: now,
-    shifts: branches
+  let shifts: Shift[] = []
+  await keeper.stateShifts(() => {
+    shifts = branches
       .flatMap((branch) => shiftOf(state, branch, serverTimeMs, seqOf(acknowledged, branch)))
-      .filter((shift) => isNews(statedShifts, shift)),
-    records: [clockOffsetRecord(clock.offsetMs)],
-  }))
+      .filter((shift) => isNews(statedShifts, shift))
+    return { hlc: now, shifts, records: [clockOffsetRecord(clock.offsetMs)] }
+  })
+  // Only now: what could not be stored was not stated.
+  for (const shift of shifts) statedShifts.set(runOf(shift), shift.shift)
 }
 
-const isNews = (stated: Map<string, Hlc>, { device, base, firstTag, shift }: Shift): boolean => {
-  const run = `${device}/${base}/${firstTag.join()}`
-  if (shift <= (stated.get(run) ?? 0) + NEWS) return false
-  stated.set(run, shift)
-  return true
-}
+const runOf = ({ device, base, firstTag }: Shift): string => `${device}/${base}/${firstTag.join()}`
+
+const isNews = (stated: ReadonlyMap<string, Hlc>, shift: Shift): boolean =>
+  shift.shift > (stated.get(runOf(shift)) ?? 0) + NEWS
 
 const lastStamp = ({ projector: { ops } }: ReplicaState, branch: DeviceId): Hlc => {
   const index = ops.indexOf(branch)
