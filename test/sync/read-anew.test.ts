@@ -146,7 +146,7 @@ it('[BR3 OP1] a sibling of the own device that another tab stores while the log 
   expect(a.device).toBe(own)
   holder.b = await world.open(b0, hastyPorts)
   const dots = []
-  const receipts = []
+  const receipts: { readonly acknowledged: Promise<void> }[] = []
   for (let n = 0; n < 3; n++) {
     const receipt = a.mutate((tx) => tx.tasks.insert({ title: `a${n}` }))
     dots.push(`${receipt.dot!.device}/${receipt.dot!.seq}`)
@@ -163,29 +163,21 @@ it('[BR3 OP1] a sibling of the own device that another tab stores while the log 
   world.isCut = false
   await a.sync()
   await wait(200)
-  const settled = await Promise.all(
-    receipts.map((receipt) =>
-      Promise.race([
-        receipt.acknowledged.then(
-          () => 'ack',
-          () => 'err',
-        ),
-        wait(300).then(() => 'never'),
-      ]),
-    ),
-  )
+  const outcomes = (): Promise<string[]> =>
+    Promise.all(
+      receipts.map(({ acknowledged }) =>
+        Promise.race([
+          acknowledged.then(
+            () => 'ack',
+            () => 'err',
+          ),
+          wait(300).then(() => 'never'),
+        ]),
+      ),
+    )
+  const settled = await outcomes()
   await a.close()
-  const closed = await Promise.all(
-    receipts.map((receipt) =>
-      Promise.race([
-        receipt.acknowledged.then(
-          () => 'ack',
-          () => 'err',
-        ),
-        wait(300).then(() => 'never'),
-      ]),
-    ),
-  )
+  const closed = await outcomes()
   expect.soft(dots).not.toContain(dot)
   expect.soft(settled).toEqual(['ack', 'ack', 'ack'])
   expect.soft(closed).not.toContain('never')
