@@ -26,7 +26,7 @@ import { deviceIdFromBytes } from '../../packages/core/src/clock/dot.ts'
 import { toCoarse } from '../../packages/core/src/clock/hlc.ts'
 import { ByteWriter } from '../../packages/core/src/codec/bytes.ts'
 import { chainNext, chainStart, chainTag } from '../../packages/core/src/crypto/chain.ts'
-import { decodeBatch } from '../../packages/core/src/log/batch.ts'
+import { decodeBatch, encodeShifts } from '../../packages/core/src/log/batch.ts'
 import { HANDLE, NEW_ROW, type Run, SAME_ROW } from '../../packages/core/src/op/run.ts'
 import { encodeRun } from '../../packages/core/src/op/run-codec.ts'
 import { writeValue } from '../../packages/core/src/op/value.ts'
@@ -162,6 +162,7 @@ const makeCrypto = () => {
   const certificate = makeCertificate(SPACE, keys.publicKey, installation)
   const replacing = makeCertificate(SPACE, keys.publicKey, installation, device)
   const start = chainStart(SPACE, certificate)
+  const shifts = [{ device, base: 300, firstTag: tagOf(6), shift: 4_096_000, floor: T }]
   const run = encodeRun(forgeRun(device, 1, [{ hlc: T }]))
   const references = [hash(Uint8Array.of(1)), hash(Uint8Array.of(2))]
   const key = tagKey(UNENCRYPTED_EPOCH_KEY, SPACE, device)
@@ -176,6 +177,8 @@ const makeCrypto = () => {
     replacedDevice: device,
     certificateThatReplaces: hexOf(replacing),
     chainStart: hexOf(start),
+    shifts: hexOf(encodeShifts(shifts)),
+    chainStartWithShifts: hexOf(chainStart(SPACE, certificate, encodeShifts(shifts))),
     run: hexOf(run),
     references: references.map(hexOf),
     chainNext: hexOf(next),
@@ -183,8 +186,10 @@ const makeCrypto = () => {
     tagKey: hexOf(key),
     tag: hexOf(chainTag(next, key)),
     branches: [0, 1, 300].map((base) => {
+      const tagBefore = chainTag(hash(Uint8Array.of(base & 255, 1)), key)
       const firstTag = chainTag(hash(Uint8Array.of(base & 255)), key)
-      return { device, base, firstTag: hexOf(firstTag), branch: branchId(device, base, firstTag) }
+      const branch = branchId(device, base, tagBefore, firstTag)
+      return { device, base, tagBefore: hexOf(tagBefore), firstTag: hexOf(firstTag), branch }
     }),
   }
 }
@@ -232,7 +237,7 @@ const makeHeaders = () => {
         { toSeq: 500, tag: tagOf(4) },
       ],
     }),
-    'two shifts': headerOf({ shifts: [one, two] }),
+    'two shifts': headerOf({ fromSeq: 1, toSeq: 1, shifts: [one, two], certificate: identityOf(1).certificate }),
     'inner ends, a shift and a certificate': headerOf({
       fromSeq: 1,
       toSeq: 2,
@@ -462,7 +467,7 @@ const makeTrees = () => {
       other.header.device === device &&
       other.header.fromSeq === fromSeq &&
       hexOf(other.header.tagBefore) === hexOf(tagBefore)
-    if (batches.filter(isHere).length > 1) return branchId(device, fromSeq - 1, firstTagOf(header))
+    if (batches.filter(isHere).length > 1) return branchId(device, fromSeq - 1, tagBefore, firstTagOf(header))
     const before = batches.find((other) => hexOf(other.header.tagAfter) === hexOf(tagBefore))
     return before === undefined ? device : name(before)
   }

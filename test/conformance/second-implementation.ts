@@ -44,8 +44,9 @@ export const makeCertificate = (
   return join(signed, ed25519.sign(message, installationSeed))
 }
 
-export const chainStart = (space: string, certificate: Uint8Array): Uint8Array =>
-  hash(join(domain('driftlog/chain/start/1'), text(space), prefixed(certificate)))
+/** `shifts`: as the header has them, counted. */
+export const chainStart = (space: string, certificate: Uint8Array, shifts = varint(0)): Uint8Array =>
+  hash(join(domain('driftlog/chain/start/1'), text(space), prefixed(certificate), prefixed(shifts)))
 
 export const chainNext = (before: Uint8Array, run: Uint8Array, references: readonly Uint8Array[]): Uint8Array =>
   hash(join(domain('driftlog/chain/run/1'), before, prefixed(run), varint(references.length), ...references))
@@ -56,8 +57,9 @@ export const tagKey = (epochKey: Uint8Array, space: string, device: string): Uin
 export const tagOf = (chainHash: Uint8Array, key: Uint8Array): Uint8Array => hash(chainHash, 16, key)
 
 /** BR1. */
-export const branchOf = (device: string, base: number, firstTag: Uint8Array): string => {
-  const named = join(domain('driftlog/branch/1'), deviceBytes(device), varint(base), prefixed(firstTag))
+export const branchOf = (device: string, base: number, tagBefore: Uint8Array, firstTag: Uint8Array): string => {
+  const place = join(deviceBytes(device), varint(base), prefixed(tagBefore))
+  const named = join(domain('driftlog/branch/1'), place, prefixed(firstTag))
   return Buffer.from(hash(named, 16)).toString('base64url')
 }
 
@@ -117,10 +119,11 @@ export const readHeader = (bytes: Uint8Array): HeaderJson => {
     return { toSeq: end, tag: tag() }
   })
   const tagAfter = tag()
-  const shifts = list(() => {
+  const shift = () => {
     const branch = { device: id(), base: number(), firstTag: tag() }
     return { ...branch, shift: number(), floor: number() }
-  })
+  }
+  const shifts = fromSeq === 1 ? list(shift) : []
   const certificate = fromSeq === 1 ? { certificate: toHex(take(number())) } : {}
   if (at !== bytes.length) throw new Error('header goes on')
   const seqs = { format, space, device, fromSeq, toSeq, coarseMaxHlc, keyEpoch, flags }

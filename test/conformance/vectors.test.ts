@@ -62,6 +62,8 @@ type CryptoVectors = Record<
   | 'replacedDevice'
   | 'certificateThatReplaces'
   | 'chainStart'
+  | 'shifts'
+  | 'chainStartWithShifts'
   | 'run'
   | 'chainNext'
   | 'tagDevice'
@@ -70,7 +72,7 @@ type CryptoVectors = Record<
   string
 > & {
   references: string[]
-  branches: { device: string; base: number; firstTag: string; branch: string }[]
+  branches: { device: string; base: number; tagBefore: string; firstTag: string; branch: string }[]
 }
 interface History {
   space: string
@@ -185,7 +187,7 @@ describe('golden vectors', () => {
       const isHere = (other: TreeBatch): boolean =>
         other.device === device && other.fromSeq === fromSeq && other.tagBefore === tagBefore
       if (batches.filter(isHere).length === 1) continue
-      expect(second.branchOf(device, fromSeq - 1, fromHex(firstTag))).toBe(branch)
+      expect(second.branchOf(device, fromSeq - 1, fromHex(tagBefore), fromHex(firstTag))).toBe(branch)
     }
     const branchAt = new Map(batches.map(({ tagAfter, branch }) => [tagAfter, branch] as const))
     const planted = plantTree()
@@ -221,13 +223,15 @@ describe('golden vectors', () => {
     )
     const start = second.chainStart(vectors.space, certificate)
     expect(toHex(start)).toBe(vectors.chainStart)
+    const shifted = second.chainStart(vectors.space, certificate, fromHex(vectors.shifts))
+    expect(toHex(shifted)).toBe(vectors.chainStartWithShifts)
     const next = second.chainNext(start, run, vectors.references.map(fromHex))
     expect(toHex(next)).toBe(vectors.chainNext)
     const key = second.tagKey(new Uint8Array(32), vectors.space, vectors.tagDevice)
     expect(toHex(key)).toBe(vectors.tagKey)
     expect(toHex(second.tagOf(next, key))).toBe(vectors.tag)
-    for (const { device, base, firstTag, branch } of vectors.branches) {
-      expect(second.branchOf(device, base, fromHex(firstTag))).toBe(branch)
+    for (const { device, base, tagBefore, firstTag, branch } of vectors.branches) {
+      expect(second.branchOf(device, base, fromHex(tagBefore), fromHex(firstTag))).toBe(branch)
     }
   })
 

@@ -37,9 +37,9 @@ export const treeOf = (batches: readonly StoredBatch[]): LocalTree => {
     branchesOf: (device) => [...branches].filter(([, branch]) => branch.device === device).map(([name]) => name),
     branch: (name) => branches.get(name),
     tagAt: (name, seq) => held.get(name)?.find(({ header }) => header.toSeq === seq)?.header.tagAfter,
-    firstTagAt: (name, base) => {
-      const next = held.get(name)?.find(({ header }) => header.fromSeq === base + 1)
-      return next && firstTagOf(next.header)
+    runAfter: (name, base) => {
+      const next = held.get(name)?.find(({ header }) => header.fromSeq === base + 1)?.header
+      return next && { tagBefore: next.tagBefore, firstTag: firstTagOf(next) }
     },
     batchEnds: (name, above, upTo) =>
       (held.get(name) ?? []).map(({ header }) => header.toSeq).filter((seq) => seq > above && seq <= upTo),

@@ -34,6 +34,7 @@ export {
   type Batch,
   BATCH_FORMAT,
   type BatchHeader,
+  chainStartOf,
   decodeBatch,
   encodeHeader,
   firstTagOf,

@@ -8,7 +8,7 @@ import {
   BATCH_FORMAT,
   ByteWriter,
   chainNext,
-  chainStart,
+  chainStartOf,
   chainTag,
   concatBytes,
   type DeviceId,
@@ -17,6 +17,7 @@ import {
   hash,
   makeCertificate,
   type RunEnd,
+  type Shift,
   type SigningKeys,
   signBatch,
   signingKeysFromSeed,
@@ -72,6 +73,10 @@ export interface TestBatchShape {
   /** The chain hash to end with, 32 bytes, whatever the body is: as where the same ops were sealed anew. */
   readonly chainAfter?: Uint8Array
   readonly coarseMaxHlc?: number
+  /** Where it says that its runs end, true or not. */
+  readonly innerEnds?: readonly RunEnd[]
+  /** That it states, where it is the first of its device. */
+  readonly shifts?: readonly Shift[]
 }
 
 export const makeTestBatch = (author: TestDevice, shape: TestBatchShape = {}): TestBatch => {
@@ -79,9 +84,11 @@ export const makeTestBatch = (author: TestDevice, shape: TestBatchShape = {}): T
   const fromSeq = shape.fromSeq ?? (previous === undefined ? 1 : previous.header.toSeq + 1)
   const toSeq = shape.toSeq ?? fromSeq
   const body = shape.body ?? seedBytes('body', author.device, fromSeq, toSeq)
-  const chainBefore = previous?.chainAfter ?? chainStart(author.space, author.certificate)
+  const { innerEnds, shifts = [] } = shape
+  const chainBefore = previous?.chainAfter ?? chainStartOf({ space: author.space, shifts }, author.certificate)
   const chainAfter = shape.chainAfter ?? chainNext(chainBefore, body, [])
-  return seal(author, { fromSeq, toSeq, chainBefore, chainAfter, body, coarseMaxHlc: shape.coarseMaxHlc ?? toSeq })
+  const coarseMaxHlc = shape.coarseMaxHlc ?? toSeq
+  return seal(author, { fromSeq, toSeq, chainBefore, chainAfter, body, coarseMaxHlc, innerEnds, shifts })
 }
 
 /** One batch after the other, `lengths[i]` ops in each, after `previous` where given. */
@@ -125,6 +132,7 @@ interface Sealing {
   readonly body: Uint8Array
   readonly coarseMaxHlc: number
   readonly innerEnds?: readonly RunEnd[]
+  readonly shifts?: readonly Shift[]
 }
 
 const seal = (author: TestDevice, sealing: Sealing): TestBatch => {
@@ -141,7 +149,7 @@ const seal = (author: TestDevice, sealing: Sealing): TestBatch => {
     tagBefore: chainTag(chainBefore, author.tagKey),
     tagAfter: chainTag(chainAfter, author.tagKey),
     innerEnds: sealing.innerEnds ?? [],
-    shifts: [],
+    shifts: sealing.shifts ?? [],
     certificate: fromSeq === 1 ? author.certificate : undefined,
   })
   const batch = assembleBatch(headerBytes, body, signBatch(headerBytes, body, author.keys))

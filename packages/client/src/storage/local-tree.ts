@@ -14,10 +14,7 @@ export const localTree = (log: OpLog, own: DeviceId, storedSeq: number): LocalTr
       return branch && { ...branch, seq: Math.min(branch.seq, lastOf(name)) }
     },
     tagAt: (name, seq) => (seq > lastOf(name) ? undefined : log.tagAt(name, seq)),
-    firstTagAt: (name, base) => {
-      const [end] = log.runEnds(name, base, lastOf(name), 1)
-      return end === undefined ? undefined : log.tagAt(name, end)
-    },
+    runAfter: (name, base) => (base >= lastOf(name) ? undefined : log.runAfter(name, base)),
     batchEnds: (name, above, upTo) => log.runEnds(name, above, Math.min(upTo, lastOf(name))),
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The hash chain over runs (SPEC OP3, OP4) and the keyed tags by which plain headers name a place in it (ENV3).
  *
- *     h(0) = H(space, certificate)      h(k) = H(h(k-1), run k, chain hashes of the foreign ops that run k refers to)
+ *     h(0) = H(space, certificate, shifts)      h(k) = H(h(k-1), run k, chain hashes of the foreign ops that run k refers to)
  *
  * A tag is keyed by the epoch of writing, the space and the device, so it survives re-encryption and tells nothing of
  * the contents to who lacks the key. Epoch 0, an unencrypted space, has the key of 32 zero bytes.
@@ -17,8 +17,11 @@ const tagDomain = text.encode('driftlog/chain/tag/1')
 
 export const UNENCRYPTED_EPOCH_KEY = new Uint8Array(32)
 
-export const chainStart = (space: string, certificate: Uint8Array): Uint8Array =>
-  hash(new ByteWriter(256).bytes(startDomain).string(space).bytes(certificate).finish())
+const NO_SHIFTS = Uint8Array.of(0)
+
+/** `shifts`: those that the device's first batch states (BR2), as in its header; none by default. */
+export const chainStart = (space: string, certificate: Uint8Array, shifts: Uint8Array = NO_SHIFTS): Uint8Array =>
+  hash(new ByteWriter(256).bytes(startDomain).string(space).bytes(certificate).bytes(shifts).finish())
 
 /** `references`: for each op of another device that the run refers to, in order of appearance, the chain hash covering it. */
 export const chainNext = (before: Uint8Array, run: Uint8Array, references: readonly Uint8Array[]): Uint8Array => {

@@ -19,6 +19,7 @@ import {
   type RunEnd,
   type Shift,
   SIGNATURE_BYTES,
+  startTagOf,
 } from './batch.ts'
 import { signBatch, verifyBatch } from './signature.ts'
 
@@ -56,6 +57,7 @@ const header: fc.Arbitrary<BatchHeader> = fc
     format: 1,
     toSeq: fields.fromSeq + ops - 1,
     innerEnds: endsOf(fields.fromSeq, ops, inner),
+    shifts: fields.fromSeq === 1 ? fields.shifts : [],
     certificate: fields.fromSeq === 1 ? fields.certificate : undefined,
   }))
 
@@ -98,6 +100,13 @@ const base: BatchHeader = {
   shifts: [],
   certificate: undefined,
 }
+/** Of a device's first batch, which may state shifts. */
+const firstOf = (shifts: readonly Shift[]): Partial<BatchHeader> => ({
+  fromSeq: 1,
+  toSeq: 2,
+  shifts,
+  certificate: new Uint8Array(0),
+})
 const decoding = (changes: Partial<BatchHeader>): ErrorCode | undefined =>
   refusal(() => assembleBatch(encodeHeader({ ...base, ...changes }), new Uint8Array(3), noSignature))
 
@@ -154,9 +163,9 @@ describe('a batch', () => {
   })
 
   it('ENV1 counts of inner ends and of shifts are checked before anything is read', () => {
-    const plain = encodeHeader(base)
-    // Behind the tag before: no inner ends; behind the tag after: no shifts.
-    const shiftsAt = plain.length - 1
+    const plain = encodeHeader({ ...base, ...firstOf([]) })
+    // Behind the tag before: no inner ends; behind the tag after: no shifts, and an empty certificate.
+    const shiftsAt = plain.length - 2
     const endsAt = shiftsAt - 17
     const withCount = (at: number, ...count: readonly number[]): ErrorCode | undefined =>
       refusal(() =>
@@ -177,20 +186,27 @@ describe('a batch', () => {
 
   it('ENV1 at most MAX_SHIFTS shifts are read', () => {
     const shift = { device: base.device, base: 0, firstTag: new Uint8Array(16), shift: 0, floor: 0 }
-    const stating = (count: number): ErrorCode | undefined => decoding({ shifts: Array<Shift>(count).fill(shift) })
+    const stating = (count: number): ErrorCode | undefined => decoding(firstOf(Array<Shift>(count).fill(shift)))
     expect(stating(MAX_SHIFTS)).toBeUndefined()
     expect(stating(MAX_SHIFTS + 1)).toBe('TOO_LARGE')
   })
 
   it('ENV1 shifts are whole, and nothing stands behind them', () => {
     const shifts = [{ device: base.device, base: 0, firstTag: new Uint8Array(16), shift: 0, floor: 0 }]
-    const whole = encodeHeader({ ...base, shifts })
+    const whole = encodeHeader({ ...base, ...firstOf(shifts) })
     const cut = (length: number): ErrorCode | undefined =>
       refusal(() => assembleBatch(whole.subarray(0, length), new Uint8Array(3), noSignature))
     expect(cut(whole.length)).toBeUndefined()
     for (let missing = 1; missing <= 36; missing++) expect(cut(whole.length - missing)).toBe('MALFORMED')
     const longer = Uint8Array.of(...whole, 0)
     expect(refusal(() => assembleBatch(longer, new Uint8Array(3), noSignature))).toBe('MALFORMED')
+  })
+
+  it('BR2 only a first batch states shifts', () => {
+    const shifts = [{ device: base.device, base: 0, firstTag: new Uint8Array(16), shift: 0, floor: 0 }]
+    expect(() => encodeHeader({ ...base, shifts })).toThrow('first batch')
+    const empty = Uint8Array.of(...encodeHeader(base), 0)
+    expect(refusal(() => assembleBatch(empty, new Uint8Array(3), noSignature))).toBe('MALFORMED')
   })
 
   it('BR1 the first tag is that after the first run, however many follow', () => {
@@ -254,7 +270,9 @@ describe('a signed batch', () => {
   let later: Batch
 
   const signed = (fields: Partial<BatchHeader>, keys: SigningKeys, body = new TextEncoder().encode('body')): Batch => {
-    const headerBytes = encodeHeader({ ...base, device: fingerprint(author.publicKey), ...fields })
+    const header = { ...base, device: fingerprint(author.publicKey), ...fields }
+    const tagBefore = fields.tagBefore ?? (header.certificate ? startTagOf(header, header.certificate) : base.tagBefore)
+    const headerBytes = encodeHeader({ ...header, tagBefore })
     return assembleBatch(headerBytes, body, signBatch(headerBytes, body, keys))
   }
 
@@ -286,6 +304,21 @@ describe('a signed batch', () => {
       author,
     )
     expect(refusal(() => verifyBatch(brought, certificate))).toBe('CERTIFICATE_INVALID')
+  })
+
+  it('OP3 BR2 the chain of a first batch begins with the certificate and the shifts that it brings', () => {
+    const shift = { device: base.device, base: 4, firstTag: new Uint8Array(16), shift: 300, floor: 7 }
+    const { tagBefore } = signed({ ...firstOf([shift]), certificate }, author).header
+    const stating = (shifts: readonly Shift[], fields: Partial<BatchHeader> = {}): ErrorCode | undefined =>
+      refusal(() => verifyBatch(signed({ ...firstOf(shifts), certificate, tagBefore, ...fields }, author), undefined))
+    expect(stating([shift])).toBeUndefined()
+    expect(stating([])).toBe('MALFORMED')
+    expect(stating([{ ...shift, shift: 301 }])).toBe('MALFORMED')
+    expect(stating([shift, shift])).toBe('MALFORMED')
+    expect(stating([shift], { certificate: makeCertificate(space, author.publicKey, author) })).toBe('MALFORMED')
+    // Whose tags cannot be read yet may not state any.
+    expect(stating([shift], { keyEpoch: 1 })).toBe('FORMAT_UNKNOWN')
+    expect(stating([], { keyEpoch: 1 })).toBeUndefined()
   })
 
   const allowed: readonly (ErrorCode | undefined)[] = [
@@ -331,11 +364,12 @@ describe('a signed batch', () => {
       { tagBefore: new Uint8Array(16).fill(1) },
       { tagAfter: new Uint8Array(16).fill(1) },
       { innerEnds: [{ toSeq: 5, tag: new Uint8Array(16) }] },
-      { shifts: [{ device: base.device, base: 1, firstTag: new Uint8Array(16), shift: 1, floor: 0 }] },
     ]
     for (const change of changes) {
       const moved = assembleBatch(encodeHeader({ ...later.header, ...change }), later.body, later.signature)
       expect(refusal(() => verifyBatch(moved, certificate))).toBe('SIGNATURE_INVALID')
     }
+    const without = assembleBatch(encodeHeader({ ...first.header, shifts: [] }), first.body, first.signature)
+    expect(refusal(() => verifyBatch(without, undefined))).toBe('SIGNATURE_INVALID')
   })
 })

@@ -4,8 +4,8 @@
  *
  *     batch   = length-prefixed header, then body, then signature (64 bytes)
  *     header  = "DLB" | format | space | device | fromSeq | toSeq | coarse maxHlc | key epoch | flags
- *               | tag before | ends of all runs but the last, each with its tag | tag after | shifts
- *               | certificate (only where fromSeq = 1)
+ *               | tag before | ends of all runs but the last, each with its tag | tag after
+ *               | shifts | certificate (both only where fromSeq = 1: the chain begins with them)
  *     body    = count, then runs, each length-prefixed; compressed if flag 1; encrypted if key epoch > 0 (nonce first)
  *
  * The signature is the device's, over a domain, the header and the body.
@@ -13,6 +13,7 @@
 import type { Hlc } from '../clock/hlc.ts'
 import { DEVICE_ID_BYTES, type DeviceId, deviceIdFromBytes, deviceIdToBytes } from '../clock/dot.ts'
 import { ByteReader, ByteWriter, malformed } from '../codec/bytes.ts'
+import { chainStart, chainTag, tagKey, UNENCRYPTED_EPOCH_KEY } from '../crypto/chain.ts'
 import { DriftlogError } from '../errors.ts'
 
 export const BATCH_FORMAT = 1
@@ -63,6 +64,7 @@ export interface BatchHeader {
   readonly tagAfter: Uint8Array
   /** Of all runs but the last, rising. */
   readonly innerEnds: readonly RunEnd[]
+  /** None where `fromSeq` is not 1. */
   readonly shifts: readonly Shift[]
   /** Present exactly where `fromSeq` is 1. See crypto/identity. */
   readonly certificate: Uint8Array | undefined
@@ -95,13 +97,31 @@ export const encodeHeader = (header: BatchHeader): Uint8Array => {
     previous = toSeq + 1
   }
   writer.raw(header.tagAfter)
-  writer.varint(header.shifts.length)
-  for (const { device, base, firstTag, shift, floor } of header.shifts) {
-    writer.raw(deviceIdToBytes(device)).varint(base).raw(firstTag).varint(shift).varint(floor)
-  }
-  if (header.certificate !== undefined) writer.bytes(header.certificate)
+  if (header.certificate !== undefined) writer.raw(encodeShifts(header.shifts)).bytes(header.certificate)
+  else if (header.shifts.length > 0) throw new Error('shifts are stated in a first batch')
   return writer.finish()
 }
+
+/** As in the header, and as the chain begins with them. */
+export const encodeShifts = (shifts: readonly Shift[]): Uint8Array => {
+  const writer = new ByteWriter(8 + shifts.length * 56).varint(shifts.length)
+  for (const { device, base, firstTag, shift, floor } of shifts) {
+    writer.raw(deviceIdToBytes(device)).varint(base).raw(firstTag).varint(shift).varint(floor)
+  }
+  return writer.finish()
+}
+
+/** What the chain of a first batch's device begins with: so no shift is added to its history, or left out, unnoticed (OP3). */
+export const chainStartOf = (
+  { space, shifts }: Pick<BatchHeader, 'space' | 'shifts'>,
+  certificate: Uint8Array,
+): Uint8Array => chainStart(space, certificate, encodeShifts(shifts))
+
+/** The tag there, in key epoch 0. */
+export const startTagOf = (
+  header: Pick<BatchHeader, 'space' | 'device' | 'shifts'>,
+  certificate: Uint8Array,
+): Uint8Array => chainTag(chainStartOf(header, certificate), tagKey(UNENCRYPTED_EPOCH_KEY, header.space, header.device))
 
 export const assembleBatch = (headerBytes: Uint8Array, body: Uint8Array, signature: Uint8Array): Batch =>
   decodeBatch(
@@ -137,7 +157,7 @@ export const decodeBatch = (bytes: Uint8Array): Batch => {
   const tagBefore = reader.raw(TAG_BYTES)
   const innerEnds = readInnerEnds(reader, fromSeq, toSeq)
   const tagAfter = reader.raw(TAG_BYTES)
-  const shifts = readShifts(reader)
+  const shifts = fromSeq === 1 ? readShifts(reader) : []
   const certificate = fromSeq === 1 ? reader.bytes() : undefined
   reader.expectEnd()
   const header = {

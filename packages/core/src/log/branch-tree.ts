@@ -21,12 +21,18 @@ export interface LogBranch {
   /** What it goes on from, after op `base`; undefined where it starts with nothing. */
   readonly parent: LogBranch | undefined
   readonly base: number
+  /** The tag at `base`. */
+  readonly baseTag: Uint8Array
   readonly certificate: Uint8Array
+  /** What its device's chain begins with (OP3). */
+  readonly start: Uint8Array
   held: number
   /** The tag at the end of what was received last. */
   tip: { readonly seq: number; readonly tag: Uint8Array } | undefined
   /** Held and not projected, in seq order. */
   readonly queue: QueuedRun[]
+  /** Where runs end inside of batches. Stores know no such places, and their tags are taken at their word until verified. */
+  readonly inside: Set<number>
   /** Why the next run cannot be projected, whatever else is held so far: nothing that is held fits its chain. */
   stuck: DriftlogError | undefined
 }
@@ -59,7 +65,7 @@ export class BranchTree {
     return branch
   }
 
-  /** The branch of a device that holds a point; `tagAt` as of that branch. */
+  /** The branch of a device that holds a point as the end of a batch, as a store has it (ENV4); `tagAt` as of that branch. */
   find(
     device: DeviceId,
     seq: number,
@@ -67,7 +73,7 @@ export class BranchTree {
     tagAt: (branch: LogBranch, seq: number) => Uint8Array | undefined,
   ): LogBranch | undefined {
     return this.of(device).find((branch) => {
-      if (seq <= branch.base || seq > branch.held) return false
+      if (seq <= branch.base || seq > branch.held || branch.inside.has(seq)) return false
       const held = tagAt(branch, seq)
       return held !== undefined && equalBytes(held, tag)
     })

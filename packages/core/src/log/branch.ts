@@ -8,8 +8,12 @@ import { hash } from '../crypto/sodium.ts'
 
 const domain = new TextEncoder().encode('driftlog/branch/1')
 
-/** `base`: the last seq before the branch, 0 where the fork is before the first op. `firstTag`: after its first run. */
-export const branchId = (device: DeviceId, base: number, firstTag: Uint8Array): DeviceId => {
-  const writer = new ByteWriter(96).bytes(domain).raw(deviceIdToBytes(device)).varint(base).bytes(firstTag)
+/**
+ * `base`: the last seq before the branch, 0 where the fork is before the first op. The tags are those at `base` and after the
+ * first run. Both: a header that lies about where its first run ends must not name a branch that begins elsewhere.
+ */
+export const branchId = (device: DeviceId, base: number, tagBefore: Uint8Array, firstTag: Uint8Array): DeviceId => {
+  const writer = new ByteWriter(96).bytes(domain).raw(deviceIdToBytes(device)).varint(base)
+  writer.bytes(tagBefore).bytes(firstTag)
   return deviceIdFromBytes(hash(writer.finish(), DEVICE_ID_BYTES))
 }

@@ -1,13 +1,23 @@
 /** Branches and shifts of devices that write whatever they like. */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { cryptoReady } from '../crypto/sodium.ts'
-import { chainNext } from '../crypto/chain.ts'
+import { chainNext, chainStart } from '../crypto/chain.ts'
 import { encodeRun } from '../op/run-codec.ts'
 import { opCount } from '../op/run.ts'
-import { createReplica, forgeRun, type ForgedOp, identityOf, shapes, SPACE } from '../testing/replicas.test-support.ts'
+import {
+  codeOf,
+  createReplica,
+  forgeRun,
+  type ForgedOp,
+  identityOf,
+  permutations,
+  shapes,
+  SPACE,
+  START_MS,
+} from '../testing/replicas.test-support.ts'
 import type { DeviceId } from '../clock/dot.ts'
 import type { Batch, Shift } from './batch.ts'
-import { firstTagOf } from './batch.ts'
+import { encodeShifts, firstTagOf } from './batch.ts'
 import { branchId } from './branch.ts'
 import { ChainIndex } from './chain-index.ts'
 import { memoryStore } from './memory-store.ts'
@@ -23,7 +33,7 @@ const treeForger = (number: number) => {
   const identity = identityOf(number)
   const { device, certificate, keys } = identity
   const index = new ChainIndex(SPACE)
-  index.begin(device, certificate)
+  index.begin(device, chainStart(SPACE, certificate))
   const root: Point = { seq: 0, hash: index.last(device) }
   const tag = (hash: Uint8Array) => index.tag(device, hash)
   const seal = (
@@ -36,6 +46,8 @@ const treeForger = (number: number) => {
     }: { references?: readonly Uint8Array[]; shifts?: readonly Shift[]; innerTags?: readonly Uint8Array[] } = {},
   ): { batch: Batch; end: Point } => {
     let { seq, hash } = from
+    if (seq === 0) hash = chainStart(SPACE, certificate, encodeShifts(shifts))
+    const tagBefore = tag(hash)
     let maxHlc = 0
     const bytes: Uint8Array[] = []
     const ends: { toSeq: number; tag: Uint8Array }[] = []
@@ -56,7 +68,7 @@ const treeForger = (number: number) => {
         fromSeq: from.seq + 1,
         toSeq: seq,
         maxHlc,
-        tagBefore: tag(from.hash),
+        tagBefore,
         tagAfter: last.tag,
         innerEnds: ends,
         shifts,
@@ -91,11 +103,12 @@ const summary = (r: Awaited<ReturnType<typeof readIn>>) => ({
   digest: r.digest().slice(0, 16),
 })
 
+const title = (id: string, value: string) => ({ shape: shapes.title, row: { id }, value }) as const
 const insert = (id: string) => ({ shape: shapes.insert, row: { id } }) as const
 const derived = (device: DeviceId, batch: Batch): DeviceId =>
-  branchId(device, batch.header.fromSeq - 1, firstTagOf(batch.header))
+  branchId(device, batch.header.fromSeq - 1, batch.header.tagBefore, firstTagOf(batch.header))
 
-describe('review', () => {
+describe('devices that write whatever they like', () => {
   beforeAll(cryptoReady)
 
   it('[BR5] a group that a fork divides does not hold up the branches', async () => {
@@ -163,5 +176,113 @@ describe('review', () => {
     const stating = m.seal(m.root, [[{ hlc: 1 }]], { shifts: [shift] })
     const { projector } = await readIn([one, two, stating].map(({ batch }) => batch))
     expect(projector.ops.stamp(projector.ops.refOf({ device: d.device, seq: 1 }))).toBe(1000)
+  })
+
+  it('[BR2 OP3] with and without shifts are two histories of one device, in any order of arrival', async () => {
+    const d = treeForger(1)
+    const one = d.seal(d.root, [[{ hlc: 10_000, changes: [insert('x'), title('x', 'd')] }]])
+    const e = treeForger(2)
+    const two = e.seal(e.root, [[{ hlc: 9_000, changes: [insert('x'), title('x', 'e')] }]])
+    const m = treeForger(3)
+    const shift = { device: d.device, base: 0, firstTag: d.tag(one.end.hash), shift: 5_000, floor: 0 }
+    const stated = m.seal(m.root, [[{ hlc: 1 }]], { shifts: [shift] })
+    const silent = m.seal(m.root, [[{ hlc: 1 }]])
+    const reads = []
+    for (const order of permutations([one, two, stated, silent])) {
+      reads.push(await readIn(order.map(({ batch }) => batch)))
+    }
+    for (const read of reads) {
+      expect(read.outcomes).toEqual(['appended', 'appended', 'appended', 'appended'])
+      expect(await read.store.tips(SPACE)).toEqual(await reads[0].store.tips(SPACE))
+      expect(summary(read)).toEqual(summary(reads[0]))
+    }
+    // A first batch of the same end with other shifts is no duplicate: its beginning is another one.
+    const lie = sealBatch(
+      {
+        ...silent.batch.header,
+        certificate: stated.batch.header.certificate!,
+        maxHlc: 1,
+        tagAfter: stated.batch.header.tagAfter,
+      },
+      [encodeRun(forgeRun(m.device, 1, [{ hlc: 1 }]))],
+      identityOf(3).keys,
+    )
+    expect((await readIn([stated.batch, lie])).outcomes).toEqual(['appended', 'fork'])
+  })
+
+  it('[BR1 ENV4] an inner tag that lies does not make a branch go on from another one', async () => {
+    const d = treeForger(1)
+    const a2 = d.seal(d.root, [[{ hlc: 10, changes: [insert('a')] }, { hlc: 11 }]])
+    const a3 = d.seal(a2.end, [[{ hlc: 20, changes: [insert('a3')] }]])
+    const c3 = d.seal(a2.end, [[{ hlc: 21, changes: [insert('c3')] }]])
+    const innerTags = [d.tag(new Uint8Array(32)), d.tag(a2.end.hash)]
+    const b = d.seal(d.root, [[{ hlc: 10 }], [{ hlc: 12 }], [{ hlc: 13 }]], { innerTags })
+    const reads = []
+    for (const order of [
+      [b, a2, a3, c3],
+      [a2, b, a3, c3],
+      [a2, a3, c3, b],
+    ]) {
+      reads.push(summary(await readIn(order.map(({ batch }) => batch))))
+    }
+    expect(reads[0]).toMatchObject({ outcomes: 'appended,appended,appended,appended', damage: 'CHAIN_BROKEN' })
+    expect(reads[1]).toEqual(reads[0])
+    expect(reads[2]).toEqual(reads[0])
+  })
+
+  it('[BR1] names of two places are two names, whatever the first tags say', async () => {
+    const d = treeForger(1)
+    const a = d.seal(d.root, [[{ hlc: 10, changes: [insert('a')] }]])
+    const b = d.seal(d.root, [[{ hlc: 11, changes: [insert('b')] }]])
+    const p = d.seal(a.end, [[{ hlc: 20, changes: [insert('p')] }]])
+    const p2 = d.seal(a.end, [[{ hlc: 22, changes: [insert('p2')] }]])
+    const q2 = d.seal(b.end, [[{ hlc: 22, changes: [insert('q2')] }]])
+    const q = d.seal(b.end, [[{ hlc: 21, changes: [insert('q')] }], [{ hlc: 23 }]], { innerTags: [d.tag(p.end.hash)] })
+    const one = summary(await readIn([a, b, p, p2, q2, q].map(({ batch }) => batch)))
+    const other = summary(await readIn([a, b, q2, q, p2, p].map(({ batch }) => batch)))
+    expect(one.outcomes).toBe('appended,appended,appended,appended,appended,appended')
+    expect(other).toEqual(one)
+  })
+
+  it('[ENV4 ENV5] of two envelopes of one end the first that is held counts; nobody else is kept from anything', async () => {
+    const d = treeForger(1)
+    const real = d.seal(d.root, [[{ hlc: 10, changes: [insert('a')] }]])
+    const { header } = real.batch
+    const run = encodeRun(forgeRun(d.device, 1, [{ hlc: 10, changes: [insert('lie')] }]))
+    const lie = sealBatch({ ...header, certificate: header.certificate!, maxHlc: 10 }, [run], identityOf(1).keys)
+    const e = createReplica(2)
+    e.write(START_MS, e.change(shapes.insert, 'honest'))
+    const [honest] = e.writer.seal()
+    const truth = await readIn([real.batch, lie, honest])
+    expect(truth.outcomes).toEqual(['appended', 'duplicate', 'appended'])
+    expect([truth.log.damage?.code, truth.row('honest')?.touches.length]).toEqual([undefined, 1])
+    const lied = await readIn([lie, real.batch, honest])
+    expect(lied.outcomes).toEqual(['appended', 'duplicate', 'appended'])
+    expect([lied.log.damage?.code, lied.row('honest')?.touches.length]).toEqual(['CHAIN_BROKEN', 1])
+  })
+
+  it('[ENV4] what ends inside a held batch is not known by that place, in the log as in the store', async () => {
+    const d = treeForger(1)
+    const held = d.seal(d.root, [[{ hlc: 10, changes: [insert('a')] }], [{ hlc: 11 }], [{ hlc: 12 }]])
+    const next = d.seal(held.end, [[{ hlc: 13 }]])
+    const { header } = held.batch
+    const inner = { toSeq: 2, tagAfter: header.innerEnds[1].tag, innerEnds: [], maxHlc: 11 }
+    const run = encodeRun(forgeRun(d.device, 1, [{ hlc: 10 }, { hlc: 11 }]))
+    const certificate = header.certificate!
+    const sibling = sealBatch({ ...header, certificate, ...inner }, [run], identityOf(1).keys)
+    const store = memoryStore()
+    const live = createReplica(8)
+    const renames: boolean[] = []
+    for (const batch of [held.batch, next.batch, sibling]) {
+      expect(live.log.holder(batch.header)).toBeUndefined()
+      const [outcome] = await store.append(SPACE, [batch])
+      if (outcome.kind !== 'appended') throw new Error(outcome.kind)
+      renames.push(live.log.isRenaming(batch.header, outcome.branch))
+      if (!renames.at(-1)) live.log.receive(live.log.check(batch), outcome.branch)
+    }
+    expect(renames).toEqual([false, false, true])
+    // Nor is one that somebody else signed.
+    const forged = sealBatch({ ...header, certificate, ...inner }, [run], identityOf(66).keys)
+    expect(codeOf(() => live.log.check(forged))).toBe('SIGNATURE_INVALID')
   })
 })

@@ -3,7 +3,7 @@
  * next run of a branch must continue.
  */
 import type { DeviceId, Dot } from '../clock/dot.ts'
-import { chainNext, chainStart, chainTag, tagKey, UNENCRYPTED_EPOCH_KEY } from '../crypto/chain.ts'
+import { chainNext, chainTag, tagKey, UNENCRYPTED_EPOCH_KEY } from '../crypto/chain.ts'
 import { firstChange, firstHead, opCount, type Run } from '../op/run.ts'
 
 interface BranchChain {
@@ -32,11 +32,10 @@ export class ChainIndex {
     this.#space = space
   }
 
-  /** Starts the chain of a device. Its certificate, which the chain begins with, must have been checked. */
-  begin(device: DeviceId, certificate: Uint8Array, branch = device): void {
+  /** Starts the chain of a device. `start`: see `chainStart`; the certificate in it must have been checked. */
+  begin(device: DeviceId, start: Uint8Array, branch = device): void {
     if (this.#chains.has(branch)) return
     const key = tagKey(UNENCRYPTED_EPOCH_KEY, this.#space, device)
-    const start = chainStart(this.#space, certificate)
     this.#chains.set(branch, { key, start, base: 0, parent: undefined, ends: [], hashes: [] })
   }
 

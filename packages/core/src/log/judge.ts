@@ -3,7 +3,8 @@
  *
  *     beginning (device, fromSeq - 1, tagBefore)      end (device, toSeq, tagAfter)
  *
- *     its end is held                                 duplicate (a tag covers the whole history up to it)
+ *     its end is held                                 duplicate (a tag covers the whole history up to it); where it
+ *                                                     begins at seq 0 with another tag, fork: one of the two lies
  *     its beginning is not held                       gap, or fork where other content of the device reaches so far
  *     its beginning is the end of a branch            append to that branch; where others begin there, a new branch
  *     its beginning is inside a branch                split: the branch ends there, what follows is named anew
@@ -12,7 +13,7 @@ import type { DeviceId } from '../clock/dot.ts'
 import { equalBytes } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
 import { type Batch, type BatchHeader, firstTagOf, isSpaceId } from './batch.ts'
-import type { AppendOutcome, RecordChange } from './batch-store.ts'
+import type { AppendOutcome, Point, RecordChange } from './batch-store.ts'
 import { branchId } from './branch.ts'
 
 /** Where a branch begins. */
@@ -57,19 +58,23 @@ export const judgeBatch = (header: BatchHeader, tree: DeviceTree): Verdict => {
   const base = fromSeq - 1
   const fork: Verdict = { kind: 'fork', have }
   const same = branches.find((branch) => holds(tree, branch, toSeq, tagAfter))
-  if (same !== undefined) return { kind: 'duplicate', branch: same.branch }
+  if (same !== undefined) {
+    const isOtherStart = base === 0 && !equalBytes(pathOf(branches, same).at(-1)!.baseTag, tagBefore)
+    return isOtherStart ? fork : { kind: 'duplicate', branch: same.branch }
+  }
   const parent = base === 0 ? rootOf(header, branches) : branches.find((branch) => holds(tree, branch, base, tagBefore))
   if (parent === undefined) {
     if (base > 0) return have < base ? { kind: 'gap', have } : fork
     if (branches.length === 0) return begun({ branch: device, base, baseTag: tagBefore })
   } else if (base < parent.seq) {
     const next = tree.firstTagAt(parent.branch, fromSeq)
-    // The same run in other envelopes: neither new nor a whole duplicate.
-    if (next === undefined || equalBytes(next, firstTagOf(header))) return fork
     const baseTag = base === 0 ? parent.baseTag : tagBefore
-    const renamed = { branch: branchId(device, base, next), base, baseTag }
+    // The same run in other envelopes: neither new nor a whole duplicate. (At seq 0 the start must be the same too.)
+    const isSameStart = equalBytes(baseTag, tagBefore)
+    if (next === undefined || (isSameStart && equalBytes(next, firstTagOf(header)))) return fork
+    const renamed = { branch: branchId(device, base, baseTag, next), base, baseTag }
     const start = startOf(header)
-    // Headers are taken at their word: one that lies about its first tag must not get the name of another branch.
+    // Headers are taken at their word: of two that name one run, the first that is held has its name.
     if (branches.some(({ branch }) => branch === start.branch || branch === renamed.branch)) return fork
     return { ...begun(start), split: { branch: parent.branch, above: base, start: renamed } }
   } else if (!branches.some((other) => other.base === base && equalBytes(other.baseTag, tagBefore))) {
@@ -79,14 +84,45 @@ export const judgeBatch = (header: BatchHeader, tree: DeviceTree): Verdict => {
   return branches.some(({ branch }) => branch === start.branch) ? fork : begun(start)
 }
 
+/** A branch, what it goes on from, and so on to the start of its device. Where a branch goes on, another one ends. */
+const pathOf = (branches: readonly HeldBranch[], last: HeldBranch): HeldBranch[] => {
+  const path = [last]
+  for (let at: HeldBranch | undefined = last; at !== undefined && at.base > 0; ) {
+    const { base, baseTag }: HeldBranch = at
+    at = branches.find(({ seq, tag }) => seq === base && equalBytes(tag, baseTag))
+    if (at !== undefined) path.push(at)
+  }
+  return path
+}
+
+/** A run by what is before it: as a shift names it (BR2). */
+export interface NamedRun {
+  /** The last seq before it. */
+  readonly base: number
+  /** The tag after it. */
+  readonly firstTag: Uint8Array
+}
+
+/** For `BatchStore.onPath`. */
+export const runsOnPath = (tree: DeviceTree, { seq, tag }: Point, runs: readonly NamedRun[]): boolean[] => {
+  const holder = tree.branches.find((branch) => holds(tree, branch, seq, tag))
+  const path = holder === undefined ? [] : pathOf(tree.branches, holder)
+  return runs.map(({ base, firstTag }) => {
+    const branch = base < seq ? path.find((held) => held.base <= base) : undefined
+    const held = branch && tree.firstTagAt(branch.branch, base + 1)
+    return held !== undefined && equalBytes(held, firstTag)
+  })
+}
+
 const begun = (start: BranchStart): Verdict & { kind: 'append' } => ({ kind: 'append', branch: start.branch, start })
 
 const startOf = (header: BatchHeader): BranchStart => {
   const base = header.fromSeq - 1
-  return { branch: branchId(header.device, base, firstTagOf(header)), base, baseTag: header.tagBefore }
+  const { device, tagBefore } = header
+  return { branch: branchId(device, base, tagBefore, firstTagOf(header)), base, baseTag: tagBefore }
 }
 
-/** The unforked beginning of a device. Before seq 1 nothing is known that a first tag could be compared with. */
+/** The unforked beginning of a device: whatever starts otherwise (OP3) is its sibling from seq 0 on. */
 const rootOf = ({ device }: BatchHeader, branches: readonly HeldBranch[]): HeldBranch | undefined =>
   branches.find(({ branch, base }) => branch === device && base === 0)
 

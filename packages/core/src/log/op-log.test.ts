@@ -200,7 +200,9 @@ describe('op-log', () => {
       maxHlc: T,
       tagBefore: new Uint8Array(16),
     }
-    reader.receive(sealBatch(part, [run.bytes], author.identity.keys).bytes)
+    const batch = sealBatch(part, [run.bytes], author.identity.keys)
+    expect(codeOf(() => reader.log.check(batch))).toBe('MALFORMED')
+    reader.log.receive(reader.log.open(batch))
     expect(reader.log.damage?.code).toBe('CHAIN_BROKEN')
   })
 

@@ -14,10 +14,11 @@
 import type { DeviceId } from '../clock/dot.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { equalBytes, malformed, toBase64Url } from '../codec/bytes.ts'
+import { chainStart } from '../crypto/chain.ts'
 import { DriftlogError } from '../errors.ts'
 import { opCount, type Run, toSeqOf } from '../op/run.ts'
 import { MAX_GROUP_OPS } from '../op/run-codec.ts'
-import type { Batch, BatchHeader, Shift } from './batch.ts'
+import { type Batch, type BatchHeader, chainStartOf, type Shift } from './batch.ts'
 import { BranchTree, type LogBranch } from './branch-tree.ts'
 import { ChainIndex, foreignReferences } from './chain-index.ts'
 import { meanings, withMeaning } from './meaning.ts'
@@ -96,6 +97,16 @@ export class OpLog {
     return this.chain.tagAt(branch.id, seq) ?? branch.queue.find(({ toSeq }) => toSeq === seq)?.tag
   }
 
+  /** The tags around the run of a branch itself that begins after `base`; undefined where none does. */
+  runAfter(id: DeviceId, base: number): { readonly tagBefore: Uint8Array; readonly firstTag: Uint8Array } | undefined {
+    const branch = this.#tree.get(id)
+    const [end] = this.runEnds(id, base, Number.MAX_SAFE_INTEGER, 1)
+    if (branch === undefined || end === undefined) return undefined
+    const tagBefore = base === branch.base ? branch.baseTag : this.#tagAt(branch, base)
+    const firstTag = this.#tagAt(branch, end)
+    return tagBefore && firstTag && { tagBefore, firstTag }
+  }
+
   /** The last seqs of the runs of a branch itself in (`above`, `upTo`], rising; at most `count`. */
   runEnds(id: DeviceId, above: number, upTo: number, count = Number.POSITIVE_INFINITY): number[] {
     const ends = this.chain.ends(id, above, upTo, count)
@@ -106,7 +117,7 @@ export class OpLog {
     return ends
   }
 
-  /** The branch that holds a point of a device's history. */
+  /** The branch that holds a point of a device's history, where a batch ends there. */
   branchAt(device: DeviceId, seq: number, tag: Uint8Array): DeviceId | undefined {
     return this.#tree.find(device, seq, tag, this.#tagAt)?.id
   }
@@ -194,6 +205,7 @@ export class OpLog {
     }
     branch.held = header.toSeq
     branch.tip = { seq: header.toSeq, tag: header.tagAfter.slice() }
+    for (const { toSeq } of header.innerEnds) branch.inside.add(toSeq)
     if (header.shifts.length > 0 && header.fromSeq === 1) this.#stating.add(branchId)
     if (runs === undefined) {
       const ops = header.toSeq - header.fromSeq + 1
@@ -217,33 +229,42 @@ export class OpLog {
     const parent = base === 0 ? undefined : this.#tree.find(device, base, tagBefore, this.#tagAt)
     const certificate = base === 0 ? header.certificate : parent?.certificate
     if (certificate === undefined) throw new DriftlogError('GAP', '', { device, have: 0, fromSeq })
+    const start = parent?.start ?? chainStartOf(header, certificate)
     return this.#tree.add({
       id,
       device,
       parent,
       base,
+      baseTag: tagBefore.slice(),
       certificate,
+      start,
       held: base,
       tip: undefined,
       queue: [],
+      inside: new Set(),
       stuck: undefined,
     })
   }
 
   /** Announces the device that this replica writes as, before its first batch. */
   beginOwn(device: DeviceId, certificate: Uint8Array): void {
-    this.chain.begin(device, certificate)
+    const held = this.#tree.get(device)
+    const start = held?.start ?? chainStart(this.#space, certificate)
+    this.chain.begin(device, start)
     this.#projector.begin(device, device, undefined, 0)
-    if (this.#tree.get(device) !== undefined) return
+    if (held !== undefined) return
     this.#tree.add({
       id: device,
       device,
       parent: undefined,
       base: 0,
+      baseTag: this.chain.tag(device, start),
       certificate,
+      start,
       held: 0,
       tip: undefined,
       queue: [],
+      inside: new Set(),
       stuck: undefined,
     })
   }
@@ -342,8 +363,8 @@ export class OpLog {
 
   /** Whether a branch is begun, or can be now: what it goes on from is projected. */
   #canBegin(branch: LogBranch): boolean {
-    const { id, device, parent, base, certificate } = branch
-    if (parent === undefined) this.chain.begin(device, certificate, id)
+    const { id, device, parent, base, start } = branch
+    if (parent === undefined) this.chain.begin(device, start, id)
     else if ((this.#projector.projected.get(parent.id) ?? 0) < base || !this.chain.beginBranch(id, parent.id, base)) {
       this.#wait(branch, parent.id)
       return false

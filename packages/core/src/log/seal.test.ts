@@ -16,6 +16,7 @@ import {
   FLAG_DEFLATE,
   MAX_BATCH_BYTES,
   type RunEnd,
+  startTagOf,
 } from './batch.ts'
 import { MAX_BODY_BYTES, openBatch, sealBatch } from './seal.ts'
 import { signBatch, verifyBatch } from './signature.ts'
@@ -43,8 +44,14 @@ const seal = (
   toSeq: number,
   innerEnds: readonly RunEnd[] = [],
   maxHlc = 1_000,
-): Batch =>
-  sealBatch({ ...identity(), fromSeq, toSeq, maxHlc, tagBefore: TAG, tagAfter: TAG, innerEnds }, runs, identity().keys)
+): Batch => {
+  const tagBefore = fromSeq === 1 ? startTagOf({ ...identity(), shifts: [] }, identity().certificate) : TAG
+  return sealBatch(
+    { ...identity(), fromSeq, toSeq, maxHlc, tagBefore, tagAfter: TAG, innerEnds },
+    runs,
+    identity().keys,
+  )
+}
 
 /** A batch whose header and body are what they are said to be, and signed. */
 const lie = (header: Partial<BatchHeader>, body: Uint8Array): Batch => {
@@ -90,7 +97,7 @@ describe('sealing', () => {
         expect(opened.map(({ run }) => opCount(run))).toEqual(lengths)
         // The tags between runs are the header's; the first and the last are those of the batch.
         const inner = ends.slice(0, -1).map(({ tag }) => tag)
-        expect(opened.map(({ tagBefore }) => tagBefore)).toEqual([TAG, ...inner])
+        expect(opened.map(({ tagBefore }) => tagBefore)).toEqual([batch.header.tagBefore, ...inner])
         expect(opened.map(({ tagAfter }) => tagAfter)).toEqual([...inner, TAG])
       }),
       { numRuns: 50 },

@@ -38,7 +38,7 @@ export interface SealedPart {
   readonly tagAfter: Uint8Array
   /** Of all runs but the last; none by default. */
   readonly innerEnds?: readonly RunEnd[]
-  /** None by default. */
+  /** Of a first batch; none by default. */
   readonly shifts?: readonly Shift[]
   /** Of the device; put into the header of its first batch. */
   readonly certificate: Uint8Array

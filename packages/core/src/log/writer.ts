@@ -11,12 +11,12 @@
  */
 import type { DeviceId, Dot } from '../clock/dot.ts'
 import { type Hlc, receive, tick } from '../clock/hlc.ts'
+import { chainNext, chainStart, chainTag, tagKey, UNENCRYPTED_EPOCH_KEY } from '../crypto/chain.ts'
 import type { SigningKeys } from '../crypto/sodium.ts'
 import { Author, type NewChange } from '../op/author.ts'
 import { opCount, type Run } from '../op/run.ts'
 import { encodeRun } from '../op/run-codec.ts'
-import { type Batch, MAX_BATCH_OPS, type Shift } from './batch.ts'
-import { ChainIndex } from './chain-index.ts'
+import { type Batch, encodeShifts, MAX_BATCH_OPS, type Shift } from './batch.ts'
 import type { OpLog } from './op-log.ts'
 import { sealBatch } from './seal.ts'
 
@@ -39,11 +39,9 @@ export const sealShifts = (identity: WriterIdentity, hlc: Hlc, shifts: readonly 
   const author = new Author(device, 1)
   author.append([], { hlc, heads: [], schemaVersion: 1 })
   const bytes = encodeRun(author.run)
-  const chain = new ChainIndex(space)
-  chain.begin(device, certificate)
-  const before = chain.last(device)
-  const tagAfter = chain.tag(device, chain.hashAfter(author.run, bytes, before)!)
-  const tags = { tagBefore: chain.tag(device, before), tagAfter }
+  const before = chainStart(space, certificate, encodeShifts(shifts))
+  const key = tagKey(UNENCRYPTED_EPOCH_KEY, space, device)
+  const tags = { tagBefore: chainTag(before, key), tagAfter: chainTag(chainNext(before, bytes, []), key) }
   return sealBatch({ ...tags, space, device, fromSeq: 1, toSeq: 1, maxHlc: hlc, shifts, certificate }, [bytes], keys)
 }
 

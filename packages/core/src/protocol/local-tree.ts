@@ -24,8 +24,8 @@ export interface LocalTree {
   branch(name: DeviceId): LocalBranch | undefined
   /** The tag at `seq`, above the branch's base, if a run ends there: 16 bytes. */
   tagAt(name: DeviceId, seq: number): Uint8Array | undefined
-  /** The tag after the run of the branch that begins at `base + 1`, if one does. */
-  firstTagAt(name: DeviceId, base: number): Uint8Array | undefined
+  /** The tags around the run of the branch that begins at `base + 1`, if one does. */
+  runAfter(name: DeviceId, base: number): { readonly tagBefore: Uint8Array; readonly firstTag: Uint8Array } | undefined
   /** The last seqs of the branch's batches in (`above`, `upTo`], rising. */
   batchEnds(name: DeviceId, above: number, upTo: number): readonly number[]
 }

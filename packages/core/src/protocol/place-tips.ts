@@ -110,8 +110,8 @@ class Walk {
 
   /** The server has a fork at `seq`, inside of `branch` or at its end: what is here after it may be known there too. */
   #goOn(device: DeviceId, branch: DeviceId, seq: number): void {
-    const firstTag = this.#tree.firstTagAt(branch, seq)
-    if (firstTag !== undefined) this.#follow(device, branchId(device, seq, firstTag), [branch])
+    const run = this.#tree.runAfter(branch, seq)
+    if (run !== undefined) this.#follow(device, branchId(device, seq, run.tagBefore, run.firstTag), [branch])
   }
 
   #childrenOf(device: DeviceId, branch: DeviceId): readonly DeviceId[] {

@@ -3,7 +3,7 @@
  * told to. Both are functions of a number, so that a failing test replays.
  */
 import type { DeviceId, Dot } from '../clock/dot.ts'
-import { chainNext } from '../crypto/chain.ts'
+import { chainNext, chainStart } from '../crypto/chain.ts'
 import { fingerprint, makeCertificate } from '../crypto/identity.ts'
 import { signingKeysFromSeed } from '../crypto/sodium.ts'
 import { DriftlogError } from '../errors.ts'
@@ -167,7 +167,7 @@ export const createForger = (number: number) => {
   const identity = identityOf(number)
   const { device, certificate } = identity
   const own = new ChainIndex(SPACE)
-  own.begin(device, certificate)
+  own.begin(device, chainStart(SPACE, certificate))
   let before = own.last(device)
   let nextSeq = 1
   const seal = (ops: readonly ForgedOp[], { chain = own, edit, references }: ForgedBatch = {}): Batch => {

@@ -18,9 +18,9 @@ export const endOf = ({ header }: Batch): string => place(header.device, header.
 /** `held`: batches of any devices, none twice, of which each begins where another one ends, or at the start. */
 export const naiveTree = (held: readonly Batch[]): NaiveTree => {
   const nameOf = (batch: Batch): DeviceId => {
-    const { device, fromSeq } = batch.header
+    const { device, fromSeq, tagBefore } = batch.header
     const isAlone = held.every((other) => other === batch || beginningOf(other) !== beginningOf(batch))
-    if (!isAlone) return branchId(device, fromSeq - 1, firstTagOf(batch.header))
+    if (!isAlone) return branchId(device, fromSeq - 1, tagBefore, firstTagOf(batch.header))
     const parent = held.find((other) => endOf(other) === beginningOf(batch))
     return parent === undefined ? device : nameOf(parent)
   }

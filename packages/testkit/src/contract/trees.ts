@@ -1,7 +1,14 @@
 /** Where copies of a device went on by themselves: the history is a tree, and STORE2 says what its branches are called. */
 import { type BatchStore, branchId, type DeviceId, firstTagOf, makeCertificate, startCursor } from '@driftlog/core'
 import { assert, describe, expect, it } from 'vitest'
-import { makeTestDevice, makeTestHistory, mergeTestBatches, type TestBatch, type TestDevice } from '../test-batches.ts'
+import {
+  makeTestBatch,
+  makeTestDevice,
+  makeTestHistory,
+  mergeTestBatches,
+  type TestBatch,
+  type TestDevice,
+} from '../test-batches.ts'
 import { naiveTree } from './naive-tree.ts'
 import {
   type Abilities,
@@ -20,7 +27,8 @@ import {
 } from './setup.ts'
 
 /** The name that a branch has where its first batch has siblings. */
-const named = ({ header }: TestBatch): DeviceId => branchId(header.device, header.fromSeq - 1, firstTagOf(header))
+const named = ({ header }: TestBatch): DeviceId =>
+  branchId(header.device, header.fromSeq - 1, header.tagBefore, firstTagOf(header))
 
 const branchesIn = async (store: BatchStore, within = space): Promise<DeviceId[]> =>
   (await store.readAfter(within, startCursor, wide)).batches.map(({ branch }) => branch)
@@ -192,14 +200,43 @@ export const treesContract = (bench: UseBench, { another }: Abilities): void => 
       await store.append(space, [left, right, one, two, three])
       const [fourth] = makeTestHistory(ann, [2], right, 'four')
       // As nobody who has the runs would seal it: an inner tag that is not its own.
-      const lie: TestBatch = {
-        ...fourth,
-        header: { ...fourth.header, innerEnds: [{ toSeq: 2, tag: one.header.tagAfter }] },
-      }
+      const saying = (tag: Uint8Array): TestBatch =>
+        makeTestBatch(ann, { previous: right, toSeq: 3, body: text.encode('lie'), innerEnds: [{ toSeq: 2, tag }] })
       await unchangedBy(store, async () => {
-        expect(kinds(await store.append(space, [lie]))).toEqual(['fork'])
+        expect(kinds(await store.append(space, [saying(three.header.tagAfter)]))).toEqual(['fork'])
       })
       expect(await store.append(space, [fourth])).toEqual([appended(6, named(fourth), true)])
+      // The tag of a run that begins elsewhere takes nobody's name.
+      const elsewhere = saying(one.header.tagAfter)
+      expect(named(elsewhere)).not.toBe(named(one))
+      expect(await store.append(space, [elsewhere])).toEqual([appended(7, named(elsewhere))])
+      expect(await branchesIn(store)).toEqual(naiveTree([left, right, one, two, three, fourth, elsewhere]).names)
+    })
+
+    it('STORE2 STORE3 first batches that state other shifts are siblings, and never duplicates', async () => {
+      const { store, ann, bob } = bench()
+      const shift = { device: bob.device, base: 0, firstTag: new Uint8Array(16), shift: 5, floor: 0 }
+      const silent = makeTestBatch(ann)
+      const next = makeTestBatch(ann, { previous: silent })
+      const stating = makeTestBatch(ann, { shifts: [shift] })
+      await store.append(space, [silent, next])
+      await unchangedBy(store, async () => {
+        const lie = makeTestBatch(ann, { shifts: [shift], chainAfter: silent.chainAfter })
+        const longLie = makeTestBatch(ann, { shifts: [shift], toSeq: 2, chainAfter: next.chainAfter })
+        expect(await store.append(space, [lie, longLie])).toEqual([2, 2].map((have) => ({ kind: 'fork', have })))
+      })
+      expect(await store.append(space, [stating])).toEqual([appended(3, named(stating), true)])
+      expect(await branchesIn(store)).toEqual(naiveTree([silent, next, stating]).names)
+      await unchangedBy(store, async () => {
+        // Where the branch begins at a fork too.
+        const lie = makeTestBatch(ann, { shifts: [shift], toSeq: 2, chainAfter: next.chainAfter })
+        expect(kinds(await store.append(space, [lie]))).toEqual(['fork'])
+        expect(kinds(await store.append(space, [silent, next, stating]))).toEqual([
+          'duplicate',
+          'duplicate',
+          'duplicate',
+        ])
+      })
     })
 
     it('STORE4 allOrNothing: an undoing takes splits back', async () => {
