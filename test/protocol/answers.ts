@@ -6,17 +6,14 @@ import {
   type ClientInput,
   type Cursor,
   decodeTips,
-  type DeviceId,
   DriftlogError,
   placeTips,
   pointsOf,
+  readAdmission,
   type RefusedBranch,
   type Role,
   type ServerEffect,
   type ServerInput,
-  type Shift,
-  shiftOfRecord,
-  shiftPrefix,
 } from '@driftlog/core'
 import type { SimClient } from './sim-client.ts'
 import { allOf, SPACE, treeOf } from './stores.ts'
@@ -90,22 +87,11 @@ export const answerServer = async (
         const tips = await store.tips(SPACE)
         return { kind: 'looked', end, tips, cursorValid: await isValid(store, effect.cursor) }
       }
-      case 'readAdmission': {
-        const certificates = new Map<DeviceId, Uint8Array>()
-        for (const device of effect.devices) {
-          const certificate = await store.certificate(SPACE, device)
-          if (certificate !== undefined) certificates.set(device, certificate)
-        }
-        const shifts: Shift[] = []
-        for (const device of effect.ahead) {
-          const records = await store.records(SPACE, shiftPrefix(device))
-          shifts.push(...records.map((record) => shiftOfRecord(device, record)))
-        }
-        return { kind: 'admissionRead', certificates, shifts }
-      }
+      case 'readAdmission':
+        return readAdmission(store, SPACE, effect)
       case 'append': {
-        const { batches, records } = effect
-        return { kind: 'appended', outcomes: await store.append(SPACE, batches, { records }) }
+        const { batches, records, allOrNothing } = effect
+        return { kind: 'appended', outcomes: await store.append(SPACE, batches, { records, allOrNothing }) }
       }
       case 'findCommon':
         return { kind: 'commonFound', seq: await store.common(SPACE, effect.device, effect.points) }

@@ -51,6 +51,7 @@ export {
   type BatchPage,
   type BatchStore,
   type Cursor,
+  type NamedRun,
   type PageLimit,
   type Point,
   type RecordChange,
@@ -68,9 +69,9 @@ export {
   holderOf,
   isRefusal,
   judgeBatch,
+  runsOnPath,
   type Split,
   undoneOutcomes,
-  type Verdict,
 } from './log/judge.ts'
 export { damageBatch, type MemoryMedium, memoryMedium, memoryStore } from './log/memory-store.ts'
 export { cursorOf, PageFiller } from './log/page.ts'
@@ -139,6 +140,7 @@ export { placeTips } from './protocol/place-tips.ts'
 export { refusal, stepServerSession } from './protocol/server-session.ts'
 export { createServerSession, type ServerSession } from './protocol/server-state.ts'
 export type { ServerEffect, ServerInput } from './protocol/server-types.ts'
+export { readAdmission } from './protocol/read-admission.ts'
 export { shiftOfRecord, shiftPrefix, shiftRecord } from './protocol/shift-records.ts'
 export { decodeTips, encodeTips, tipsDigest, type TipMark } from './protocol/tip-codec.ts'
 // schema/

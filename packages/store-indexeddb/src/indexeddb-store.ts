@@ -19,10 +19,12 @@ import {
   DriftlogError,
   equalBytes,
   isRefusal,
+  type NamedRun,
   PageFiller,
   type PageLimit,
   type Point,
   type RecordChange,
+  runsOnPath,
   seqOf,
   startCursor,
   type StoredBatch,
@@ -43,7 +45,7 @@ import {
 import { storageError } from './errors.ts'
 import { claimTabSlot, type HeldSlot } from './tab-slots.ts'
 import { TabWatchers } from './tab-watchers.ts'
-import { Intake, missingBatch, READ_AHEAD, replaceBatch, Writes } from './take-in.ts'
+import { asTree, Intake, missingBatch, READ_AHEAD, replaceBatch, Writes } from './take-in.ts'
 
 export interface IndexedDbOptions {
   /** Whether to ask the browser to keep the data when space runs low (`navigator.storage.persist`). true. */
@@ -217,6 +219,13 @@ class IndexedDbBatchStore implements IndexedDbStore {
         return rows.some((row) => row !== undefined && equalBytes(row.tag, tag)) ? seq : 0
       })
       return (await Promise.all(found)).reduce((highest, seq) => Math.max(highest, seq), 0)
+    })
+  }
+
+  async onPath(space: string, device: DeviceId, point: Point, runs: readonly NamedRun[]): Promise<readonly boolean[]> {
+    return this.#connection.read(['branch', 'boundary'], async (transaction) => {
+      const branches = await transaction.objectStore('branch').getAll(keysOfDevice(space, device))
+      return asTree(transaction, space, branches, (tree) => runsOnPath(tree, point, runs))
     })
   }
 

@@ -19,7 +19,6 @@ import {
   judgeBatch,
   type Split,
   type StoredRow,
-  type Verdict,
 } from '@driftlog/core'
 import { type BoundaryRow, type BranchRow, keysAfterSeq, keysOf, keysOfDevice, type Transaction } from './schema.ts'
 
@@ -51,7 +50,9 @@ export class Intake {
     const { header } = batch
     const { device } = header
     const { branches } = await this.#held(device)
-    const verdict = await this.#judge(header, [...branches.values()])
+    const verdict = await asTree(this.#transaction, this.#space, [...branches.values()], (tree) =>
+      judgeBatch(header, tree),
+    )
     if (verdict.kind !== 'append') return verdict
     const { branch, start, split } = verdict
     if (branches.size === 0) this.#putCertificate(header)
@@ -89,35 +90,6 @@ export class Intake {
     const held = { branches: new Map(stored), heldBefore, stored }
     this.#devices.set(device, held)
     return held
-  }
-
-  /** The judge asks at once, the database answers later: judges again once what was asked for is there. */
-  async #judge(header: BatchHeader, branches: readonly BranchRow[]): Promise<Verdict> {
-    const answers = new Map<string, Uint8Array | undefined>()
-    for (;;) {
-      const fetching: Promise<void>[] = []
-      const ask = (question: string, look: () => Promise<Uint8Array | undefined>): Uint8Array | undefined => {
-        if (!answers.has(question)) fetching.push(look().then((answer) => void answers.set(question, answer)))
-        return answers.get(question)
-      }
-      const tree: DeviceTree = {
-        branches,
-        tagAt: (branch, seq) => ask(`tag ${branch} ${seq}`, () => this.#tagAt(branch, seq)),
-        firstTagAt: (branch, seq) => ask(`first tag ${branch} ${seq}`, () => this.#firstTagAt(branch, seq)),
-      }
-      const verdict = judgeBatch(header, tree)
-      if (fetching.length === 0) return verdict
-      await Promise.all(fetching)
-    }
-  }
-
-  async #tagAt(branch: DeviceId, toSeq: number): Promise<Uint8Array | undefined> {
-    return (await this.#transaction.objectStore('boundary').get([this.#space, branch, toSeq]))?.tag
-  }
-
-  async #firstTagAt(branch: DeviceId, fromSeq: number): Promise<Uint8Array | undefined> {
-    const row = await this.#transaction.objectStore('boundary').get(keysAfterSeq(this.#space, branch, fromSeq - 1))
-    return row?.fromSeq === fromSeq ? row.firstTag : undefined
   }
 
   async #endPosition(): Promise<number> {
@@ -159,6 +131,37 @@ export class Intake {
     // `add`, not `put`: what is stored is never overwritten, whatever went wrong before.
     this.#writes.add(this.#transaction.objectStore('batch').add(rowOf(place, tag, bytes)))
     this.#writes.add(this.#transaction.objectStore('boundary').add({ ...place, tag, firstTag }))
+  }
+}
+
+/** A decision that asks at once, where the database answers later: decides again once what was asked for is there. */
+export const asTree = async <Decision>(
+  transaction: Transaction<'readonly' | 'readwrite'>,
+  space: string,
+  branches: readonly BranchRow[],
+  decide: (tree: DeviceTree) => Decision,
+): Promise<Decision> => {
+  const boundaries = transaction.objectStore('boundary')
+  const tagAt = async (branch: DeviceId, toSeq: number): Promise<Uint8Array | undefined> =>
+    (await boundaries.get([space, branch, toSeq]))?.tag
+  const firstTagAt = async (branch: DeviceId, fromSeq: number): Promise<Uint8Array | undefined> => {
+    const row = await boundaries.get(keysAfterSeq(space, branch, fromSeq - 1))
+    return row?.fromSeq === fromSeq ? row.firstTag : undefined
+  }
+  const answers = new Map<string, Uint8Array | undefined>()
+  for (;;) {
+    const fetching: Promise<void>[] = []
+    const ask = (question: string, look: () => Promise<Uint8Array | undefined>): Uint8Array | undefined => {
+      if (!answers.has(question)) fetching.push(look().then((answer) => void answers.set(question, answer)))
+      return answers.get(question)
+    }
+    const decision = decide({
+      branches,
+      tagAt: (branch, seq) => ask(`tag ${branch} ${seq}`, () => tagAt(branch, seq)),
+      firstTagAt: (branch, seq) => ask(`first tag ${branch} ${seq}`, () => firstTagAt(branch, seq)),
+    })
+    if (fetching.length === 0) return decision
+    await Promise.all(fetching)
   }
 }
 

@@ -20,6 +20,7 @@ import {
   type Cursor,
   decodeStored,
   type DeviceId,
+  type DeviceTree,
   DriftlogError,
   equalBytes,
   firstTagOf,
@@ -27,10 +28,12 @@ import {
   isRefusal,
   judgeBatch,
   mergeArrivals,
+  type NamedRun,
   PageFiller,
   type PageLimit,
   type Point,
   type RecordChange,
+  runsOnPath,
   seqOf,
   type Split,
   startCursor,
@@ -132,13 +135,12 @@ class SqliteStore implements BatchStore {
     checkAppend(space, [batch], [])
     const { header, bytes } = batch
     return this.#transact('immediate', () => {
-      const { branches, boundaryTag, replaceBytes } = this.#statements
-      const branch = holderOf(header, {
-        branches: branches.all(space, header.device),
-        tagAt: (branch, seq) => boundaryTag.get(space, branch, seq),
-      })
+      const branch = holderOf(header, this.#tree(space, header.device))
       if (branch === undefined) return false
-      return replaceBytes.run(bytes, checksum(bytes), space, branch, header.toSeq, header.fromSeq).changes > 0
+      return (
+        this.#statements.replaceBytes.run(bytes, checksum(bytes), space, branch, header.toSeq, header.fromSeq).changes >
+        0
+      )
     })
   }
 
@@ -204,6 +206,10 @@ class SqliteStore implements BatchStore {
         })
       return points.reduce((highest, point) => (point.seq > highest && isHeld(point) ? point.seq : highest), 0)
     })
+  }
+
+  async onPath(space: string, device: DeviceId, point: Point, runs: readonly NamedRun[]): Promise<readonly boolean[]> {
+    return this.#read(() => runsOnPath(this.#tree(space, device), point, runs))
   }
 
   async end(space: string): Promise<Cursor> {
@@ -315,21 +321,26 @@ class SqliteStore implements BatchStore {
 
   #takeIn({ header, bytes }: Batch, position: number): AppendOutcome {
     const { space, device, fromSeq, toSeq, tagAfter, certificate } = header
-    const { branches, boundaryTag, firstTag, addBatch, addBranch, addCertificate, moveTip } = this.#statements
-    const held = branches.all(space, device)
-    const verdict = judgeBatch(header, {
-      branches: held,
-      tagAt: (branch, seq) => boundaryTag.get(space, branch, seq),
-      firstTagAt: (branch, seq) => firstTag.get(space, branch, seq - 1, seq),
-    })
+    const { addBatch, addBranch, addCertificate, moveTip } = this.#statements
+    const tree = this.#tree(space, device)
+    const verdict = judgeBatch(header, tree)
     if (verdict.kind !== 'append') return verdict
     const { branch, start, split } = verdict
     if (split !== undefined) this.#split(space, device, split)
     addBatch.run(space, branch, fromSeq, toSeq, position, firstTagOf(header), tagAfter, checksum(bytes), bytes)
-    if (held.length === 0) addCertificate.run(space, device, certificate ?? new Uint8Array(0))
+    if (tree.branches.length === 0) addCertificate.run(space, device, certificate ?? new Uint8Array(0))
     if (start === undefined) moveTip.run(toSeq, tagAfter, space, device, branch)
     else addBranch.run(space, device, branch, start.base, start.baseTag, toSeq, tagAfter)
     return { kind: 'appended', position, branch, isSplit: split !== undefined }
+  }
+
+  #tree(space: string, device: DeviceId): DeviceTree {
+    const { branches, boundaryTag, firstTag } = this.#statements
+    return {
+      branches: branches.all(space, device),
+      tagAt: (branch, seq) => boundaryTag.get(space, branch, seq),
+      firstTagAt: (branch, seq) => firstTag.get(space, branch, seq - 1, seq),
+    }
   }
 
   #split(space: string, device: DeviceId, { branch, above, start }: Split): void {

@@ -7,12 +7,9 @@ import type { Connection, Transport, TransportEvents } from '@driftlog/client'
 import {
   type BatchStore,
   createServerSession,
-  type DeviceId,
+  readAdmission,
   type ServerEffect,
   type ServerInput,
-  type Shift,
-  shiftOfRecord,
-  shiftPrefix,
   stepServerSession,
 } from '@driftlog/core'
 
@@ -60,22 +57,11 @@ const answerOf = async (store: BatchStore, space: string, effect: Asked): Promis
       const end = await store.end(space)
       return { kind: 'looked', end, tips: await store.tips(space), cursorValid: effect.cursor !== undefined }
     }
-    case 'readAdmission': {
-      const certificates = new Map<DeviceId, Uint8Array>()
-      for (const device of effect.devices) {
-        const certificate = await store.certificate(space, device)
-        if (certificate !== undefined) certificates.set(device, certificate)
-      }
-      const shifts: Shift[] = []
-      for (const device of effect.ahead) {
-        const records = await store.records(space, shiftPrefix(device))
-        shifts.push(...records.map((record) => shiftOfRecord(device, record)))
-      }
-      return { kind: 'admissionRead', certificates, shifts }
-    }
+    case 'readAdmission':
+      return readAdmission(store, space, effect)
     case 'append': {
-      const { batches, records } = effect
-      return { kind: 'appended', outcomes: await store.append(space, batches, { records }) }
+      const { batches, records, allOrNothing } = effect
+      return { kind: 'appended', outcomes: await store.append(space, batches, { records, allOrNothing }) }
     }
     case 'findCommon':
       return { kind: 'commonFound', seq: await store.common(space, effect.device, effect.points) }

@@ -67,6 +67,14 @@ export interface Point {
   readonly tag: Uint8Array
 }
 
+/** A run by what is before it, as a shift names it (BR2). */
+export interface NamedRun {
+  /** The last seq before it. */
+  readonly base: number
+  /** The tag after it. */
+  readonly firstTag: Uint8Array
+}
+
 export interface BatchPage {
   /** In arrival order. */
   readonly batches: readonly StoredBatch[]
@@ -119,6 +127,11 @@ export interface BatchStore {
   certificate(space: string, device: DeviceId): Promise<Uint8Array | undefined>
   /** The highest of `points` that is held as the end of a batch of `device`, in any branch; 0 where none is. */
   common(space: string, device: DeviceId, points: readonly Point[]): Promise<number>
+  /**
+   * Of each run whether a batch that begins with it is on the way from the start of `device` to `point`, which is the end of a
+   * batch; false for all where that is not held.
+   */
+  onPath(space: string, device: DeviceId, point: Point, runs: readonly NamedRun[]): Promise<readonly boolean[]>
   /** The end of the arrival order. */
   end(space: string): Promise<Cursor>
   /** Records whose key starts with `prefix`, ordered by key. */

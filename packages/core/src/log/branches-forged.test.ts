@@ -1,14 +1,11 @@
 /** Branches and shifts of devices that write whatever they like. */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { cryptoReady } from '../crypto/sodium.ts'
-import { chainNext, chainStart } from '../crypto/chain.ts'
 import { encodeRun } from '../op/run-codec.ts'
-import { opCount } from '../op/run.ts'
 import {
   codeOf,
   createReplica,
   forgeRun,
-  type ForgedOp,
   identityOf,
   permutations,
   shapes,
@@ -16,71 +13,11 @@ import {
   START_MS,
 } from '../testing/replicas.test-support.ts'
 import type { DeviceId } from '../clock/dot.ts'
-import type { Batch, Shift } from './batch.ts'
-import { encodeShifts, firstTagOf } from './batch.ts'
+import { treeForger } from '../testing/tree-forger.test-support.ts'
+import { type Batch, firstTagOf } from './batch.ts'
 import { branchId } from './branch.ts'
-import { ChainIndex } from './chain-index.ts'
 import { memoryStore } from './memory-store.ts'
 import { sealBatch } from './seal.ts'
-
-interface Point {
-  readonly seq: number
-  readonly hash: Uint8Array
-}
-
-/** A forger that goes on from any point of its history. */
-const treeForger = (number: number) => {
-  const identity = identityOf(number)
-  const { device, certificate, keys } = identity
-  const index = new ChainIndex(SPACE)
-  index.begin(device, chainStart(SPACE, certificate))
-  const root: Point = { seq: 0, hash: index.last(device) }
-  const tag = (hash: Uint8Array) => index.tag(device, hash)
-  const seal = (
-    from: Point,
-    runs: readonly (readonly ForgedOp[])[],
-    {
-      references = [],
-      shifts = [],
-      innerTags,
-    }: { references?: readonly Uint8Array[]; shifts?: readonly Shift[]; innerTags?: readonly Uint8Array[] } = {},
-  ): { batch: Batch; end: Point } => {
-    let { seq, hash } = from
-    if (seq === 0) hash = chainStart(SPACE, certificate, encodeShifts(shifts))
-    const tagBefore = tag(hash)
-    let maxHlc = 0
-    const bytes: Uint8Array[] = []
-    const ends: { toSeq: number; tag: Uint8Array }[] = []
-    for (const ops of runs) {
-      const run = forgeRun(device, seq + 1, ops)
-      const encoded = encodeRun(run)
-      hash = chainNext(hash, encoded, references)
-      seq += opCount(run)
-      maxHlc = Math.max(maxHlc, ...run.hlc)
-      bytes.push(encoded)
-      ends.push({ toSeq: seq, tag: innerTags?.[ends.length] ?? tag(hash) })
-    }
-    const last = ends.pop()!
-    const batch = sealBatch(
-      {
-        space: SPACE,
-        device,
-        fromSeq: from.seq + 1,
-        toSeq: seq,
-        maxHlc,
-        tagBefore,
-        tagAfter: last.tag,
-        innerEnds: ends,
-        shifts,
-        certificate,
-      },
-      bytes,
-      keys,
-    )
-    return { batch, end: { seq, hash } }
-  }
-  return { device, root, seal, tag }
-}
 
 const everything = { batches: 1_000_000, bytes: Number.MAX_SAFE_INTEGER }
 

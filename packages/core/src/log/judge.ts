@@ -13,7 +13,7 @@ import type { DeviceId } from '../clock/dot.ts'
 import { equalBytes } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
 import { type Batch, type BatchHeader, firstTagOf, isSpaceId } from './batch.ts'
-import type { AppendOutcome, Point, RecordChange } from './batch-store.ts'
+import type { AppendOutcome, NamedRun, Point, RecordChange } from './batch-store.ts'
 import { branchId } from './branch.ts'
 
 /** Where a branch begins. */
@@ -58,10 +58,9 @@ export const judgeBatch = (header: BatchHeader, tree: DeviceTree): Verdict => {
   const base = fromSeq - 1
   const fork: Verdict = { kind: 'fork', have }
   const same = branches.find((branch) => holds(tree, branch, toSeq, tagAfter))
-  if (same !== undefined) {
-    const isOtherStart = base === 0 && !equalBytes(pathOf(branches, same).at(-1)!.baseTag, tagBefore)
-    return isOtherStart ? fork : { kind: 'duplicate', branch: same.branch }
-  }
+  // A tag covers the start too: where the two start otherwise, one of them lies.
+  if (same !== undefined && base === 0 && !equalBytes(startOf(branches, same).baseTag, tagBefore)) return fork
+  if (same !== undefined) return { kind: 'duplicate', branch: same.branch }
   const parent = base === 0 ? rootOf(header, branches) : branches.find((branch) => holds(tree, branch, base, tagBefore))
   if (parent === undefined) {
     if (base > 0) return have < base ? { kind: 'gap', have } : fork
@@ -73,16 +72,19 @@ export const judgeBatch = (header: BatchHeader, tree: DeviceTree): Verdict => {
     const isSameStart = equalBytes(baseTag, tagBefore)
     if (next === undefined || (isSameStart && equalBytes(next, firstTagOf(header)))) return fork
     const renamed = { branch: branchId(device, base, baseTag, next), base, baseTag }
-    const start = startOf(header)
+    const start = beginningOf(header)
     // Headers are taken at their word: of two that name one run, the first that is held has its name.
     if (branches.some(({ branch }) => branch === start.branch || branch === renamed.branch)) return fork
     return { ...begun(start), split: { branch: parent.branch, above: base, start: renamed } }
   } else if (!branches.some((other) => other.base === base && equalBytes(other.baseTag, tagBefore))) {
     return { kind: 'append', branch: parent.branch }
   }
-  const start = startOf(header)
+  const start = beginningOf(header)
   return branches.some(({ branch }) => branch === start.branch) ? fork : begun(start)
 }
+
+/** The branch in which the way to one begins. */
+const startOf = (branches: readonly HeldBranch[], last: HeldBranch): HeldBranch => pathOf(branches, last).at(-1)!
 
 /** A branch, what it goes on from, and so on to the start of its device. Where a branch goes on, another one ends. */
 const pathOf = (branches: readonly HeldBranch[], last: HeldBranch): HeldBranch[] => {
@@ -93,14 +95,6 @@ const pathOf = (branches: readonly HeldBranch[], last: HeldBranch): HeldBranch[]
     if (at !== undefined) path.push(at)
   }
   return path
-}
-
-/** A run by what is before it: as a shift names it (BR2). */
-export interface NamedRun {
-  /** The last seq before it. */
-  readonly base: number
-  /** The tag after it. */
-  readonly firstTag: Uint8Array
 }
 
 /** For `BatchStore.onPath`. */
@@ -116,7 +110,7 @@ export const runsOnPath = (tree: DeviceTree, { seq, tag }: Point, runs: readonly
 
 const begun = (start: BranchStart): Verdict & { kind: 'append' } => ({ kind: 'append', branch: start.branch, start })
 
-const startOf = (header: BatchHeader): BranchStart => {
+const beginningOf = (header: BatchHeader): BranchStart => {
   const base = header.fromSeq - 1
   const { device, tagBefore } = header
   return { branch: branchId(device, base, tagBefore, firstTagOf(header)), base, baseTag: tagBefore }

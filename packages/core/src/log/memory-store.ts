@@ -17,6 +17,7 @@ import {
   type BatchPage,
   type BatchStore,
   type Cursor,
+  type NamedRun,
   type PageLimit,
   type Point,
   type RecordChange,
@@ -29,10 +30,12 @@ import {
   checkAppend,
   checkSpaceId,
   compareKeys,
+  type DeviceTree,
   holderOf,
   type HeldBranch,
   isRefusal,
   judgeBatch,
+  runsOnPath,
   type Split,
   undoneOutcomes,
 } from './judge.ts'
@@ -116,10 +119,7 @@ class MemoryStore implements BatchStore {
     await Promise.resolve()
     const space = this.#space(name)
     const { header } = given
-    const branch = holderOf(header, {
-      branches: Array.from(treeOf(space, header.device), heldBranch),
-      tagAt: (branch, toSeq) => boundaryAt(heldBy(space, branch), toSeq)?.header.tagAfter,
-    })
+    const branch = holderOf(header, deviceTree(space, header.device))
     if (branch === undefined) return false
     const held = space.branches.get(branch)!.held
     const index = firstAbove(held, header.toSeq - 1)
@@ -189,6 +189,11 @@ class MemoryStore implements BatchStore {
         return own !== undefined && equalBytes(own, tag)
       })
     return points.reduce((highest, point) => (point.seq > highest && isHeld(point) ? point.seq : highest), 0)
+  }
+
+  async onPath(name: string, device: DeviceId, point: Point, runs: readonly NamedRun[]): Promise<readonly boolean[]> {
+    this.#checkOpen()
+    return runsOnPath(deviceTree(this.#space(name), device), point, runs)
   }
 
   async end(name: string): Promise<Cursor> {
@@ -279,18 +284,20 @@ const highestSeq = (space: MemorySpace, device: DeviceId): number => {
   return highest
 }
 
+const deviceTree = (space: MemorySpace, device: DeviceId): DeviceTree => ({
+  branches: Array.from(treeOf(space, device), heldBranch),
+  tagAt: (branch, toSeq) => boundaryAt(heldBy(space, branch), toSeq)?.header.tagAfter,
+  firstTagAt: (branch, fromSeq) => {
+    const held = heldBy(space, branch)
+    const header = held.at(firstAbove(held, fromSeq - 1))?.batch.header
+    return header?.fromSeq === fromSeq ? firstTagOf(header) : undefined
+  },
+})
+
 /** Judges a batch and stores it; `undo` gets what takes that back, to be run from its end. */
 const takeIn = (space: MemorySpace, given: Batch, undo: (() => void)[]): AppendOutcome => {
   const { device } = given.header
-  const verdict = judgeBatch(given.header, {
-    branches: Array.from(treeOf(space, device), heldBranch),
-    tagAt: (branch, toSeq) => boundaryAt(heldBy(space, branch), toSeq)?.header.tagAfter,
-    firstTagAt: (branch, fromSeq) => {
-      const held = heldBy(space, branch)
-      const header = held.at(firstAbove(held, fromSeq - 1))?.batch.header
-      return header?.fromSeq === fromSeq ? firstTagOf(header) : undefined
-    },
-  })
+  const verdict = judgeBatch(given.header, deviceTree(space, device))
   if (verdict.kind !== 'append') return verdict
   const { split, start, branch } = verdict
   if (split !== undefined) splitBranch(space, device, split, undo)

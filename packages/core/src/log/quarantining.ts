@@ -18,6 +18,7 @@ import {
   type BatchPage,
   type BatchStore,
   type Cursor,
+  type NamedRun,
   type PageLimit,
   type Point,
   type RecordChange,
@@ -187,6 +188,12 @@ class Quarantining implements QuarantiningStore {
   async common(space: string, device: DeviceId, points: readonly Point[]): Promise<number> {
     return this.#read(space, async (quarantine) =>
       this.#store.common(space, device, quarantine ? points.filter((point) => !quarantine.hides(point)) : points),
+    )
+  }
+
+  async onPath(space: string, device: DeviceId, point: Point, runs: readonly NamedRun[]): Promise<readonly boolean[]> {
+    return this.#read(space, async (quarantine) =>
+      quarantine?.hides(point) ? runs.map(() => false) : this.#store.onPath(space, device, point, runs),
     )
   }
 

@@ -3,15 +3,15 @@
  * duplicates are the store's to tell (STORE1 to STORE3).
  */
 import type { DeviceId } from '../clock/dot.ts'
-import { isWithinDrift } from '../clock/hlc.ts'
+import { type Hlc, isCoarseWithinDrift, isWithinDrift } from '../clock/hlc.ts'
 import { malformed } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
-import { type Batch, decodeBatch, type Shift } from '../log/batch.ts'
+import { type Batch, type BatchHeader, decodeBatch } from '../log/batch.ts'
 import type { AppendOutcome, RecordChange } from '../log/batch-store.ts'
 import { verifyBatch } from '../log/signature.ts'
 import { toRefusalDetails } from './frame-codec.ts'
 import type { PushOutcome } from './messages.ts'
-import { isHeaderWithinDrift, shiftRecord } from './shift-records.ts'
+import { shiftRecord } from './shift-records.ts'
 
 export type Refusal = PushOutcome & { readonly kind: 'refused' }
 /** One batch of a push on its way in. */
@@ -35,58 +35,89 @@ export const openCandidate = (space: string, bytes: Uint8Array): Candidate => {
   }
 }
 
-/** What `admit` needs to know: the certificates of devices that continue a history, and the shifts of those ahead. */
-export interface AdmissionQuestion {
-  readonly devices: readonly DeviceId[]
-  readonly ahead: readonly DeviceId[]
-}
-
-export const toLookUp = (candidates: readonly Candidate[], serverTimeMs: number): AdmissionQuestion => {
+/** The devices whose certificates all the rest of a push needs. */
+export const devicesOf = (candidates: readonly Candidate[]): DeviceId[] => {
   const devices = new Set<DeviceId>()
-  const ahead = new Set<DeviceId>()
   for (const candidate of candidates) {
     if (isRefused(candidate)) continue
     const { header } = candidate
     if (header.fromSeq > 1) devices.add(header.device)
-    if (!isHeaderWithinDrift(header, [], serverTimeMs)) ahead.add(header.device)
   }
-  return { devices: [...devices], ahead: [...ahead] }
+  return [...devices]
 }
 
+/** The next batch, where it depends on a shift whether it is too far ahead. */
+export const aheadOf = ([next]: readonly Candidate[], serverTimeMs: number): BatchHeader | undefined =>
+  next !== undefined && !isRefused(next) && isAhead(next.header, serverTimeMs) ? next.header : undefined
+
+const isAhead = ({ coarseMaxHlc }: BatchHeader, serverTimeMs: number, shift: Hlc = 0): boolean =>
+  !isCoarseWithinDrift(coarseMaxHlc, serverTimeMs, shift)
+
+/**
+ * A push is taken in by stretches, since a shift counts by what is stored (BR2): a batch that is ahead begins one, so that it
+ * is asked for when all before it is stored, and one that states shifts is one by itself, so that they are known only if it is.
+ */
+const endsStretch = ({ header }: Batch, serverTimeMs: number): boolean =>
+  header.shifts.length > 0 || isAhead(header, serverTimeMs)
+
+/** What `admit` needs to know. */
 export interface AdmissionAnswer {
   readonly certificates: ReadonlyMap<DeviceId, Uint8Array>
-  readonly shifts: readonly Shift[]
+  /** The greatest shift that counts for `aheadOf` the candidates. */
+  readonly shift: Hlc
 }
 
-/** ING2 to ING4, in order; a refused batch does not hold up the others. */
-export const admit = (candidates: readonly Candidate[], known: AdmissionAnswer, serverTimeMs: number): Candidate[] => {
+export interface Stretch {
+  readonly judged: readonly Candidate[]
+  /** Those of the answer, and of the first batches that were admitted. */
+  readonly certificates: ReadonlyMap<DeviceId, Uint8Array>
+}
+
+/** ING2 to ING4, in order, for the first stretch of the candidates; a refused batch does not hold up the others. */
+export const admit = (candidates: readonly Candidate[], known: AdmissionAnswer, serverTimeMs: number): Stretch => {
   const certificates = new Map(known.certificates)
-  const shifts = [...known.shifts]
-  return candidates.map((candidate) => {
-    if (isRefused(candidate)) return candidate
-    const { header } = candidate
-    const { device, fromSeq, certificate } = header
-    // ING2: no stamp further ahead of the server's clock than the bound (SYNC5), by a shift's floor neither.
-    const isInTime =
-      isHeaderWithinDrift(header, shifts, serverTimeMs) &&
-      header.shifts.every(({ floor }) => isWithinDrift(floor, serverTimeMs))
-    if (!isInTime) return { kind: 'refused', code: 'CLOCK_AHEAD', details: { serverTimeMs } }
-    // ING3: without the device's first batch there is no key to check with; and it would be a gap in any case.
-    if (fromSeq > 1 && !certificates.has(device)) return { kind: 'refused', code: 'GAP', details: { have: 0 } }
-    try {
-      // ING4: the device in the header signed it (SYNC6).
-      verifyBatch(candidate, certificates.get(device))
-    } catch (error) {
-      return refusalOf(error)
+  const judged: Candidate[] = []
+  for (const [index, candidate] of candidates.entries()) {
+    if (isRefused(candidate)) {
+      judged.push(candidate)
+      continue
     }
+    const { header } = candidate
+    if (index > 0 && endsStretch(candidate, serverTimeMs)) break
+    judged.push(admitOne(candidate, certificates, index === 0 ? known.shift : 0, serverTimeMs))
     // Any certificate of a device names the same key, since the device id is that key's fingerprint.
-    if (certificate !== undefined) certificates.set(device, certificate)
-    shifts.push(...header.shifts)
-    return candidate
-  })
+    if (header.certificate !== undefined && judged.at(-1) === candidate) {
+      certificates.set(header.device, header.certificate)
+    }
+    if (header.shifts.length > 0) break
+  }
+  return { judged, certificates }
 }
 
-/** BR2: what accepted batches state about branches that may come after them. */
+const admitOne = (
+  batch: Batch,
+  certificates: ReadonlyMap<DeviceId, Uint8Array>,
+  shift: Hlc,
+  serverTimeMs: number,
+): Candidate => {
+  const { header } = batch
+  // ING2: no stamp further ahead of the server's clock than the bound (SYNC5), by a shift's floor neither.
+  const isInTime =
+    !isAhead(header, serverTimeMs, shift) && header.shifts.every(({ floor }) => isWithinDrift(floor, serverTimeMs))
+  if (!isInTime) return { kind: 'refused', code: 'CLOCK_AHEAD', details: { serverTimeMs } }
+  // ING3: without the device's first batch there is no key to check with; and it would be a gap in any case.
+  const known = certificates.get(header.device)
+  if (header.fromSeq > 1 && known === undefined) return { kind: 'refused', code: 'GAP', details: { have: 0 } }
+  try {
+    // ING4: the device in the header signed it (SYNC6).
+    verifyBatch(batch, known)
+  } catch (error) {
+    return refusalOf(error)
+  }
+  return batch
+}
+
+/** BR2: what accepted batches state; to be stored with them, and only if they are. */
 export const shiftRecords = (batches: readonly Batch[]): RecordChange[] =>
   batches.flatMap(({ header }) => header.shifts.map(shiftRecord))
 
@@ -105,7 +136,7 @@ export const outcomesOf = (candidates: readonly Candidate[], stored: readonly Ap
       case 'fork':
         return { kind: 'refused', code: 'FORK', details: { have: outcome.have } }
       case 'undone':
-        throw new Error('a push is not appended all or nothing')
+        throw new Error('only one batch at a time is appended all or nothing')
     }
   })
 }

@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { DeviceId } from '../clock/dot.ts'
-import { chainStart } from '../crypto/chain.ts'
+import { COARSE_SPAN } from '../clock/hlc.ts'
 import { fingerprint, makeCertificate } from '../crypto/identity.ts'
 import { cryptoReady, type SigningKeys, signingKeysFromSeed } from '../crypto/sodium.ts'
-import { assembleBatch, type Batch, encodeHeader } from '../log/batch.ts'
+import { assembleBatch, type Batch, encodeHeader, type Shift, startTagOf } from '../log/batch.ts'
 import type { BatchPage, Cursor, StoredBatch, Tip } from '../log/batch-store.ts'
 import { signBatch } from '../log/signature.ts'
 import { bareHello, type ClientMessage, type Locate, type Role, type ServerMessage } from './messages.ts'
@@ -25,8 +25,8 @@ beforeAll(async () => {
 })
 
 const noTips: ReadonlyMap<DeviceId, Tip> = new Map()
-const batchOf = (seq: number, coarseMaxHlc = 1): Batch => {
-  const tag = chainStart('home', certificate).subarray(0, 16)
+const batchOf = (seq: number, coarseMaxHlc = 1, shifts: readonly Shift[] = []): Batch => {
+  const tag = startTagOf({ space: 'home', device, shifts }, certificate)
   const common = { format: 1, space: 'home', device, fromSeq: seq, toSeq: seq, keyEpoch: 0, flags: 0 }
   const own = seq === 1 ? certificate : undefined
   const header = encodeHeader({
@@ -35,7 +35,7 @@ const batchOf = (seq: number, coarseMaxHlc = 1): Batch => {
     tagBefore: tag,
     tagAfter: tag,
     innerEnds: [],
-    shifts: [],
+    shifts,
     certificate: own,
   })
   const body = new Uint8Array(3)
@@ -185,7 +185,7 @@ describe('a session', () => {
 const known = (certificates: [DeviceId, Uint8Array][] = []): ServerInput => ({
   kind: 'admissionRead',
   certificates: new Map(certificates),
-  shifts: [],
+  shift: 0,
 })
 
 describe('a push', () => {
@@ -218,7 +218,7 @@ describe('a push', () => {
       .live()
       .say(push(batchOf(2)))
       .authorized()
-    expect(machine.effects.at(-1)).toEqual({ kind: 'readAdmission', devices: [device], ahead: [] })
+    expect(machine.effects.at(-1)).toEqual({ kind: 'readAdmission', devices: [device], ahead: undefined })
     machine.effects = []
     expect(machine.input(known()).sent()).toMatchObject([
       { outcomes: [{ kind: 'refused', code: 'GAP', details: { have: 0 } }] },
@@ -228,6 +228,53 @@ describe('a push', () => {
       .authorized()
       .input(known([[device, certificate]]))
     expect(machine.kinds()).toContain('append')
+  })
+
+  it('ING2 BR2 a push is taken in by stretches: a batch that is ahead is asked for when all before it is stored', () => {
+    const stored = (position: number): ServerInput => ({
+      kind: 'appended',
+      outcomes: [{ kind: 'appended', position, branch: device, isSplit: false }],
+    })
+    const shift = { device, base: 1, firstTag: new Uint8Array(16), shift: 9, floor: 0 }
+    const machine = new Machine().live()
+    machine.say(push(batchOf(1), batchOf(1, 1, [shift]), batchOf(2, 1e9), batchOf(3, 1e9), batchOf(4))).authorized()
+    machine.input(known())
+    const appends = (): unknown =>
+      machine.effects.flatMap((effect) =>
+        effect.kind === 'append'
+          ? [[effect.batches.map(({ header }) => header.fromSeq), effect.records.length, effect.allOrNothing]]
+          : [],
+      )
+    expect(appends()).toEqual([[[1], 0, false]])
+    machine.effects = []
+    // What states shifts goes alone, so that they are stored with it or not at all.
+    machine.input(stored(1))
+    expect(appends()).toEqual([[[1], 1, true]])
+    machine.effects = []
+    machine.input({ kind: 'appended', outcomes: [{ kind: 'fork', have: 1 }] })
+    expect(machine.effects).toMatchObject([{ kind: 'readAdmission', devices: [], ahead: { fromSeq: 2 } }])
+    machine.effects = []
+    machine.input({ kind: 'admissionRead', certificates: new Map(), shift: 1e9 * COARSE_SPAN })
+    expect(appends()).toEqual([[[2], 0, false]])
+    machine.effects = []
+    machine.input(stored(2))
+    expect(machine.effects).toMatchObject([{ kind: 'readAdmission', ahead: { fromSeq: 3 } }])
+    machine.effects = []
+    machine.input(known())
+    expect(appends()).toEqual([[[4], 0, false]])
+    machine.effects = []
+    machine.input({ kind: 'appended', outcomes: [{ kind: 'gap', have: 2 }] })
+    expect(machine.sent()).toMatchObject([
+      {
+        outcomes: [
+          { kind: 'appended' },
+          { code: 'FORK' },
+          { kind: 'appended' },
+          { code: 'CLOCK_AHEAD' },
+          { code: 'GAP', details: { have: 2 } },
+        ],
+      },
+    ])
   })
 
   it('ING2 to ING4 refuse one batch and keep the others; outcomes stay in order', () => {
@@ -240,7 +287,10 @@ describe('a push', () => {
       id: 4,
       batches: [ahead.bytes, batchOf(1).bytes, forged, batchOf(2).bytes, new Uint8Array(9)],
     })
-    machine.authorized().input(known())
+    // The one that is ahead begins the push, and is asked for.
+    machine.authorized()
+    expect(machine.effects.at(-1)).toMatchObject({ kind: 'readAdmission', devices: [device], ahead: ahead.header })
+    machine.input(known())
     const append = machine.effects.at(-1)
     expect(append?.kind === 'append' && append.batches.map(({ header }) => header.fromSeq)).toEqual([1, 2])
     machine.effects = []

@@ -3,7 +3,7 @@
  * writes: it authorizes, takes in, hands out, and opens nothing.
  *
  *     message ─▶ queue ─▶ job: authorize ─┬─ hello ─▶ look ─────────────▶ welcome
- *                                         ├─ push  ─▶ admit ─▶ append ──▶ pushed
+ *                                         ├─ push  ─▶ (admit ─▶ append)*─▶ pushed
  *                                         ├─ locate ─▶ find common ─────▶ located
  *     changed ─▶ job: authorize ──────────┼─ pull  ─▶ read ─────────────▶ page, and live from its end
  *                                         └─ live  ─▶ read after `live` ─▶ page without id
@@ -20,7 +20,16 @@ import { decodeVector } from '../clock/version-vector.ts'
 import { equalBytes } from '../codec/bytes.ts'
 import { DriftlogError, type ErrorCode } from '../errors.ts'
 import type { AppendOutcome, BatchPage, Cursor } from '../log/batch-store.ts'
-import { admit, type Candidate, isRefused, openCandidate, outcomesOf, shiftRecords, toLookUp } from './admission.ts'
+import {
+  admit,
+  type AdmissionAnswer,
+  aheadOf,
+  devicesOf,
+  isRefused,
+  openCandidate,
+  outcomesOf,
+  shiftRecords,
+} from './admission.ts'
 import {
   type ClientMessage,
   MAX_TIPS_BYTES,
@@ -33,7 +42,7 @@ import {
   type Role,
   type ServerMessage,
 } from './messages.ts'
-import type { Draft, Job, Request, ServerSession } from './server-state.ts'
+import type { Admission, Draft, Job, Request, ServerSession } from './server-state.ts'
 import type { ServerEffect, ServerInput } from './server-types.ts'
 import { encodeTips, tipsDigest } from './tip-codec.ts'
 
@@ -72,7 +81,7 @@ const apply = (draft: Draft, input: ServerInput): void => {
       if (job?.kind === 'greeting') welcome(draft, job, input)
       break
     case 'admissionRead':
-      if (job?.kind === 'admitting') append(draft, job, admit(job.candidates, input, job.serverTimeMs))
+      if (job?.kind === 'admitting') admitStretch(draft, job, input)
       break
     case 'commonFound':
       if (job?.kind === 'locating') finish(draft, { type: 'located', id: job.request.id, seq: input.seq })
@@ -194,44 +203,55 @@ const authorized = (
 }
 
 const authorizedPush = (draft: Draft, push: Push, role: Role, serverTimeMs: number | undefined): void => {
-  const { state, effects } = draft
+  const { state } = draft
   if (role === 'reader') {
     finish(draft, pushed(push, refuseAll(push, 'FORBIDDEN')))
   } else if (serverTimeMs === undefined) {
     // ING2 cannot be judged without a clock.
     finish(draft, pushed(push, refuseAll(push, 'UNAVAILABLE')))
   } else {
-    const candidates = push.batches.map((bytes) => openCandidate(state.space, bytes))
-    const question = toLookUp(candidates, serverTimeMs)
-    const job = { kind: 'admitting', push, candidates, serverTimeMs } as const
-    if (question.devices.length === 0 && question.ahead.length === 0) {
-      append(draft, job, admit(candidates, { certificates: new Map(), shifts: [] }, serverTimeMs))
-    } else {
-      state.job = job
-      effects.push({ kind: 'readAdmission', ...question })
-    }
+    const rest = push.batches.map((bytes) => openCandidate(state.space, bytes))
+    admitNext(draft, { push, serverTimeMs, outcomes: [], rest, certificates: undefined })
   }
 }
 
-const append = (draft: Draft, { push }: Job & { kind: 'admitting' }, candidates: readonly Candidate[]): void => {
-  const batches = candidates.filter((candidate) => !isRefused(candidate))
-  if (batches.length === 0) {
-    finish(draft, pushed(push, outcomesOf(candidates, [])))
+const admitNext = (draft: Draft, admission: Admission): void => {
+  const { push, serverTimeMs, outcomes, rest } = admission
+  if (rest.length === 0) {
+    finish(draft, pushed(push, outcomes))
     return
   }
-  draft.state.job = { kind: 'appending', push, candidates }
-  draft.effects.push({ kind: 'append', batches, records: shiftRecords(batches) })
+  const devices = admission.certificates === undefined ? devicesOf(rest) : []
+  const ahead = aheadOf(rest, serverTimeMs)
+  if (devices.length === 0 && ahead === undefined) {
+    admitStretch(draft, admission, { certificates: new Map(), shift: 0 })
+  } else {
+    draft.state.job = { ...admission, kind: 'admitting' }
+    draft.effects.push({ kind: 'readAdmission', devices, ahead })
+  }
 }
 
-const appended = (
-  draft: Draft,
-  { push, candidates }: Job & { kind: 'appending' },
-  outcomes: readonly AppendOutcome[],
-): void => {
+const admitStretch = (draft: Draft, admission: Admission, answer: AdmissionAnswer): void => {
+  const { rest, serverTimeMs, outcomes } = admission
+  const known = new Map([...(admission.certificates ?? []), ...answer.certificates])
+  const { judged, certificates } = admit(rest, { certificates: known, shift: answer.shift }, serverTimeMs)
+  const next = { ...admission, certificates, rest: rest.slice(judged.length) }
+  const batches = judged.filter((candidate) => !isRefused(candidate))
+  if (batches.length === 0) {
+    admitNext(draft, { ...next, outcomes: [...outcomes, ...outcomesOf(judged, [])] })
+    return
+  }
+  draft.state.job = { ...next, kind: 'appending', judged }
+  const records = shiftRecords(batches)
+  // Shifts count only if the batch that states them is here: whoever pulls from here must come to know them too.
+  draft.effects.push({ kind: 'append', batches, records, allOrNothing: records.length > 0 })
+}
+
+const appended = (draft: Draft, job: Job & { kind: 'appending' }, outcomes: readonly AppendOutcome[]): void => {
   const { state } = draft
   const positions = outcomes.flatMap((outcome) => (outcome.kind === 'appended' ? [outcome.position] : []))
   if (state.mode === 'live') state.own = new Set([...state.own, ...positions].slice(-MAX_OWN))
-  finish(draft, pushed(push, outcomesOf(candidates, outcomes)))
+  admitNext(draft, { ...job, outcomes: [...job.outcomes, ...outcomesOf(job.judged, outcomes)] })
 }
 
 const welcome = (
@@ -296,7 +316,7 @@ const storeFailed = (draft: Draft, job: Exclude<Job, { kind: 'authorizing' }>, c
       break
     case 'admitting':
     case 'appending':
-      // ING6: the store took in nothing of the call, and so nothing is acknowledged.
+      // ING6: nothing of the push is acknowledged. What of it is stored will be a duplicate.
       finish(draft, pushed(job.push, refuseAll(job.push, 'UNAVAILABLE')))
       break
     case 'locating':

@@ -1,7 +1,8 @@
 /** The state of the server's side of a session: plain data, changed only on a copy inside one step. */
+import type { DeviceId } from '../clock/dot.ts'
 import type { Cursor } from '../log/batch-store.ts'
 import type { Candidate } from './admission.ts'
-import type { ClientMessage, Hello, Locate, Pull, Push, Role } from './messages.ts'
+import type { ClientMessage, Hello, Locate, Pull, Push, PushOutcome, Role } from './messages.ts'
 import type { ServerEffect, ServerSessionConfig } from './server-types.ts'
 
 /** What is authorized: a message, or the next live page. */
@@ -11,15 +12,22 @@ export type Request = Hello | Push | Pull | Locate | 'live'
 export type Job =
   | { readonly kind: 'authorizing'; readonly request: Request }
   | { readonly kind: 'greeting'; readonly hello: Hello; readonly role: Role; readonly serverTimeMs: number }
-  | {
-      readonly kind: 'admitting'
-      readonly push: Push
-      readonly candidates: readonly Candidate[]
-      readonly serverTimeMs: number
-    }
-  | { readonly kind: 'appending'; readonly push: Push; readonly candidates: readonly Candidate[] }
+  | (Admission & { readonly kind: 'admitting' })
+  | (Admission & { readonly kind: 'appending'; readonly judged: readonly Candidate[] })
   | { readonly kind: 'reading'; readonly request: Pull | 'live' }
   | { readonly kind: 'locating'; readonly request: Locate }
+
+/** A push that is taken in stretch by stretch. */
+export interface Admission {
+  readonly push: Push
+  readonly serverTimeMs: number
+  /** What is told of the batches that are dealt with. */
+  readonly outcomes: readonly PushOutcome[]
+  /** Those that are still to be judged. */
+  readonly rest: readonly Candidate[]
+  /** undefined: not asked for yet. */
+  readonly certificates: ReadonlyMap<DeviceId, Uint8Array> | undefined
+}
 
 export interface ServerSession extends ServerSessionConfig {
   readonly phase: 'new' | 'open' | 'closed'

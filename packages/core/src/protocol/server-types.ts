@@ -1,8 +1,9 @@
 /** What the server's side of a session is told (inputs) and asks for (effects). See server-session for the machine. */
 import type { DeviceId } from '../clock/dot.ts'
+import type { Hlc } from '../clock/hlc.ts'
 import type { VersionVector } from '../clock/version-vector.ts'
 import type { ErrorCode } from '../errors.ts'
-import type { Batch, Shift } from '../log/batch.ts'
+import type { Batch, BatchHeader } from '../log/batch.ts'
 import type { AppendOutcome, BatchPage, Cursor, PageLimit, Point, RecordChange, Tip } from '../log/batch-store.ts'
 import type { ClientMessage, Role, ServerMessage } from './messages.ts'
 
@@ -27,13 +28,13 @@ export type ServerInput =
       readonly cursorValid: boolean
     }
   /**
-   * Answers `readAdmission`: the certificates of its `devices` (one that is not known has no entry), and what the records
-   * under `shiftPrefix` of its `ahead` say.
+   * Answers `readAdmission`: the certificates of its `devices` (one that is not known has no entry), and the greatest shift
+   * that counts for its `ahead`, 0 where there is none.
    */
   | {
       readonly kind: 'admissionRead'
       readonly certificates: ReadonlyMap<DeviceId, Uint8Array>
-      readonly shifts: readonly Shift[]
+      readonly shift: Hlc
     }
   /** Answers `findCommon`: 0 where none of the points is held. */
   | { readonly kind: 'commonFound'; readonly seq: number }
@@ -53,9 +54,15 @@ export type ServerEffect =
   /** May this token read or write the space, now? Asked before every message and every live page. */
   | { readonly kind: 'authorize'; readonly token: string | undefined }
   | { readonly kind: 'look'; readonly cursor: Cursor | undefined }
-  | { readonly kind: 'readAdmission'; readonly devices: readonly DeviceId[]; readonly ahead: readonly DeviceId[] }
-  /** One transaction (STORE4), not all or nothing. */
-  | { readonly kind: 'append'; readonly batches: readonly Batch[]; readonly records: readonly RecordChange[] }
+  /** `readAdmission` answers it. */
+  | { readonly kind: 'readAdmission'; readonly devices: readonly DeviceId[]; readonly ahead: BatchHeader | undefined }
+  /** One transaction (STORE4). */
+  | {
+      readonly kind: 'append'
+      readonly batches: readonly Batch[]
+      readonly records: readonly RecordChange[]
+      readonly allOrNothing: boolean
+    }
   | { readonly kind: 'findCommon'; readonly device: DeviceId; readonly points: readonly Point[] }
   | { readonly kind: 'readAbove'; readonly vector: VersionVector; readonly limit: PageLimit }
   | { readonly kind: 'readAfter'; readonly cursor: Cursor; readonly limit: PageLimit }

@@ -3,9 +3,8 @@
  * that states it: of several of one run none takes the place of another, for the largest counts. Whether a stamp is too far ahead is asked for its branch (ING2), and a body is never opened for it.
  */
 import type { DeviceId } from '../clock/dot.ts'
-import { isCoarseWithinDrift } from '../clock/hlc.ts'
-import { ByteReader, ByteWriter, equalBytes, fromBase64Url, toBase64Url } from '../codec/bytes.ts'
-import { type BatchHeader, firstTagOf, type Shift } from '../log/batch.ts'
+import { ByteReader, ByteWriter, fromBase64Url, toBase64Url } from '../codec/bytes.ts'
+import type { Shift } from '../log/batch.ts'
 import type { RecordChange } from '../log/batch-store.ts'
 
 export const shiftPrefix = (device: DeviceId): string => `shift/${device}/`
@@ -31,16 +30,4 @@ export const shiftOfRecord = (
   }
   reader.expectEnd()
   return shift
-}
-
-/** Of the first run of a branch the shift names the tag; of what follows, a plain header tells the device and the seq only. */
-const covers = ({ device, base, firstTag }: Shift, header: BatchHeader): boolean =>
-  header.device === device &&
-  header.fromSeq > base &&
-  (header.fromSeq - 1 > base || equalBytes(firstTag, firstTagOf(header)))
-
-/** ING2: the lowest stamp that the header can stand for, less the greatest shift that covers it, is within the bound. */
-export const isHeaderWithinDrift = (header: BatchHeader, shifts: readonly Shift[], serverTimeMs: number): boolean => {
-  const taken = shifts.reduce((most, shift) => (covers(shift, header) ? Math.max(most, shift.shift) : most), 0)
-  return isCoarseWithinDrift(header.coarseMaxHlc, serverTimeMs, taken)
 }

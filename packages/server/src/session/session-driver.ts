@@ -9,17 +9,14 @@ import {
   type BatchPage,
   createServerSession,
   type Cursor,
-  type DeviceId,
   DriftlogError,
   type QuarantiningStore,
+  readAdmission,
   refusal,
   type ServerEffect,
   type ServerInput,
   type ServerMessage,
   type ServerSession,
-  type Shift,
-  shiftOfRecord,
-  shiftPrefix,
   stepServerSession,
   type ErrorCode,
   type WallClock,
@@ -145,10 +142,10 @@ export class SessionDriver {
           return { kind: 'looked', end, tips, cursorValid }
         }
         case 'readAdmission':
-          return await this.#readAdmission(effect)
+          return await readAdmission(store, space, effect)
         case 'append': {
-          const { batches, records } = effect
-          return { kind: 'appended', outcomes: await store.append(space, batches, { records }) }
+          const { batches, records, allOrNothing } = effect
+          return { kind: 'appended', outcomes: await store.append(space, batches, { records, allOrNothing }) }
         }
         case 'findCommon':
           return { kind: 'commonFound', seq: await store.common(space, effect.device, effect.points) }
@@ -180,21 +177,6 @@ export class SessionDriver {
     const page = await read()
     if (!this.#isClosed && [...this.#damaged()].some((position) => !known.has(position))) this.#end()
     return { kind: 'pageRead', page }
-  }
-
-  async #readAdmission({ devices, ahead }: ServerEffect & { kind: 'readAdmission' }): Promise<ServerInput> {
-    const { store, space } = this.#context
-    const certificates = new Map<DeviceId, Uint8Array>()
-    for (const device of devices) {
-      const certificate = await store.certificate(space, device)
-      if (certificate !== undefined) certificates.set(device, certificate)
-    }
-    const shifts: Shift[] = []
-    for (const device of ahead) {
-      const records = await store.records(space, shiftPrefix(device))
-      shifts.push(...records.map((record) => shiftOfRecord(device, record)))
-    }
-    return { kind: 'admissionRead', certificates, shifts }
   }
 
   async #authorize(token: string | undefined): Promise<ServerInput> {

@@ -1,5 +1,14 @@
 /** Where copies of a device went on by themselves: the history is a tree, and STORE2 says what its branches are called. */
-import { type BatchStore, branchId, type DeviceId, firstTagOf, makeCertificate, startCursor } from '@driftlog/core'
+import {
+  type BatchStore,
+  branchId,
+  type DeviceId,
+  firstTagOf,
+  makeCertificate,
+  type NamedRun,
+  type Point,
+  startCursor,
+} from '@driftlog/core'
 import { assert, describe, expect, it } from 'vitest'
 import {
   makeTestBatch,
@@ -330,6 +339,51 @@ export const treesContract = (bench: UseBench, { another }: Abilities): void => 
       expect(await store.common(space, bob.device, [{ seq: 2, tag: main[0].header.tagAfter }])).toBe(0)
       expect(await store.common(space, ann.device, [{ seq: 2, tag: new Uint8Array(0) }])).toBe(0)
       expect(await store.common(space, ann.device, [{ seq: 0, tag: main[0].header.tagBefore }])).toBe(0)
+    })
+
+    it('onPath tells of runs whether a batch that begins with them is before a point, in any branch', async () => {
+      const { store, ann, bob } = bench()
+      const main = makeTestHistory(ann, [2, 2, 2])
+      const merged = mergeTestBatches(ann, makeTestHistory(ann, [1, 4], main[0], 'other'))
+      const beyond = makeTestHistory(ann, [1, 1], merged, 'beyond')
+      const inside = makeTestHistory(ann, [1], beyond[0], 'inside')
+      const atStart = makeTestHistory(ann, [3], undefined, 'start')
+      const runOf = ({ header }: TestBatch): NamedRun => ({ base: header.fromSeq - 1, firstTag: firstTagOf(header) })
+      const endOf = ({ header }: TestBatch): Point => ({ seq: header.toSeq, tag: header.tagAfter })
+      const all = [...main, merged, ...beyond, ...inside, ...atStart]
+      // Which of all batches are on the way to the end of one of them.
+      const onPath = async (to: TestBatch): Promise<TestBatch[]> => {
+        const found = await store.onPath(space, ann.device, endOf(to), all.map(runOf))
+        expect(found).toHaveLength(all.length)
+        return all.filter((_, index) => found[index])
+      }
+      expect(await onPath(main[0])).toEqual([])
+      await store.append(space, main)
+      expect(await onPath(main[0])).toEqual([main[0]])
+      expect(await onPath(main[1])).toEqual([main[0], main[1]])
+      await store.append(space, [merged, ...beyond, ...inside, ...atStart])
+      expect(await onPath(main[1])).toEqual([main[0], main[1]])
+      expect(await onPath(main[2])).toEqual(main)
+      expect(await onPath(merged)).toEqual([main[0], merged])
+      expect(await onPath(beyond[1])).toEqual([main[0], merged, ...beyond])
+      expect(await onPath(inside[0])).toEqual([main[0], merged, beyond[0], inside[0]])
+      expect(await onPath(atStart[0])).toEqual(atStart)
+      const run = runOf(main[1])
+      const ask = (point: Point, ...runs: NamedRun[]): Promise<readonly boolean[]> =>
+        store.onPath(space, ann.device, point, runs)
+      // A run that ends inside of a batch, a wrong base, another tag; a point inside, another device.
+      const wrong = [
+        { base: 3, firstTag: merged.header.tagAfter },
+        { ...run, base: 1 },
+        { ...run, base: 4 },
+        { ...run, firstTag: new Uint8Array(16) },
+      ]
+      expect(await ask(endOf(main[2]), ...wrong, run)).toEqual([false, false, false, false, true])
+      expect(await ask(endOf(merged), ...wrong)).toEqual([false, false, false, false])
+      expect(await ask({ ...endOf(main[2]), seq: 5 }, run)).toEqual([false])
+      expect(await ask({ seq: 0, tag: main[0].header.tagBefore }, runOf(main[0]))).toEqual([false])
+      expect(await store.onPath(space, bob.device, endOf(main[2]), [run])).toEqual([false])
+      expect(await ask(endOf(main[2]))).toEqual([])
     })
 
     it('keeps the trees of spaces and of devices apart', async () => {

@@ -92,6 +92,8 @@ export const watchAndCloseContract = (bench: UseBench, { another }: Abilities): 
       await expect(store.tips(space)).rejects.toMatchObject(closed)
       await expect(store.certificate(space, ann.device)).rejects.toMatchObject(closed)
       await expect(store.common(space, ann.device, [])).rejects.toMatchObject(closed)
+      const nowhere = { seq: 1, tag: new Uint8Array(16) }
+      await expect(store.onPath(space, ann.device, nowhere, [])).rejects.toMatchObject(closed)
       await expect(store.end(space)).rejects.toMatchObject(closed)
       await expect(store.records(space, '')).rejects.toMatchObject(closed)
       await expect(store.claimSlot(space)).rejects.toMatchObject(closed)
