@@ -30,7 +30,7 @@ import {
 import type { Compilable } from 'kysely'
 import type { Observable } from 'rxjs'
 import { planTables, type TablePlan } from './mutate/plan.ts'
-import { withinDrift } from './storage/within-drift.ts'
+import { shiftedWithinDrift, sortByDrift } from './storage/within-drift.ts'
 import { OwnWork } from './mutate/own-work.ts'
 import { createReceipt, type Receipt } from './mutate/receipts.ts'
 import { Transaction, type Tx } from './mutate/transaction.ts'
@@ -283,7 +283,7 @@ export class Replica<S extends Schema> {
    * Takes in what another replica exported, in any order and as often as you like. What does not check out, or lacks what comes
    * before it, is left out and named, and so is what is stamped more than a minute ahead of this device's clock (CLOCK_AHEAD:
    * a server decides about it, or you, by `trustStamps`). Rejects with MALFORMED, TOO_LARGE and FORMAT_UNKNOWN where a batch
-   * does not decode, and where the storage fails; then nothing of the call is taken in.
+   * does not decode, and where the storage fails; then import it again: what is held already makes no difference.
    */
   async import(
     batches: readonly Uint8Array[],
@@ -291,15 +291,16 @@ export class Replica<S extends Schema> {
   ): Promise<readonly RefusedBranch[]> {
     this.#expectOpen()
     const { keeper, clock, engine, tables, state } = this.#parts
+    const nowMs = clock.now()
     const decoded = batches.map((bytes) => decodeBatch(bytes)).sort((a, b) => a.header.fromSeq - b.header.fromSeq)
-    const { admitted, ahead } = trustStamps
-      ? { admitted: decoded, ahead: [] }
-      : withinDrift(decoded, clock.now(), (device) => state.log.isShifted(device))
-    const { refused } = await keeper.ingest(admitted, undefined)
+    const { inTime, ahead } = trustStamps ? { inTime: decoded, ahead: [] } : sortByDrift(decoded, nowMs)
+    const { refused } = await keeper.ingest(inTime, undefined)
+    const rest = shiftedWithinDrift(ahead, nowMs, state.log)
+    const later = rest.admitted.length > 0 ? await keeper.ingest(rest.admitted, undefined) : undefined
     tables.changed()
     engine?.input({ kind: 'localAppended', held: keeper.stored() })
     this.#board.refresh()
-    return [...refused, ...ahead]
+    return [...refused, ...(later?.refused ?? []), ...rest.refused]
   }
 
   /** Stores what is unsaved, stops syncing and frees everything. What could not be stored rejects with its error. */

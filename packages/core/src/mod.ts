@@ -4,7 +4,16 @@ export type { OpIndex } from './cells/ops.ts'
 export type { Row, TableCells } from './cells/row.ts'
 // clock/
 export { compareDevices, type DeviceId, type Dot, isDeviceId } from './clock/dot.ts'
-export { HLC_EPOCH_MS, type Hlc, hlcFromMs, hlcToMs, isCoarseWithinDrift, MAX_DRIFT_MS, MAX_HLC } from './clock/hlc.ts'
+export {
+  HLC_EPOCH_MS,
+  type Hlc,
+  hlcFromMs,
+  hlcToMs,
+  isCoarseWithinDrift,
+  isWithinDrift,
+  MAX_DRIFT_MS,
+  MAX_HLC,
+} from './clock/hlc.ts'
 export {
   decodeVector,
   dominates,

@@ -19,6 +19,7 @@ import { DriftlogError } from '../errors.ts'
 import { opCount, type Run, toSeqOf } from '../op/run.ts'
 import { MAX_GROUP_OPS } from '../op/run-codec.ts'
 import { type Batch, type BatchHeader, chainStartOf, type Shift } from './batch.ts'
+import type { NamedRun, Point } from './batch-store.ts'
 import { BranchTree, type LogBranch } from './branch-tree.ts'
 import { ChainIndex, foreignReferences } from './chain-index.ts'
 import { meanings, withMeaning } from './meaning.ts'
@@ -302,9 +303,24 @@ export class OpLog {
     return this.#stating
   }
 
-  /** Whether a shift of anything of a device is known. */
-  isShifted(device: DeviceId): boolean {
-    return [...this.#shifts.values()].some((shift) => shift.device === device)
+  /** BR2: the shift that is known of a run, 0 for none. */
+  shiftOf(device: DeviceId, { base, firstTag }: NamedRun): Hlc {
+    return this.#shifts.get(shiftKey(device, base, firstTag))?.shift ?? 0
+  }
+
+  /** BR2: the greatest shift of the runs on the way to a point, where a batch ends; undefined where that is not held. */
+  shiftAt(device: DeviceId, { seq, tag }: Point): Hlc | undefined {
+    const holder = this.#tree.find(device, seq, tag, this.#tagAt)
+    if (holder === undefined) return undefined
+    let greatest = 0
+    for (const shift of this.#shifts.values()) {
+      if (shift.device !== device || shift.base >= seq || shift.shift <= greatest) continue
+      let branch: LogBranch | undefined = holder
+      while (branch !== undefined && shift.base < branch.base) branch = branch.parent
+      const run = branch && this.runAfter(branch.id, shift.base)
+      if (run !== undefined && equalBytes(run.firstTag, shift.firstTag)) greatest = shift.shift
+    }
+    return greatest
   }
 
   #retryStuck(): void {
