@@ -2,6 +2,8 @@ import {
   assembleBatch,
   BATCH_FORMAT,
   type Batch,
+  chainStart,
+  chainTag,
   cryptoReady,
   encodeHeader,
   fingerprint,
@@ -15,6 +17,8 @@ import {
   signingKeysFromSeed,
   startCursor,
   systemPorts,
+  tagKey,
+  UNENCRYPTED_EPOCH_KEY,
   Writer,
 } from '@driftlog/core'
 import { beforeAll, expect, it } from 'vitest'
@@ -45,6 +49,7 @@ const open = () => {
 /** Signed by its device, and nothing that decodes. */
 const undecodable = (seed: number, fromSeq: number): Batch => {
   const { keys, certificate, ...names } = identityOf(seed)
+  const start = chainTag(chainStart(SPACE, certificate), tagKey(UNENCRYPTED_EPOCH_KEY, SPACE, names.device))
   const header = encodeHeader({
     ...names,
     format: BATCH_FORMAT,
@@ -53,7 +58,7 @@ const undecodable = (seed: number, fromSeq: number): Batch => {
     coarseMaxHlc: Math.ceil(hlcFromMs(Date.UTC(2026, 0, 1)) / 2 ** 22),
     keyEpoch: 0,
     flags: 0,
-    tagBefore: new Uint8Array(16).fill(fromSeq - 1),
+    tagBefore: fromSeq === 1 ? start : new Uint8Array(16).fill(fromSeq - 1),
     tagAfter: new Uint8Array(16).fill(fromSeq),
     innerEnds: [],
     shifts: [],
