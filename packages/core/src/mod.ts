@@ -46,6 +46,7 @@ export {
   chainStartOf,
   decodeBatch,
   encodeHeader,
+  encodeShifts,
   firstTagOf,
   isSpaceId,
   MAX_BATCH_BYTES,

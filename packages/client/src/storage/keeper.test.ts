@@ -6,6 +6,7 @@ import {
   chainTag,
   cryptoReady,
   encodeHeader,
+  encodeShifts,
   fingerprint,
   hlcFromMs,
   makeCertificate,
@@ -13,6 +14,7 @@ import {
   OpLog,
   Projector,
   quarantining,
+  type Shift,
   signBatch,
   signingKeysFromSeed,
   startCursor,
@@ -47,9 +49,12 @@ const open = () => {
 }
 
 /** Signed by its device, and nothing that decodes. */
-const undecodable = (seed: number, fromSeq: number): Batch => {
+const undecodable = (seed: number, fromSeq: number, shifts: readonly Shift[] = []): Batch => {
   const { keys, certificate, ...names } = identityOf(seed)
-  const start = chainTag(chainStart(SPACE, certificate), tagKey(UNENCRYPTED_EPOCH_KEY, SPACE, names.device))
+  const start = chainTag(
+    chainStart(SPACE, certificate, encodeShifts(shifts)),
+    tagKey(UNENCRYPTED_EPOCH_KEY, SPACE, names.device),
+  )
   const header = encodeHeader({
     ...names,
     format: BATCH_FORMAT,
@@ -61,7 +66,7 @@ const undecodable = (seed: number, fromSeq: number): Batch => {
     tagBefore: fromSeq === 1 ? start : new Uint8Array(16).fill(fromSeq - 1),
     tagAfter: new Uint8Array(16).fill(fromSeq),
     innerEnds: [],
-    shifts: [],
+    shifts,
     certificate: fromSeq === 1 ? certificate : undefined,
   })
   const body = Uint8Array.of(1, 2, 3)
@@ -89,4 +94,15 @@ it('[SYNC9, seed 150] later batches of a device of which nothing is held are a g
   const { device } = identityOf(3)
   expect(await keeper.ingest([undecodable(3, 2)], cursor)).toMatchObject({ refused: [{ device, code: 'GAP' }] })
   await keeper.close()
+})
+
+it('[ENV5 BR2] what states shifts is kept whatever its body is, and whatever else came of its device', async () => {
+  const { keeper, log } = open()
+  const bad = identityOf(2).device
+  const shift = { device: identityOf(3).device, base: 0, firstTag: new Uint8Array(16).fill(9), shift: 77, floor: 0 }
+  const delivered = [undecodable(2, 1), undecodable(2, 1, [shift])]
+  expect(await keeper.ingest(delivered, undefined)).toMatchObject({ refused: [{ device: bad, code: 'MALFORMED' }] })
+  expect(log.heldSeq(bad)).toBe(1)
+  expect(log.backlog()).toEqual({ waiting: 0, parked: 1 })
+  expect(log.shiftOf(shift.device, shift)).toBe(77)
 })

@@ -381,8 +381,9 @@ export class Keeper {
     const certificates = new Map<DeviceId, Uint8Array>()
     const checked: CheckedBatch[] = []
     for (const batch of batches) {
-      const { device, certificate, fromSeq } = batch.header
-      if (setAside.has(device)) continue
+      const { device, certificate, fromSeq, shifts } = batch.header
+      // What states shifts is looked at all the same: it begins its device anew, and what they admitted will come.
+      if (setAside.has(device) && shifts.length === 0) continue
       try {
         // Nothing of this device is here or comes with it, so not its key either: what is before it is missing.
         if (fromSeq > 1 && !certificates.has(device) && log.branchesOf(device).length === 0) {

@@ -187,7 +187,10 @@ export class OpLog {
     try {
       return { batch, runs: openBatch(batch) }
     } catch (error) {
-      if (error instanceof DriftlogError && error.code === 'FORMAT_UNKNOWN') return { batch, runs: undefined }
+      if (!(error instanceof DriftlogError)) throw error
+      // BR2: a server counts the shifts of what it holds and opens nothing; so they must be known here whatever the body is.
+      const isParked = error.code === 'FORMAT_UNKNOWN' || batch.header.shifts.length > 0
+      if (isParked) return { batch, runs: undefined }
       throw error
     }
   }

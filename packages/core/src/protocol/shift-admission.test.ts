@@ -2,9 +2,10 @@
 import { beforeAll, expect, it } from 'vitest'
 import { hlcFromMs, MAX_HLC } from '../clock/hlc.ts'
 import { cryptoReady } from '../crypto/sodium.ts'
-import type { Batch } from '../log/batch.ts'
+import { assembleBatch, type Batch } from '../log/batch.ts'
 import { memoryStore } from '../log/memory-store.ts'
 import { sealBatch } from '../log/seal.ts'
+import { signBatch } from '../log/signature.ts'
 import { encodeRun } from '../op/run-codec.ts'
 import { createReplica, forgeRun, identityOf, shapes, SPACE, START_MS } from '../testing/replicas.test-support.ts'
 import { treeForger } from '../testing/tree-forger.test-support.ts'
@@ -146,6 +147,19 @@ it('[ING2 BR2] shifts that are stated by what is not stored do not count', async
   )
   expect(await server.push(strange, far.batch)).toEqual(['MALFORMED', 'CLOCK_AHEAD'])
   expect(await server.push(stated.batch, far.batch)).toEqual(['appended', 'appended'])
+  expect(await server.highest()).toBeLessThan(NOW + 4096)
+})
+
+it('[ENV5 BR2] shifts count by the header, whatever the body beneath it is', async () => {
+  const server = createServer()
+  const d = treeForger(1)
+  const far = d.seal(d.root, [[{ hlc: FAR }]])
+  const m = treeForger(3)
+  const shift = { device: d.device, base: 0, firstTag: d.tag(far.end.hash), shift: FAR, floor: 0 }
+  const { headerBytes } = m.seal(m.root, [[{ hlc: 1 }]], { shifts: [shift] }).batch
+  const body = Uint8Array.of(1, 2, 3)
+  const stated = assembleBatch(headerBytes, body, signBatch(headerBytes, body, identityOf(3).keys))
+  expect(await server.push(stated, far.batch)).toEqual(['appended', 'appended'])
   expect(await server.highest()).toBeLessThan(NOW + 4096)
 })
 
