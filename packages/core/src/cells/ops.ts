@@ -25,6 +25,9 @@ interface DeviceOps {
   /** Index of the branch that this one goes on from, -1 for none, and the last op of it that it has. */
   readonly parent: number
   readonly base: number
+  /** How many it goes on from, one after the other; and one of them (itself where there is none) to jump to on the way up. */
+  readonly depth: number
+  readonly jump: number
   readonly children: number[]
   /** Effective stamp of op `seq` at `seq - base - 1`. */
   readonly stamps: Hlc[]
@@ -36,6 +39,8 @@ interface DeviceOps {
 export class OpIndex {
   readonly #devices: DeviceOps[] = []
   readonly #indexes = new Map<DeviceId, number>()
+  /** Author → its branches that start with nothing. */
+  readonly #roots = new Map<DeviceId, number[]>()
 
   /** The small number of a device, given out in the order of first sight; local to this replica. */
   deviceIndex(device: DeviceId): number {
@@ -44,9 +49,36 @@ export class OpIndex {
 
   #add(id: DeviceId, author: DeviceId, parent: number, base: number, seen: SeenHistory): number {
     const elasticFrom = Number.POSITIVE_INFINITY
-    const index = this.#devices.push({ id, author, parent, base, children: [], stamps: [], elasticFrom, seen }) - 1
+    const index = this.#devices.length
+    const [depth, jump] = parent < 0 ? [0, index] : this.#jumpBelow(parent)
+    this.#devices.push({ id, author, parent, base, depth, jump, children: [], stamps: [], elasticFrom, seen })
     this.#indexes.set(id, index)
+    if (parent >= 0) return index
+    const roots = this.#roots.get(author)
+    if (roots === undefined) this.#roots.set(author, [index])
+    else roots.push(index)
     return index
+  }
+
+  // Jumps of 1, 3, 7 … branches (Myers, "An applicative random-access stack", 1983): any way up has logarithmically many steps.
+  #jumpBelow(parent: number): readonly [depth: number, jump: number] {
+    const { depth, jump } = this.#devices[parent]
+    const next = this.#devices[jump]
+    const isEven = depth - next.depth === next.depth - this.#devices[next.jump].depth
+    return [depth + 1, isEven && depth > 0 ? next.jump : parent]
+  }
+
+  /**
+   * The nearest of a branch and those that it goes on from that is not past. Where one is past, so are all below it; one that
+   * starts with nothing never is. Members choose how deep branches nest: nothing here may recurse or walk them all.
+   */
+  nearest(device: number, isPast: (device: number) => boolean): number {
+    let at = device
+    while (isPast(at)) {
+      const { parent, jump } = this.#devices[at]
+      at = isPast(jump) ? jump : parent
+    }
+    return at
   }
 
   /** The number of a branch; undefined where nothing of it is projected or has begun. */
@@ -76,18 +108,20 @@ export class OpIndex {
     return this.#devices[index].author
   }
 
-  /** Branches that go on from ops of this one, ordered by id. */
+  /** Branches that go on from ops of this one. */
   childrenOf(index: number): readonly number[] {
-    return this.#devices[index].children.toSorted((a, b) => compareDevices(this.deviceId(a), this.deviceId(b)))
+    return this.#devices[index].children
   }
 
   /** What a name stands for to who does not know of forks: the branch of that name, or all with which its device starts. */
   named(name: DeviceId): readonly number[] {
     const index = this.#indexes.get(name)
-    if (index !== undefined) return [index]
-    return [...this.#devices.keys()]
-      .filter((at) => this.#devices[at].author === name && this.#devices[at].parent < 0)
-      .sort((a, b) => compareDevices(this.deviceId(a), this.deviceId(b)))
+    return index === undefined ? (this.#roots.get(name) ?? []) : [index]
+  }
+
+  /** Branches by id. */
+  compareIds(a: number, b: number): number {
+    return compareDevices(this.deviceId(a), this.deviceId(b))
   }
 
   refOf(dot: Dot): DotRef {
@@ -96,9 +130,9 @@ export class OpIndex {
 
   /** The op at `seq` of a branch or, below its base, of what it goes on from. */
   refAt(device: number, seq: number): DotRef {
-    let at = device
-    while (seq <= this.#devices[at].base && this.#devices[at].parent >= 0) at = this.#devices[at].parent
-    return dotRef(at, seq)
+    if (seq > this.#devices[device].base) return dotRef(device, seq)
+    const isPast = (at: number): boolean => seq <= this.#devices[at].base && this.#devices[at].parent >= 0
+    return dotRef(this.nearest(device, isPast), seq)
   }
 
   dotOf(ref: DotRef): Dot {

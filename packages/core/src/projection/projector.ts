@@ -8,18 +8,19 @@
  */
 import { CellState, type Applied } from '../cells/cell-state.ts'
 import { OpIndex, sees } from '../cells/ops.ts'
-import { type DotRef, deviceOfRef, seqOfRef } from '../op/dot-ref.ts'
+import { type DotRef, deviceOfRef, dotRef, seqOfRef } from '../op/dot-ref.ts'
 import { columnIndex, type Row } from '../cells/row.ts'
 import type { DeviceId, Dot } from '../clock/dot.ts'
 import { advanceFrontier, type Frontier } from '../clock/frontier.ts'
 import type { Hlc } from '../clock/hlc.ts'
-import { type SeenVector, seenSeq } from '../clock/seen.ts'
+import { nothingSeen, type SeenVector, seenSeq } from '../clock/seen.ts'
 import { Law } from '../op/law.ts'
 import { firstChange, firstHead, HANDLE, NEW_ROW, opCount, type Run, SAME_ROW, type Shape } from '../op/run.ts'
 import { MAX_GROUP_OPS, MAX_OP_BYTES } from '../op/run-codec.ts'
 
-/** Rows that a device introduced, in order, and the seq of the op that did. A branch has those of what it goes on from too. */
+/** Rows that a branch introduced, in order, and the seq of the op that did; the first one is number `from` of its history. */
 interface Introduced {
+  readonly from: number
   readonly rows: Row[]
   readonly seqs: number[]
 }
@@ -29,6 +30,12 @@ interface ShiftInForce {
   readonly fromSeq: number
   readonly shift: Hlc
   readonly floor: Hlc
+}
+
+interface Reach {
+  readonly device: number
+  readonly seen: SeenVector
+  readonly branches: Map<DeviceId, readonly number[]>
 }
 
 interface Judged {
@@ -53,6 +60,8 @@ export class Projector {
   /** By branch, rising; the last counts. */
   readonly #shifts: ShiftInForce[][] = []
   readonly #columns = new WeakMap<Shape, number>()
+  /** What the op that is judged saw of branches that a name may stand for: asked for each of its handles. */
+  #reach: Reach = { device: -1, seen: nothingSeen, branches: new Map() }
   /** The highest effective stamp projected. */
   highest: Hlc = 0
   voidCount = 0
@@ -70,12 +79,13 @@ export class Projector {
     if (this.ops.indexOf(branch) !== undefined) return
     this.ops.begin(branch, author, parent, base)
     if (parent === undefined) return
-    const from = this.ops.deviceIndex(parent)
-    const { rows, seqs } = this.#introducedBy(from)
-    const count = seqs.findLastIndex((seq) => seq <= base) + 1
+    const before = deviceOfRef(this.ops.refAt(this.ops.deviceIndex(parent), base))
+    const { from, seqs } = this.#introducedBy(before)
     const device = this.ops.deviceIndex(branch)
-    Object.assign(this.#introducedBy(device), { rows: rows.slice(0, count), seqs: seqs.slice(0, count) })
-    this.#shifts[device] = (this.#shifts[from] ?? []).filter(({ fromSeq }) => fromSeq <= base)
+    // Only where they begin and what counts there: copies of all that is before would make nested branches quadratic.
+    this.#introduced[device] = { from: from + seqs.findLastIndex((seq) => seq <= base) + 1, rows: [], seqs: [] }
+    const shift = this.#shifts[before]?.findLast(({ fromSeq }) => fromSeq <= base)
+    this.#shifts[device] = shift === undefined ? [] : [shift]
   }
 
   /** BR2: the stamps of a branch from `fromSeq` on, which is not projected yet, are shifted. Of several the largest counts. */
@@ -199,8 +209,7 @@ export class Projector {
       const kind = run.rowKind[change]
       if (kind === NEW_ROW) row = this.#introduce(run, change, device, seq)
       else if (kind !== SAME_ROW) {
-        const isSeen = (ref: DotRef): boolean => sees(seen, device, seq, ref)
-        row = this.#rowOf(this.ops.named(run.devices[kind - HANDLE]), run.rowOrdinal[change], isSeen)
+        row = this.#rowOf(run.devices[kind - HANDLE], run.rowOrdinal[change], { device, seq, seen })
       }
       if (row === undefined || row.table.name !== shape.table) isVoid = true
       else rows.push(row)
@@ -215,20 +224,53 @@ export class Projector {
    * The row that a handle names: one that the op saw being introduced. An author who did not know of a fork yet names the
    * branch that it had by the device, so what goes on from it is looked at too.
    */
-  #rowOf(branches: readonly number[], ordinal: number, isSeen: (ref: DotRef) => boolean): Row | undefined {
-    for (const branch of branches) {
-      const { rows, seqs } = this.#introducedBy(branch)
-      if (ordinal >= seqs.length) {
-        const row = this.#rowOf(this.ops.childrenOf(branch), ordinal, isSeen)
-        if (row !== undefined) return row
-      } else if (isSeen(this.ops.refAt(branch, seqs[ordinal]))) return rows[ordinal]
+  #rowOf(name: DeviceId, ordinal: number, op: { device: number; seq: number; seen: SeenVector }): Row | undefined {
+    for (const branch of this.#reachOf(name, op.device, op.seen)) {
+      const { from, rows, seqs } = this.#introducedBy(branch)
+      const at = ordinal - from
+      if (at >= 0 && at < rows.length && sees(op.seen, op.device, op.seq, dotRef(branch, seqs[at]))) return rows[at]
     }
-    return undefined
+    // Below where a branch begins, its numbers are those of what it goes on from.
+    const [named] = this.ops.indexOf(name) === undefined ? [] : this.ops.named(name)
+    if (named === undefined || ordinal >= this.#introducedBy(named).from) return undefined
+    const holder = this.ops.nearest(named, (branch) => ordinal < this.#introducedBy(branch).from)
+    const { from, rows, seqs } = this.#introducedBy(holder)
+    const isSeen = sees(op.seen, op.device, op.seq, dotRef(holder, seqs[ordinal - from]))
+    return isSeen ? rows[ordinal - from] : undefined
+  }
+
+  /**
+   * The branch of a name, or those with which its device starts, and what goes on from them, as far as an op of `device` saw
+   * it: each before what goes on from it, siblings by id.
+   */
+  #reachOf(name: DeviceId, device: number, seen: SeenVector): readonly number[] {
+    if (this.#reach.device !== device || this.#reach.seen !== seen) this.#reach = { device, seen, branches: new Map() }
+    const known = this.#reach.branches.get(name)
+    if (known !== undefined) return known
+    // Who saw an op of a branch saw what that goes on from, so what is below an unseen branch is unseen.
+    const seenOf = (branches: readonly number[]): number[] =>
+      branches
+        .filter((branch) => branch === device || seenSeq(seen, branch) > 0)
+        .sort((a, b) => this.ops.compareIds(b, a))
+    const reached: number[] = []
+    const next = seenOf(this.ops.named(name))
+    for (let branch = next.pop(); branch !== undefined; branch = next.pop()) {
+      reached.push(branch)
+      for (const child of seenOf(this.ops.childrenOf(branch))) next.push(child)
+    }
+    this.#reach.branches.set(name, reached)
+    return reached
   }
 
   #introducedBy(device: number): Introduced {
-    while (this.#introduced.length <= device) this.#introduced.push({ rows: [], seqs: [] })
-    return this.#introduced[device]
+    return (this.#introduced[device] ??= { from: 0, rows: [], seqs: [] })
+  }
+
+  /** How much of a branch the last projected op of another one saw. */
+  seenBy(branch: DeviceId, other: DeviceId): number {
+    const device = this.ops.indexOf(branch)
+    const of = this.ops.indexOf(other)
+    return device === undefined || of === undefined ? 0 : seenSeq(this.ops.lastSeen(device), of)
   }
 
   // A seq that nothing has reached is not turned into a ref: beyond 2^32 it would be the ref of another device's op.
@@ -243,7 +285,7 @@ export class Projector {
     const { table } = run.shapes[run.shape[change]]
     const row = this.cells.row(this.cells.table(table), run.rowId[change])
     const introduced = this.#introducedBy(device)
-    const ordinal = introduced.rows.push(row) - 1
+    const ordinal = introduced.from + introduced.rows.push(row) - 1
     introduced.seqs.push(seq)
     if (row.introducer < 0) {
       row.introducer = device

@@ -36,10 +36,10 @@ export const pathTo = (tree: LocalTree, name: DeviceId): readonly (LocalBranch &
   for (let next: DeviceId | undefined = name; next !== undefined; ) {
     const branch: LocalBranch | undefined = tree.branch(next)
     if (branch === undefined) break
-    path.unshift({ ...branch, name: next })
+    path.push({ ...branch, name: next })
     next = branch.parent
   }
-  return path
+  return path.reverse()
 }
 
 /**

@@ -13,7 +13,7 @@ import type { DeviceId } from '../clock/dot.ts'
 import { equalBytes } from '../codec/bytes.ts'
 import { branchId } from '../log/branch.ts'
 import type { Placement } from './client-types.ts'
-import { type LocalTree, pathTo } from './local-tree.ts'
+import type { LocalBranch, LocalTree } from './local-tree.ts'
 import { TIP_MARK_BYTES, type TipMark } from './tip-codec.ts'
 
 /** `own`: the devices that this replica writes as or wrote as. Of them only what was found counts as held by the server (SYNC21). */
@@ -25,6 +25,12 @@ export const placeTips = (
   const walk = new Walk(tips, tree, own)
   for (const device of tree.devices()) walk.begin(device)
   return walk.result()
+}
+
+/** A stretch of the server's, and the branches here of which one may begin with it. */
+interface Stretch {
+  readonly name: DeviceId
+  readonly starts: readonly DeviceId[]
 }
 
 interface Place {
@@ -39,6 +45,8 @@ class Walk {
   readonly #vector = new Map<DeviceId, number>()
   readonly #found = new Set<DeviceId>()
   readonly #forked = new Set<DeviceId>()
+  /** Branch → those that go on from it. */
+  readonly #children = new Map<DeviceId, DeviceId[]>()
   /** Names of the server whose seq says nothing about what is held here. */
   readonly #doubted = new Set<DeviceId>()
 
@@ -50,14 +58,21 @@ class Walk {
 
   begin(device: DeviceId): void {
     const branches = this.#tree.branchesOf(device)
+    for (const name of branches) {
+      const { parent } = this.#tree.branch(name)!
+      if (parent === undefined) continue
+      const siblings = this.#children.get(parent)
+      if (siblings === undefined) this.#children.set(parent, [name])
+      else siblings.push(name)
+    }
     const first = branches.filter((name) => this.#tree.branch(name)!.base === 0)
-    if (this.#tips.has(device)) this.#follow(device, device, first)
-    else for (const name of first) this.#goOn(device, name, 0)
+    if (this.#tips.has(device)) this.#follow(device, { name: device, starts: first })
+    else for (const name of first) this.#follow(device, this.#after(device, name, 0))
     for (const name of branches) {
       // The beginning of a derived name is that very run, so all before it is held at the server too.
       if (name === device || !this.#tips.has(name)) continue
       this.#raisePath(this.#tree.branch(name)!.parent)
-      this.#follow(device, name, [name])
+      this.#follow(device, { name, starts: [name] })
     }
   }
 
@@ -72,17 +87,23 @@ class Walk {
     return { vector: this.#vector, unverified, forked: [...this.#forked] }
   }
 
-  /** Looks for the end of a stretch that begins with one of `starts`. */
-  #follow(device: DeviceId, name: DeviceId, starts: readonly DeviceId[]): void {
+  /** Looks for the end of a stretch that begins with one of `starts`, and goes on from there. */
+  #follow(device: DeviceId, stretch: Stretch | undefined): void {
+    let next = stretch
+    // Members choose how many stretches follow each other: no recursion.
+    while (next !== undefined) next = this.#place(device, next)
+  }
+
+  /** Returns the stretch that may follow. */
+  #place(device: DeviceId, { name, starts }: Stretch): Stretch | undefined {
     const tip = this.#tips.get(name)
-    if (tip === undefined || this.#found.has(name)) return
-    const ends = starts.flatMap((start) => this.#search(device, start, tip))
+    if (tip === undefined || this.#found.has(name)) return undefined
+    const ends = this.#search(starts, tip)
     const end = ends.find(({ isFound }) => isFound)
     if (end !== undefined) {
       this.#found.add(name)
       this.#raisePath(end.branch, tip.seq)
-      this.#goOn(device, end.branch, tip.seq)
-      return
+      return this.#after(device, end.branch, tip.seq)
     }
     // SYNC21: whether the server holds the own ops is never guessed.
     if (this.#own.has(device)) {
@@ -90,40 +111,48 @@ class Walk {
       for (const { branch } of ends) this.#forked.add(branch)
     }
     const branch = this.#tree.branch(name)
-    if (branch === undefined || branch.seq < tip.seq) return
+    if (branch === undefined || branch.seq < tip.seq) return undefined
     // Asked for what is above `name` here, the server would leave out what it has there instead.
     this.#doubted.add(name)
     this.#forked.add(name)
+    return undefined
   }
 
-  /** Where `tip` may stand on the ways on from `branch`: the place itself, or the branches at whose end it is not yet or no more. */
-  #search(device: DeviceId, branch: DeviceId, tip: TipMark): Place[] {
-    const { base, seq } = this.#tree.branch(branch)!
-    if (tip.seq <= base) return []
-    if (tip.seq <= seq) {
-      const tag = this.#tree.tagAt(branch, tip.seq)
-      return [{ branch, isFound: tag !== undefined && equalBytes(tag.subarray(0, TIP_MARK_BYTES), tip.mark) }]
+  /** Where `tip` may stand on the ways on from `starts`: the place itself, or the branches at whose end it is not yet or no more. */
+  #search(starts: readonly DeviceId[], tip: TipMark): Place[] {
+    const places: Place[] = []
+    const next = starts.toReversed()
+    for (let branch = next.pop(); branch !== undefined; branch = next.pop()) {
+      const { base, seq } = this.#tree.branch(branch)!
+      if (tip.seq <= base) continue
+      const children = tip.seq <= seq ? undefined : this.#children.get(branch)
+      if (children !== undefined) {
+        for (let index = children.length - 1; index >= 0; index--) next.push(children[index])
+        continue
+      }
+      const tag = tip.seq <= seq ? this.#tree.tagAt(branch, tip.seq) : undefined
+      places.push({ branch, isFound: tag !== undefined && equalBytes(tag.subarray(0, TIP_MARK_BYTES), tip.mark) })
     }
-    const further = this.#childrenOf(device, branch).flatMap((child) => this.#search(device, child, tip))
-    return further.length > 0 ? further : [{ branch, isFound: false }]
+    return places
   }
 
   /** The server has a fork at `seq`, inside of `branch` or at its end: what is here after it may be known there too. */
-  #goOn(device: DeviceId, branch: DeviceId, seq: number): void {
+  #after(device: DeviceId, branch: DeviceId, seq: number): Stretch | undefined {
     const run = this.#tree.runAfter(branch, seq)
-    if (run !== undefined) this.#follow(device, branchId(device, seq, run.tagBefore, run.firstTag), [branch])
-  }
-
-  #childrenOf(device: DeviceId, branch: DeviceId): readonly DeviceId[] {
-    return this.#tree.branchesOf(device).filter((name) => this.#tree.branch(name)!.parent === branch)
+    return run && { name: branchId(device, seq, run.tagBefore, run.firstTag), starts: [branch] }
   }
 
   /** The server holds `last` up to `seq` (in full where left out), and so all that it goes on from. */
   #raisePath(last: DeviceId | undefined, seq = Number.MAX_SAFE_INTEGER): void {
-    if (last === undefined) return
-    for (const { name, seq: end } of pathTo(this.#tree, last)) {
-      const upTo = name === last ? Math.min(seq, end) : end
-      if (upTo > (this.#vector.get(name) ?? 0)) this.#vector.set(name, upTo)
+    for (let name = last; name !== undefined; ) {
+      const branch: LocalBranch | undefined = this.#tree.branch(name)
+      if (branch === undefined) return
+      const known = this.#vector.get(name)
+      const upTo = name === last ? Math.min(seq, branch.seq) : branch.seq
+      if (upTo > (known ?? 0)) this.#vector.set(name, upTo)
+      // What it goes on from was raised in full with it: to walk up again for each branch would be quadratic.
+      if (known !== undefined) return
+      name = branch.parent
     }
   }
 }
