@@ -13,8 +13,8 @@ import type { DeviceId, Dot } from '../clock/dot.ts'
 import { type Hlc, receive, tick } from '../clock/hlc.ts'
 import { chainNext, chainStart, chainTag, tagKey, UNENCRYPTED_EPOCH_KEY } from '../crypto/chain.ts'
 import type { SigningKeys } from '../crypto/sodium.ts'
-import { Author, type NewChange } from '../op/author.ts'
-import { opCount, type Run } from '../op/run.ts'
+import { Author, type NewChange, type OpContext } from '../op/author.ts'
+import { firstHead, opCount, type Run } from '../op/run.ts'
 import { encodeRun } from '../op/run-codec.ts'
 import { type Batch, encodeShifts, MAX_BATCH_OPS, type Shift } from './batch.ts'
 import type { OpLog } from './op-log.ts'
@@ -22,6 +22,11 @@ import { sealBatch } from './seal.ts'
 
 /** Sealing starts a new batch above this many bytes of ops (as OP7 counts them, before compression). */
 const SEAL_BYTES = 512 * 1024
+
+/** An op names at most so many heads, so that it fits a batch however many devices there are. */
+export const MAX_HEADS = 4096
+/** What a head takes in the bytes of a run, at most: its name, the index of that, its seq. */
+const HEAD_BYTES = 28
 
 export interface WriterIdentity {
   readonly space: string
@@ -99,13 +104,27 @@ export class Writer {
     return tick(this.highest, nowMs)
   }
 
-  /** Writes and projects one mutation. Throws VALUE_INVALID or TOO_LARGE before anything happened. */
+  /**
+   * Writes and projects one mutation. Throws VALUE_INVALID or TOO_LARGE before anything of it happened. `hlc`: as of
+   * `nextStamp`; where ops that only take in heads have to go before, it gets a stamp as much higher.
+   */
   write(changes: readonly NewChange[], hlc: Hlc, schemaVersion: number): Written {
+    const heads = this.#projector.headsFor(this.identity.device)
+    let stamp = hlc
+    let taken = 0
+    for (; heads.length - taken > MAX_HEADS; taken += MAX_HEADS) {
+      this.#writeOne([], { hlc: stamp++, heads: heads.slice(taken, taken + MAX_HEADS), schemaVersion })
+    }
+    return this.#writeOne(changes, { hlc: stamp, heads: heads.slice(taken), schemaVersion })
+  }
+
+  #writeOne(changes: readonly NewChange[], context: OpContext): Written {
     const { device } = this.identity
+    const { hlc } = context
     const run = this.#author.run
     const from = opCount(run)
     const fromSeq = this.#author.nextSeq
-    const count = this.#author.append(changes, { hlc, heads: this.#projector.headsFor(device), schemaVersion })
+    const count = this.#author.append(changes, context)
     this.#highest = hlc
     if (count === 1) this.#projector.projectOwn(run, from)
     else this.#projector.projectOwnGroup(run, from, from + count)
@@ -127,11 +146,12 @@ export class Writer {
   }
 
   #cut(run: Run, from: number): number {
+    const bytesOf = (op: number): number => run.opBytes[op] + (run.headEnd[op] - firstHead(run, op)) * HEAD_BYTES
     let bytes = 0
     let to = from
     do {
-      bytes += run.opBytes[to++]
-    } while (to < opCount(run) && to - from < MAX_BATCH_OPS && bytes + run.opBytes[to] <= SEAL_BYTES)
+      bytes += bytesOf(to++)
+    } while (to < opCount(run) && to - from < MAX_BATCH_OPS && bytes + bytesOf(to) <= SEAL_BYTES)
     return to
   }
 
