@@ -4,6 +4,7 @@
 import type { DeviceId } from '../clock/dot.ts'
 import { equalBytes } from '../codec/bytes.ts'
 import type { DriftlogError } from '../errors.ts'
+import type { Run } from '../op/run.ts'
 import type { OpenedRun } from './seal.ts'
 
 /** A run that is held and not projected, or a whole batch of an unknown format. */
@@ -12,6 +13,13 @@ export interface QueuedRun {
   readonly opened: OpenedRun | undefined
   readonly ops: number
   readonly toSeq: number
+  readonly tag: Uint8Array
+}
+
+/** A run as it is meant, the chain hash after it, and the tag that its header has there. */
+export interface VerifiedRun {
+  readonly run: Run
+  readonly hash: Uint8Array
   readonly tag: Uint8Array
 }
 
@@ -33,6 +41,8 @@ export interface LogBranch {
   readonly queue: QueuedRun[]
   /** Where runs end inside of batches. Stores know no such places, and their tags are taken at their word until verified. */
   readonly inside: Set<number>
+  /** The first of the queue that were verified: a group that is not complete yet. */
+  verified: VerifiedRun[]
   /** Why the next run cannot be projected, whatever else is held so far: nothing that is held fits its chain. */
   stuck: DriftlogError | undefined
 }
@@ -40,6 +50,9 @@ export interface LogBranch {
 export class BranchTree {
   readonly #branches = new Map<DeviceId, LogBranch>()
   readonly #byDevice = new Map<DeviceId, LogBranch[]>()
+  readonly #children = new Map<LogBranch, LogBranch[]>()
+  /** Device → its branches that start with nothing. */
+  readonly #roots = new Map<DeviceId, LogBranch[]>()
 
   get(id: DeviceId): LogBranch | undefined {
     return this.#branches.get(id)
@@ -59,9 +72,9 @@ export class BranchTree {
 
   add(branch: LogBranch): LogBranch {
     this.#branches.set(branch.id, branch)
-    const others = this.#byDevice.get(branch.device)
-    if (others === undefined) this.#byDevice.set(branch.device, [branch])
-    else others.push(branch)
+    listed(this.#byDevice, branch.device).push(branch)
+    if (branch.parent === undefined) listed(this.#roots, branch.device).push(branch)
+    else listed(this.#children, branch.parent).push(branch)
     return branch
   }
 
@@ -81,20 +94,23 @@ export class BranchTree {
 
   /**
    * The branches that an author may mean who names op `seq` of `name`: who does not know of a fork yet calls by the name of
-   * the stem what goes on from it.
+   * the stem what goes on from it. `named`: the branch of that name, or that holds the stretch of that name.
    */
-  meant(name: DeviceId, seq: number): LogBranch[] {
-    const named = this.#branches.get(name)
-    if (named !== undefined && seq <= named.held) return [named]
-    const tree = this.of(named?.device ?? name)
-    return tree.filter(
-      (branch) => seq > branch.base && seq <= branch.held && (named === undefined || isBelow(branch, named)),
-    )
+  meant(name: DeviceId, named: LogBranch | undefined, seq: number): LogBranch[] {
+    const meant: LogBranch[] = []
+    const next = named === undefined ? [...(this.#roots.get(name) ?? [])] : [named]
+    for (let branch = next.pop(); branch !== undefined; branch = next.pop()) {
+      if (seq <= branch.held) meant.push(branch)
+      else for (const child of this.#children.get(branch) ?? []) if (seq > child.base) next.push(child)
+    }
+    return meant
   }
 }
 
-const isBelow = (branch: LogBranch, above: LogBranch): boolean => {
-  let at: LogBranch | undefined = branch
-  while (at !== undefined && at !== above) at = at.parent
-  return at !== undefined
+const listed = <K, V>(lists: Map<K, V[]>, key: K): V[] => {
+  const known = lists.get(key)
+  if (known !== undefined) return known
+  const list: V[] = []
+  lists.set(key, list)
+  return list
 }

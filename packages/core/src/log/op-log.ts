@@ -11,7 +11,7 @@
  * - LOG3 a run of an unknown format is parked, and with it all that saw it; nothing else blocks;
  * - LOG4 the projected vector is at most the held one.
  */
-import type { DeviceId } from '../clock/dot.ts'
+import { compareDevices, type DeviceId } from '../clock/dot.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { equalBytes, malformed, toBase64Url } from '../codec/bytes.ts'
 import { chainStart } from '../crypto/chain.ts'
@@ -22,9 +22,10 @@ import { type Batch, type BatchHeader, chainStartOf, type Shift } from './batch.
 import type { NamedRun, Point } from './batch-store.ts'
 import { BranchTree, type LogBranch } from './branch-tree.ts'
 import { ChainIndex, foreignReferences } from './chain-index.ts'
-import { meanings, withMeaning } from './meaning.ts'
+import { type Candidates, meanings, withMeaning } from './meaning.ts'
 import { openBatch, type OpenedRun } from './seal.ts'
 import { verifyBatch } from './signature.ts'
+import { type RunEnd, StretchNames } from './stretch-names.ts'
 
 /** What the log hands ready runs to: the projector. */
 export interface ProjectionTarget {
@@ -35,6 +36,8 @@ export interface ProjectionTarget {
   shift(branch: DeviceId, fromSeq: number, shift: Hlc, floor: Hlc): void
   /** Consecutive runs of one branch, whole; all that they saw is projected. */
   project(runs: readonly Run[]): void
+  /** How much of a branch the last projected op of another one saw. */
+  seenBy(branch: DeviceId, other: DeviceId): number
 }
 
 /** A batch that was checked as far as it can be alone. */
@@ -49,9 +52,14 @@ export class OpLog {
   readonly #space: string
   readonly #projector: ProjectionTarget
   readonly #tree = new BranchTree()
-  /** Name → branches whose next run waits for an op of what that name stands for. */
-  readonly #waiters = new Map<DeviceId, Set<LogBranch>>()
+  /** Device, or a name of which nothing is known → branches whose next run waits for ops of it, and for which seqs. */
+  readonly #waiters = new Map<DeviceId, Map<LogBranch, Set<number>>>()
   readonly #stuck = new Set<LogBranch>()
+  /** What the names in a run could stand for when it was tried in vain. */
+  readonly #tried = new WeakMap<OpenedRun, Candidates>()
+  /** Names of stretches of what is held, for who knows of forks that are not known here. In use from the first such name on. */
+  readonly #names = new StretchNames((branch, seq) => this.#endsAbove(branch, seq))
+  #usesNames = false
   readonly #shifts = new Map<string, Shift>()
   readonly #stating = new Set<DeviceId>()
 
@@ -208,6 +216,7 @@ export class OpLog {
       throw new DriftlogError('GAP', '', { device: header.device, have: branch.held, fromSeq: header.fromSeq })
     }
     branch.held = header.toSeq
+    this.#names.grown(branch)
     branch.tip = { seq: header.toSeq, tag: header.tagAfter.slice() }
     for (const { toSeq } of header.innerEnds) branch.inside.add(toSeq)
     if (header.shifts.length > 0 && header.fromSeq === 1) this.#stating.add(branchId)
@@ -222,8 +231,9 @@ export class OpLog {
     // What it goes on from may have waited for more of a group, and nothing more of that comes.
     if (known === undefined && branch.parent !== undefined) this.#advance(branch.parent)
     this.#advance(branch)
-    // What is stuck may be what it waited for: another branch of a device that somebody has seen.
-    if (known === undefined || this.#tree.of(header.device).length > 1) this.#retryStuck()
+    if (this.#usesNames) {
+      for (const waiter of this.#names.takeNew().flatMap((name) => this.#known(name))) this.#advance(waiter)
+    }
     return true
   }
 
@@ -246,6 +256,7 @@ export class OpLog {
       tip: undefined,
       queue: [],
       inside: new Set(),
+      verified: [],
       stuck: undefined,
     })
   }
@@ -269,6 +280,7 @@ export class OpLog {
       tip: undefined,
       queue: [],
       inside: new Set(),
+      verified: [],
       stuck: undefined,
     })
   }
@@ -278,6 +290,7 @@ export class OpLog {
     const own = this.#tree.get(device)
     if (own === undefined) throw new Error('own device was not announced')
     own.held = toSeq
+    this.#names.grown(own)
   }
 
   /**
@@ -326,13 +339,6 @@ export class OpLog {
     return greatest
   }
 
-  #retryStuck(): void {
-    const stuck = [...this.#stuck]
-    this.#stuck.clear()
-    for (const branch of stuck) branch.stuck = undefined
-    for (const branch of stuck) this.#advance(branch)
-  }
-
   /** Projects what has become ready, starting from one branch. */
   #advance(start: LogBranch): void {
     const ready = [start]
@@ -340,22 +346,49 @@ export class OpLog {
       let done = 0
       for (let taken = this.#projectNext(branch, 0); taken > 0; taken = this.#projectNext(branch, done)) done += taken
       if (done === 0) continue
+      const [{ toSeq, ops }] = branch.queue
       branch.queue.splice(0, done)
-      // Who does not know of a fork calls a branch by the name of any that it goes on from.
-      for (const name of namesOf(branch)) {
-        const waiters = this.#waiters.get(name)
-        if (waiters === undefined) continue
-        this.#waiters.delete(name)
-        ready.push(...waiters)
-      }
+      // Not as arguments: there may be more of them than a call takes.
+      for (const waiter of this.#reached(branch, toSeq - ops)) ready.push(waiter)
     }
+  }
+
+  /**
+   * Who waited for one of the ops of a branch above `before`. Who does not know of a fork calls a branch by the name of any
+   * that it goes on from, and may mean this one: so what is stuck is tried again when one more branch reaches what it refers
+   * to, and not before.
+   */
+  #reached(branch: LogBranch, before: number): LogBranch[] {
+    const woken = branch.id === branch.device ? [] : this.#known(branch.id)
+    const after = this.#projector.projected.get(branch.id) ?? 0
+    const waiters = this.#waiters.get(branch.device)
+    for (const [waiter, seqs] of waiters ?? []) {
+      let isReached = false
+      for (const seq of seqs) isReached ||= seq > before && seq <= after
+      if (!isReached) continue
+      waiters?.delete(waiter)
+      woken.push(waiter)
+    }
+    for (const waiter of woken) {
+      waiter.stuck = undefined
+      this.#stuck.delete(waiter)
+    }
+    return woken
+  }
+
+  /** Who waited for a name of which nothing was known: it can wait for its device now. */
+  #known(name: DeviceId): LogBranch[] {
+    const waiters = this.#waiters.get(name)
+    this.#waiters.delete(name)
+    return [...(waiters?.keys() ?? [])]
   }
 
   /** Projects the next run of a queue (several only where a group crosses them). How many: 0 if it has to wait. */
   #projectNext(branch: LogBranch, start: number): number {
     if (branch.stuck !== undefined || start === branch.queue.length || !this.#canBegin(branch)) return 0
-    const unit: { readonly run: Run; readonly hash: Uint8Array; readonly tag: Uint8Array }[] = []
-    let before = this.chain.last(branch.id)
+    // What is verified of a group stays so: to begin anew with each of its runs would be quadratic.
+    const unit = branch.verified
+    let before = unit.at(-1)?.hash ?? this.chain.last(branch.id)
     do {
       const next = branch.queue[start + unit.length]
       if (next?.opened === undefined && !(next === undefined && unit.length > 0 && this.#isStem(branch))) return 0
@@ -366,6 +399,7 @@ export class OpLog {
       before = verified.hash
       unit.push({ ...verified, tag: next.tag })
     } while (endsInsideGroup(unit[unit.length - 1].run))
+    branch.verified = []
     for (const { run, hash, tag } of unit) {
       this.chain.extend(branch.id, toSeqOf(run), hash)
       const shift = this.#shifts.get(shiftKey(branch.device, run.fromSeq - 1, tag))
@@ -385,7 +419,7 @@ export class OpLog {
     const { id, device, parent, base, start } = branch
     if (parent === undefined) this.chain.begin(device, start, id)
     else if ((this.#projector.projected.get(parent.id) ?? 0) < base || !this.chain.beginBranch(id, parent.id, base)) {
-      this.#wait(branch, parent.id)
+      this.#wait(branch, device, base)
       return false
     }
     this.#projector.begin(id, device, parent?.id, base)
@@ -396,28 +430,37 @@ export class OpLog {
   #verify(branch: LogBranch, opened: OpenedRun, before: Uint8Array): { run: Run; hash: Uint8Array } | undefined {
     const { run, bytes, tagBefore, tagAfter } = opened
     const wanted = new Map<DeviceId, number>()
-    for (const { device, seq } of foreignReferences(run)) wanted.set(device, Math.max(seq, wanted.get(device) ?? 0))
+    let references = 0
+    for (const { device, seq } of foreignReferences(run)) {
+      wanted.set(device, Math.max(seq, wanted.get(device) ?? 0))
+      references++
+    }
     const candidates = new Map<DeviceId, readonly DeviceId[]>()
     let isMissing = false
     for (const [name, seq] of wanted) {
-      const meant = this.#tree.meant(name, seq)
+      const named = this.#holder(name)
+      const meant = this.#tree.meant(name, named, seq)
       const projected = meant.filter(({ id }) => (this.#projector.projected.get(id) ?? 0) >= seq)
-      if (projected.length < meant.length || meant.length === 0) {
-        this.#wait(branch, name)
-        isMissing = true
-        if (projected.length === 0) return undefined
-      }
-      candidates.set(
-        name,
-        projected.map(({ id }) => id),
-      )
+      // Where one more branch reaches that op, the run may be tried once more.
+      if (projected.length !== 1 || projected[0] !== named) this.#wait(branch, named?.device ?? name, seq)
+      if (projected.length < meant.length || meant.length === 0) isMissing = true
+      if (projected.length === 0) return undefined
+      candidates.set(name, projected.length === 1 ? [projected[0].id] : this.#likelyFirst(branch, projected))
+    }
+    // A name that only handles use need not be waited for: all that the op saw is here, under this name or another.
+    for (const name of run.devices) {
+      if (name === run.device || candidates.has(name)) continue
+      const holder = this.#holder(name)
+      if (holder !== undefined && holder.id !== name) candidates.set(name, [holder.id])
     }
     if (equalBytes(this.chain.tag(branch.id, before), tagBefore)) {
-      for (const meaning of meanings(candidates)) {
+      const cost = bytes.length + 32 * references + 128
+      for (const meaning of meanings(candidates, this.#tried.get(opened), cost)) {
         const hash = this.chain.hashAfter(run, bytes, before, { meaning })
         if (hash === undefined || !equalBytes(this.chain.tag(branch.id, hash), tagAfter)) continue
         return { run: withMeaning(run, branch.id, meaning), hash }
       }
+      this.#tried.set(opened, candidates)
     }
     if (isMissing) return undefined
     const details = { device: branch.device, fromSeq: run.fromSeq, toSeq: toSeqOf(run) }
@@ -426,22 +469,42 @@ export class OpLog {
     return undefined
   }
 
-  #wait(branch: LogBranch, name: DeviceId): void {
-    const waiters = this.#waiters.get(name)
-    if (waiters === undefined) this.#waiters.set(name, new Set([branch]))
-    else waiters.add(branch)
+  /** The branch of a name, or the one that holds the stretch of that name; undefined for a device of which no branch has the id. */
+  #holder(name: DeviceId): LogBranch | undefined {
+    const branch = this.#tree.get(name)
+    if (branch !== undefined || this.#tree.of(name).length > 0) return branch
+    this.#usesNames = true
+    return this.#names.holder(name)
+  }
+
+  /** What an author saw before it most likely still means; else by id, so that the order of arrival decides nothing. */
+  #likelyFirst(author: LogBranch, branches: readonly LogBranch[]): DeviceId[] {
+    return branches
+      .map(({ id }) => ({ id, seen: this.#projector.seenBy(author.id, id) }))
+      .sort((a, b) => b.seen - a.seen || compareDevices(a.id, b.id))
+      .map(({ id }) => id)
+  }
+
+  *#endsAbove(branch: LogBranch, seq: number): Generator<RunEnd> {
+    let last = seq
+    for (const toSeq of this.chain.ends(branch.id, seq, branch.held)) {
+      yield { toSeq, tag: this.chain.tagAt(branch.id, toSeq)! }
+      last = toSeq
+    }
+    for (const { toSeq, tag } of branch.queue) if (toSeq > last) yield { toSeq, tag }
+  }
+
+  #wait(branch: LogBranch, key: DeviceId, seq: number): void {
+    let waiters = this.#waiters.get(key)
+    if (waiters === undefined) this.#waiters.set(key, (waiters = new Map()))
+    const seqs = waiters.get(branch)
+    if (seqs === undefined) waiters.set(branch, new Set([seq]))
+    else seqs.add(seq)
   }
 }
 
 const shiftKey = (device: DeviceId, base: number, firstTag: Uint8Array): string =>
   `${device}/${base}/${toBase64Url(firstTag)}`
-
-/** A branch's own name, those of all that it goes on from, and the device's. */
-const namesOf = (branch: LogBranch): Set<DeviceId> => {
-  const names = new Set<DeviceId>()
-  for (let at: LogBranch | undefined = branch; at !== undefined; at = at.parent) names.add(at.id)
-  return names.add(branch.device)
-}
 
 /** Where a group counts more than the bound, it is void, and nothing waits for the rest of it. */
 const endsInsideGroup = (run: Run): boolean => {

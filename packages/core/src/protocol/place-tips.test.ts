@@ -16,7 +16,7 @@ const nested = (depth: number) => {
   const names: DeviceId[] = [device]
   const branches = new Map<DeviceId, LocalBranch>([[device, { device, base: 0, parent: undefined, seq: 1 }]])
   for (let base = 1; base < depth; base++) {
-    const name = branchId(device, base, tagOf(base + 1))
+    const name = branchId(device, base, tagOf(base), tagOf(base + 1))
     branches.set(name, { device, base, parent: names[base - 1], seq: base + 1 })
     names.push(name)
   }
@@ -25,7 +25,8 @@ const nested = (depth: number) => {
     branchesOf: () => names,
     branch: (name: DeviceId) => branches.get(name),
     tagAt: (_: DeviceId, seq: number) => tagOf(seq),
-    firstTagAt: (name: DeviceId, base: number) => (branches.get(name)!.seq > base ? tagOf(base + 1) : undefined),
+    runAfter: (name: DeviceId, base: number) =>
+      branches.get(name)!.seq > base ? { tagBefore: tagOf(base), firstTag: tagOf(base + 1) } : undefined,
     batchEnds: () => [],
   }
   return { device, names, tree }
