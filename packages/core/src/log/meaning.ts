@@ -13,6 +13,9 @@ export type Meaning = (name: DeviceId) => DeviceId
 /** What each name can stand for: the likely first. */
 export type Candidates = ReadonlyMap<DeviceId, readonly DeviceId[]>
 
+/** What each name was tried as. */
+export type Tried = ReadonlyMap<DeviceId, ReadonlySet<DeviceId>>
+
 /** As many ways of reading one run are tried at once as a welcome can tell of branches (PRO4): all, where one device forked. */
 const MAX_MEANINGS = 20_000
 /** So many are looked at, those tried before included. */
@@ -25,9 +28,8 @@ const MAX_HASHED_BYTES = 256 * 1024 * 1024
  * something else, then two. `tried`: what was tried before, of which only what is new beside it is tried. `bytes`: what is
  * hashed for each.
  */
-export function* meanings(candidates: Candidates, tried: Candidates | undefined, bytes: number): Generator<Meaning> {
-  const wasTried = new Map(Array.from(tried ?? [], ([name, branches]) => [name, new Set(branches)] as const))
-  const isNew = (name: DeviceId, branch: DeviceId): boolean => wasTried.get(name)?.has(branch) !== true
+export function* meanings(candidates: Candidates, tried: Tried, bytes: number): Generator<Meaning> {
+  const isNew = (name: DeviceId, branch: DeviceId): boolean => tried.get(name)?.has(branch) !== true
   const chosen = new Map<DeviceId, DeviceId>()
   let news = 0
   const choose = (name: DeviceId, branch: DeviceId): void => {
@@ -47,7 +49,7 @@ export function* meanings(candidates: Candidates, tried: Candidates | undefined,
   function* vary(start: number, others: number): Generator<Meaning> {
     if (others === 0) {
       if (++steps === MAX_STEPS) left = 0
-      if (left === 0 || (tried !== undefined && news === 0)) return
+      if (left === 0 || (tried.size > 0 && news === 0)) return
       left--
       yield meaning
       return

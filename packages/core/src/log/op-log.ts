@@ -22,7 +22,7 @@ import { type Batch, type BatchHeader, chainStartOf, type Shift } from './batch.
 import type { NamedRun, Point } from './batch-store.ts'
 import { BranchTree, type LogBranch } from './branch-tree.ts'
 import { ChainIndex, foreignReferences } from './chain-index.ts'
-import { type Candidates, meanings, withMeaning } from './meaning.ts'
+import { type Candidates, meanings, type Tried, withMeaning } from './meaning.ts'
 import { openBatch, type OpenedRun } from './seal.ts'
 import { verifyBatch } from './signature.ts'
 import { type RunEnd, StretchNames } from './stretch-names.ts'
@@ -56,7 +56,7 @@ export class OpLog {
   readonly #waiters = new Map<DeviceId, Map<LogBranch, Set<number>>>()
   readonly #stuck = new Set<LogBranch>()
   /** What the names in a run could stand for when it was tried in vain. */
-  readonly #tried = new WeakMap<OpenedRun, Candidates>()
+  readonly #tried = new WeakMap<OpenedRun, Map<DeviceId, Set<DeviceId>>>()
   /** Names of stretches of what is held, for who knows of forks that are not known here. In use from the first such name on. */
   readonly #names = new StretchNames((branch, seq) => this.#endsAbove(branch, seq))
   #usesNames = false
@@ -445,7 +445,10 @@ export class OpLog {
       if (projected.length !== 1 || projected[0] !== named) this.#wait(branch, named?.device ?? name, seq)
       if (projected.length < meant.length || meant.length === 0) isMissing = true
       if (projected.length === 0) return undefined
-      candidates.set(name, projected.length === 1 ? [projected[0].id] : this.#likelyFirst(branch, projected))
+      candidates.set(
+        name,
+        projected.map(({ id }) => id),
+      )
     }
     // A name that only handles use need not be waited for: all that the op saw is here, under this name or another.
     for (const name of run.devices) {
@@ -455,12 +458,19 @@ export class OpLog {
     }
     if (equalBytes(this.chain.tag(branch.id, before), tagBefore)) {
       const cost = bytes.length + 32 * references + 128
-      for (const meaning of meanings(candidates, this.#tried.get(opened), cost)) {
+      const tried = this.#tried.get(opened) ?? new Map<DeviceId, Set<DeviceId>>()
+      const untried = this.#untried(branch, candidates, tried)
+      for (const meaning of meanings(untried, tried, cost)) {
         const hash = this.chain.hashAfter(run, bytes, before, { meaning })
         if (hash === undefined || !equalBytes(this.chain.tag(branch.id, hash), tagAfter)) continue
         return { run: withMeaning(run, branch.id, meaning), hash }
       }
-      this.#tried.set(opened, candidates)
+      for (const [name, branches] of untried) {
+        const before = tried.get(name)
+        if (before === undefined) tried.set(name, new Set(branches))
+        else for (const id of branches) before.add(id)
+      }
+      this.#tried.set(opened, tried)
     }
     if (isMissing) return undefined
     const details = { device: branch.device, fromSeq: run.fromSeq, toSeq: toSeqOf(run) }
@@ -478,11 +488,29 @@ export class OpLog {
   }
 
   /** What an author saw before it most likely still means; else by id, so that the order of arrival decides nothing. */
-  #likelyFirst(author: LogBranch, branches: readonly LogBranch[]): DeviceId[] {
+  #likelyFirst(author: LogBranch, branches: readonly DeviceId[]): readonly DeviceId[] {
+    if (branches.length === 1) return branches
     return branches
-      .map(({ id }) => ({ id, seen: this.#projector.seenBy(author.id, id) }))
+      .map((id) => ({ id, seen: this.#projector.seenBy(author.id, id) }))
       .sort((a, b) => b.seen - a.seen || compareDevices(a.id, b.id))
       .map(({ id }) => id)
+  }
+
+  /**
+   * What is left to try. Siblings may come one by one: where a single name can stand for something new, its old candidates are
+   * left out, and not even sorted again.
+   */
+  #untried(author: LogBranch, candidates: Candidates, tried: Tried): Candidates {
+    const left = new Map(candidates)
+    if (tried.size > 0) {
+      const fresh = [...candidates]
+        .map(([name, branches]) => [name, branches.filter((id) => tried.get(name)?.has(id) !== true)] as const)
+        .filter(([, branches]) => branches.length > 0)
+      if (fresh.length === 0) return new Map()
+      if (fresh.length === 1) left.set(...fresh[0])
+    }
+    for (const [name, branches] of left) left.set(name, this.#likelyFirst(author, branches))
+    return left
   }
 
   *#endsAbove(branch: LogBranch, seq: number): Generator<RunEnd> {
