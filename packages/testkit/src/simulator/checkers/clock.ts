@@ -1,6 +1,6 @@
 /**
- * Faults 8: a server admits nothing stamped more than Δ ahead of its clock, and so no device's clock is dragged further
- * ahead than that by others.
+ * Faults 8: a server admits nothing stamped more than Δ ahead of its clock, a device takes in nothing by courier that is
+ * more than Δ ahead of its own; and so no device's clock is dragged further ahead than that by others.
  */
 import { hlcToMs, MAX_DRIFT_MS } from '@driftlog/core'
 import type { FaultKind } from '../faults.ts'
@@ -11,41 +11,60 @@ import type { CheckerFactory } from './checker.ts'
 const COARSE = 2 ** 22
 const SLACK_MS = 1_100
 
-export const clock: CheckerFactory = (report, { weights }) => {
+export const clock: CheckerFactory = (report, { weights, devices }) => {
   const isOn = (fault: FaultKind): boolean => (weights[fault] ?? 0) > 0
   const far = new Set<number | undefined>()
   /** Devices of which some stamps count as less than they say. */
   const shifted = new Set<string>()
+  /** The latest that the server's clock had told when it took something in. */
+  let serverMs = 0
+  /** What a machine may stamp by: the latest that its own clock said to its log, and the latest stamp that it holds. */
+  const reach = new Map<number, number>()
+  const raise = (machine: number, ms: number): number => {
+    const raised = Math.max(reach.get(machine) ?? 0, ms)
+    reach.set(machine, raised)
+    return raised
+  }
+  /** What each mutation may be stamped at most, by its marker. */
+  const bounds = new Map<number, number>()
+  let clones = 0
   return {
     name: 'clock',
     onEvent(event) {
-      if (event.kind === 'fault' && event.fault === 'farClock') far.add(event.machine)
-      if (event.kind !== 'appended') return
-      for (const { header } of event.batches) for (const { device } of header.shifts) shifted.add(device)
-      if (event.where !== 'server') return
-      for (const { header } of event.batches) {
-        const aheadMs = hlcToMs(header.coarseMaxHlc * COARSE) - event.latestMs
-        if (aheadMs <= MAX_DRIFT_MS + SLACK_MS || shifted.has(header.device)) continue
-        report(`the server took in ${header.device} ${header.toSeq}, stamped ${aheadMs} ms ahead of its clock`)
+      if (event.kind === 'fault') {
+        if (event.fault === 'farClock') far.add(event.machine)
+        // Its disk, and what is on it, goes along.
+        if (event.fault === 'clone') raise(devices + clones++, reach.get(event.machine!) ?? 0)
+      } else if (event.kind === 'mutated') {
+        const { machine, marker, wallMs } = event.mutation
+        bounds.set(marker, raise(machine, wallMs))
+      } else if (event.kind === 'appended') {
+        const { where, batches, latestMs } = event
+        for (const { header } of batches) for (const { device } of header.shifts) shifted.add(device)
+        if (where === 'server') serverMs = Math.max(serverMs, latestMs)
+        // Whatever comes by the server was within its bound, whatever comes by courier within the receiver's.
+        const mostMs = Math.max(latestMs, serverMs) + MAX_DRIFT_MS + SLACK_MS
+        for (const { header } of batches) {
+          const stampMs = hlcToMs(header.coarseMaxHlc * COARSE)
+          if (where !== 'server') raise(where, Math.min(stampMs, mostMs))
+          else if (stampMs > latestMs + MAX_DRIFT_MS + SLACK_MS && !shifted.has(header.device)) {
+            const aheadMs = stampMs - latestMs
+            report(`the server took in ${header.device} ${header.toSeq}, stamped ${aheadMs} ms ahead of its clock`)
+          }
+        }
       }
     },
     atHealed({ log, mutations }) {
       // A clone takes a high-water mark along.
       if (isOn('farClock') && isOn('clone')) return
-      /** The latest that a machine's own clock ever said to its log. */
-      const latest = new Map<number, number>()
-      for (const { machine, wallMs } of mutations) latest.set(machine, Math.max(latest.get(machine) ?? 0, wallMs))
       for (const { marker, stamp, branch, seq } of log.ops) {
         const mutation = marker === undefined ? undefined : mutations[marker - 1]
         if (mutation === undefined || far.has(mutation.machine)) continue
-        // By courier it takes in what its own clock allows.
-        const ownMs = (latest.get(mutation.machine) ?? 0) + (isOn('courier') ? MAX_DRIFT_MS : 0)
-        const boundMs = Math.max(ownMs, mutation.atMs + MAX_DRIFT_MS) + SLACK_MS
         const stampMs = hlcToMs(stamp)
-        if (stampMs <= boundMs) continue
-        report(
-          `${branch} ${seq} is stamped ${stampMs - mutation.atMs} ms ahead of the true time (${mutation.atMs - START_MS})`,
-        )
+        const aheadMs = stampMs - (bounds.get(mutation.marker) ?? 0)
+        if (aheadMs <= SLACK_MS) continue
+        const when = `stamped ${stampMs - mutation.atMs} ms ahead of the true time (${mutation.atMs - START_MS})`
+        report(`${branch} ${seq} is ${when}, and ${aheadMs} ms ahead of all that its author's clock or log said`)
       }
     },
   }
