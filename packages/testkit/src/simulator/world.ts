@@ -4,7 +4,7 @@ import type { SimulatedDisk } from './disk.ts'
 import type { FaultKind } from './faults.ts'
 import type { Kernel } from './kernel.ts'
 import type { Mutation } from './ledger.ts'
-import { copiesOn, type Gone, goneFrom, heldOn, keyOf } from './gone.ts'
+import { type Gone, heldOn, Rot } from './gone.ts'
 import { Machine } from './machine.ts'
 import type { Random } from './random.ts'
 import type { Seams } from './seams.ts'
@@ -17,6 +17,7 @@ export class World {
   readonly machines: Machine[] = []
   readonly ledger: Mutation[] = []
   readonly #seams: Seams
+  readonly #rot = new Rot(() => [this.server.disk, ...this.machines.map(({ disk }) => disk)])
   #isHealing = false
 
   constructor(kernel: Kernel, seams: Seams) {
@@ -57,6 +58,7 @@ export class World {
           if (this.#isHealing) return
           this.kernel.fault(fault, machine.index)
           void machine.crash().then(() => {
+            this.#rot.replaces(machine.disk)
             machine.disk.replace(backup)
             machine.open()
           })
@@ -77,6 +79,7 @@ export class World {
           if (this.#isHealing) return
           this.kernel.fault(fault, undefined)
           void this.server.crash().then(() => {
+            this.#rot.replaces(this.server.disk)
             this.server.disk.replace(backup)
             this.server.start()
           })
@@ -84,24 +87,18 @@ export class World {
         break
       }
       case 'bitRot':
-        this.#rot(fault, machine.disk, machine.index, random)
+        this.#damage(fault, machine.disk, machine.index, random)
         break
       case 'serverBitRot':
-        this.#rot(fault, this.server.disk, undefined, random)
+        this.#damage(fault, this.server.disk, undefined, random)
         break
       default:
         throw new Error(`not a fault of identity: ${fault}`)
     }
   }
 
-  get disks(): readonly SimulatedDisk[] {
-    return [this.server.disk, ...this.machines.map(({ disk }) => disk)]
-  }
-
-  /** Only where there is another copy now: what one restore takes away later is told by `gone`. */
-  #rot(fault: FaultKind, disk: SimulatedDisk, machine: number | undefined, random: Random): void {
-    const elsewhere = copiesOn(this.disks.filter((other) => other !== disk)).sound
-    const rotten = disk.rot(random, ({ batch }) => elsewhere.has(keyOf(batch)))
+  #damage(fault: FaultKind, disk: SimulatedDisk, machine: number | undefined, random: Random): void {
+    const rotten = this.#rot.strike(disk, random)
     if (rotten === undefined) return
     const { device, fromSeq, toSeq } = rotten.batch.header
     this.kernel.fault(fault, machine, `${device} ${fromSeq}-${toSeq} at ${rotten.position}`)
@@ -109,7 +106,7 @@ export class World {
 
   /** What rotted and has no sound copy left anywhere, and what goes on from it. */
   gone(): Gone {
-    return goneFrom(this.disks)
+    return this.#rot.gone()
   }
 
   /** Every fault ends, every clock is right, and everything is opened again. */
@@ -126,20 +123,20 @@ export class World {
   /** Whether nothing is left to be sent, to be stored or to be waited for, and all hold the same. */
   isSettled(): boolean {
     let first: string | undefined
-    const gone = this.disks.some(({ damaged }) => damaged.size > 0) ? this.gone() : undefined
-    // What can be mended is to be.
-    if (gone?.isMendable === true) return false
+    let isWaiting = false
     for (const { replica, isIdle } of this.tabs) {
       if (replica === undefined || !isIdle) return false
       const { online, syncing, pending, unsaved, waiting, readOnly } = replica.status
       if (!online || syncing || pending > 0 || unsaved > 0 || readOnly) return false
-      // Nothing else may be waited for than what nobody has.
-      if (waiting > 0 && gone === undefined) return false
+      isWaiting ||= waiting > 0
       const held = vectorText(replica.held())
       first ??= held
       if (held !== first) return false
     }
-    return true
+    if (!this.#rot.isAny) return !isWaiting
+    const { batches, isMendable } = this.gone()
+    // What can be mended is to be, and nothing else may be waited for than what nobody has.
+    return !isMendable && (!isWaiting || batches.length > 0)
   }
 
   /** No process runs on. */
