@@ -61,6 +61,21 @@ const found: readonly Found[] = [
     schedule:
       '310202&tabs=1&burst=40&devices=5&ops=225&faults=42&weights=crash:1,killTab:1,clockBack:1,farClock:1,diskFull:1,diskFails:1,dropFrame:1,reorderFrame:1,garbageFrame:1,serverDiskSlow:3',
   },
+  {
+    what: 'the clock checker forgot that a device may take in by courier while its clock is ahead, and be set right before it writes',
+    schedule:
+      '604385&tabs=1&burst=40&devices=5&ops=225&faults=42&weights=killTab:1,sleep:3,clockForward:3,clockBack:1,diskFails:1,diskFailsLate:3,diskSlow:3,cut:1,reorderFrame:1,garbageFrame:1,serverDiskFails:1,serverClockInvalid:1,serverRollback:1,courier:3',
+  },
+  {
+    what: 'the checkers forgot what had rotted where the damaged disk itself was put back, and what saw it waited for no reason that they knew',
+    schedule:
+      '22&tabs=1&burst=3&devices=2&ops=215&faults=90&faultsMs=120000&weights=bitRot:4,serverBitRot:2,restore:1,serverRollback:4',
+  },
+  {
+    what: 'the checkers waited for a batch to be mended whose only sound copy is hidden behind one that is gone',
+    schedule:
+      '32&tabs=1&burst=3&devices=2&ops=215&faults=90&faultsMs=120000&weights=bitRot:4,serverBitRot:2,restore:1,serverRollback:4',
+  },
 ]
 
 const run = (schedule: Found['schedule']) => {
