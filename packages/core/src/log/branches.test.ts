@@ -129,6 +129,43 @@ describe('branches', () => {
     expect(a.key).not.toBe(clone.key)
   })
 
+  it('[BR4] who never gets the other side of a fork knows by what name those call this one who did', async () => {
+    let keys = 10
+    const nextKey = (): number => keys++
+    const a = Site.open(1, nextKey)
+    await a.write(START_MS, 'x')
+    const clone = await a.clone()
+    await a.write(START_MS + 1, 'z')
+    await clone.write(START_MS + 2, 'x')
+    const e = Site.open(2, nextKey)
+    await e.take(a)
+    const kept = await e.stored()
+    await e.take(clone)
+    // The clone's side rots at the only one who had it; the name that the fork gave to this side stays there.
+    const isKept = ({ batch }: StoredBatch): boolean =>
+      kept.some((stored) => hexOf(stored.batch.bytes) === hexOf(batch.bytes))
+    const visible = (await e.stored()).filter(isKept)
+    e.replica = read(e.key, visible)
+    // 'z' was introduced behind the fork: a handle names that side too.
+    await e.write(START_MS + 3, 'z')
+    await e.write(START_MS + 4, 'x')
+    const [stem, side] = kept
+    const written = (await e.stored()).filter(({ batch }) => batch.header.device === e.replica.device)
+    expect(written.length).toBe(2)
+    expect(visible.map(({ branch }) => branch)).not.toEqual(kept.map(({ branch }) => branch))
+    for (const order of [
+      [stem, side, ...written],
+      [stem, ...written, side],
+      [...written, stem, side],
+    ]) {
+      const { log, projector, ...reader } = read(3, order)
+      expect(log.damage).toBeUndefined()
+      expect(log.backlog()).toEqual({ waiting: 0, parked: 0 })
+      expect(projector.voidCount).toBe(0)
+      expect(votes({ log, projector, ...reader })).toBe(votes(e.replica))
+    }
+  })
+
   it('[BR1 BR3 STORE2] clones of clones, in any order of writing and meeting, end in one state with every op once', async () => {
     const step = fc.record({
       kind: fc.constantFrom('write', 'write', 'write', 'take', 'take', 'clone'),
