@@ -88,6 +88,17 @@ const pagedAbove = async (limit: PageLimit, above: readonly (readonly [DeviceId,
   }
 }
 
+/** Branch and bytes of everything above a vector, page by page. */
+const allAbove = async (read: BatchStore, above: readonly (readonly [DeviceId, number])[]) => {
+  const all: (readonly [DeviceId, Uint8Array])[] = []
+  for (const vector = new Map(above); ; ) {
+    const page = await read.readAbove(SPACE, vector, wide)
+    all.push(...page.batches.map(({ branch, batch }) => [branch, batch.bytes] as const))
+    for (const { branch, batch } of page.batches) vector.set(branch, batch.header.toSeq)
+    if (!page.more) return all
+  }
+}
+
 const found = (): number => changes.filter(({ kind }) => kind === 'found').length
 const healed = (): number => changes.filter(({ kind }) => kind === 'healed').length
 
@@ -201,7 +212,8 @@ describe('a damaged batch', () => {
     ])
     expect(await pagedAfter(wide)).toEqual(plain([history[0], ...sibling]))
     expect(await pagedAbove({ batches: 1, bytes: 1 })).toEqual(plain([history[0], ...sibling]))
-    expect(new Set((await store.vector(SPACE)).values())).toEqual(new Set([1, 3]))
+    // And what can be read goes on under the name that it would have alone.
+    expect(await store.vector(SPACE)).toEqual(new Map([[ann.device, 3]]))
     expect(found()).toBe(1)
     const outcomes = await store.append(SPACE, [...history, ...left])
     expect(kinds(outcomes)).toEqual(['duplicate', 'appended', 'duplicate', 'duplicate', 'duplicate', 'duplicate'])
@@ -290,12 +302,14 @@ describe('any tree, any damage, healed in any order', () => {
           const visible = batches.filter((_, index) => isVisible(index))
           expect(await pagedAfter(limit)).toEqual(plain(visible))
           expect(await pagedAbove(limit)).toEqual(plain(visible))
-          const tips = new Map<DeviceId, unknown>()
-          for (const [, branch, bytes] of before.batches) {
-            const batch = visible.find((shown) => equalBytes(shown.bytes, bytes))
-            if (batch !== undefined) tips.set(branch, { seq: batch.header.toSeq, tag: batch.header.tagAfter })
+          // BR1: names follow from what can be read, as if nothing else had ever come.
+          const alone = memoryStore()
+          await alone.append(SPACE, visible)
+          expect(await store.tips(SPACE)).toEqual(await alone.tips(SPACE))
+          const whole = [...(await alone.tips(SPACE))].map(([branch, { seq }]) => [branch, seq - 1] as const)
+          for (const above of [[], ...whole.map((entry) => [entry])]) {
+            expect(await allAbove(store, above)).toEqual(await allAbove(alone, above))
           }
-          expect(await store.tips(SPACE)).toEqual(tips)
         }
         await check()
         for (const index of [...order.map((index) => index % batches.length), ...batches.keys()]) {

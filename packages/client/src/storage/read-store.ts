@@ -1,6 +1,5 @@
 /** Reads a whole store into a new log. */
 import {
-  type BatchStore,
   type Cursor,
   type DeviceId,
   OpLog,
@@ -20,21 +19,38 @@ export interface ReadLog {
 }
 
 /** `before`: the projection of which this one will take the place. */
-export const readStore = async (store: BatchStore, space: string, before?: Projector): Promise<ReadLog> => {
+export const readStore = async (store: QuarantiningStore, space: string, before?: Projector): Promise<ReadLog> => {
   const projector = new Projector(before)
   const log = new OpLog(space, projector)
-  const stored: StoredBatch[] = []
-  let end = startCursor
-  for (let more = true; more; ) {
-    const page = await store.readAfter(space, end, LOAD_PAGE)
-    stored.push(...page.batches)
-    end = page.cursor
-    more = page.more
-  }
+  const { stored, end } = await readAll(store, space)
   // The shifts first: what they concern was stored before them.
   for (const { batch } of stored) log.addShifts(batch.header.shifts)
   for (const { batch, branch } of stored) log.receive(log.open(batch), branch)
   return { log, projector, end }
+}
+
+const readAll = async (store: QuarantiningStore, space: string): Promise<{ stored: StoredBatch[]; end: Cursor }> => {
+  let isSteady: boolean
+  const stop = store.onDamage(() => {
+    isSteady = false
+  })
+  try {
+    for (;;) {
+      isSteady = true
+      const stored: StoredBatch[] = []
+      let end = startCursor
+      for (let more = true; more; ) {
+        const page = await store.readAfter(space, end, LOAD_PAGE)
+        stored.push(...page.batches)
+        end = page.cursor
+        more = page.more
+      }
+      // What came before damage that was met on the way may bear names that it changed (LOG5).
+      if (isSteady) return { stored, end }
+    }
+  } finally {
+    stop()
+  }
 }
 
 /**

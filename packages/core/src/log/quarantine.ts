@@ -6,15 +6,17 @@
  *
  * Invariants:
  * - LOG5 what is hidden is what is damaged and what begins at the end of something hidden; nothing else;
- * - it is told by ends (seq and tag), which stay where a fork gives a branch another name; `lower` alone goes by names.
+ * - it is told by ends (seq and tag), which stay where a fork gives a branch another name; `lower` and `cover` go by the
+ *   store's names, `named` and `stored` lead from those to the visible ones and back.
  */
 import type { DeviceId } from '../clock/dot.ts'
-import { seqOf } from '../clock/version-vector.ts'
+import { seqOf, type VersionVector } from '../clock/version-vector.ts'
 import { toBase64Url } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
 import type { Batch, BatchHeader } from './batch.ts'
 import type { Point, StoredBatch, Tip } from './batch-store.ts'
 import { damagedBatch, type StoredPlace } from './stored-batch.ts'
+import { type Beginning, visibleNames } from './visible-names.ts'
 
 /** A batch as it stands in the order of arrival. */
 export interface Arrival {
@@ -57,6 +59,9 @@ export class Quarantine {
   readonly #cut = new Set<DeviceId>()
   /** The highest seq of each device that is not hidden. */
   readonly #highest = new Map<DeviceId, number>()
+  /** Where every branch begins of which something is not hidden. */
+  readonly #beginnings = new Map<DeviceId, Beginning>()
+  #names: ReadonlyMap<DeviceId, DeviceId> | undefined
 
   /** The next in order of arrival. */
   take(arrival: Arrival): void {
@@ -69,6 +74,10 @@ export class Quarantine {
       if (!this.#tips.has(place.branch)) this.#tips.set(place.branch, undefined)
     } else {
       this.#tips.set(place.branch, { seq: place.toSeq, tag: place.tagAfter })
+      if (!this.#beginnings.has(place.branch)) {
+        this.#beginnings.set(place.branch, { device: header.device, before })
+        this.#names = undefined
+      }
       this.#highest.set(header.device, Math.max(place.toSeq, this.#highest.get(header.device) ?? 0))
     }
   }
@@ -131,13 +140,43 @@ export class Quarantine {
     }
   }
 
-  /** `tips` of the store, less what is hidden. */
+  get #visible(): ReadonlyMap<DeviceId, DeviceId> {
+    if (this.#names === undefined) {
+      const ends = new Map<string, DeviceId>()
+      for (const [branch, tip] of this.#tips) if (tip !== undefined) ends.set(endKey(tip.seq, tip.tag), branch)
+      this.#names = visibleNames(this.#beginnings, ends)
+    }
+    return this.#names
+  }
+
+  /** What a branch of the store is called by what can be read. */
+  named(branch: DeviceId): DeviceId {
+    return this.#visible.get(branch) ?? branch
+  }
+
+  /** A vector by visible names, by the store's. */
+  stored(vector: VersionVector): Map<DeviceId, number> {
+    const stored = new Map(vector)
+    for (const [branch, name] of this.#visible) {
+      const seq = Math.max(seqOf(vector, branch), seqOf(vector, name))
+      if (seq > 0) stored.set(branch, seq)
+    }
+    return stored
+  }
+
+  /** `tips` of the store, less what is hidden, by visible names. */
   lower(tips: ReadonlyMap<DeviceId, Tip>): Map<DeviceId, Tip> {
     const lowered = new Map(tips)
     for (const branch of this.#cut) {
       const tip = this.#tips.get(branch)
       if (tip === undefined) lowered.delete(branch)
       else lowered.set(branch, tip)
+    }
+    for (const [branch, name] of this.#visible) {
+      const tip = lowered.get(branch)
+      lowered.delete(branch)
+      // Parents come first, so the last one is the furthest.
+      if (tip !== undefined) lowered.set(name, tip)
     }
     return lowered
   }

@@ -23,6 +23,7 @@ import {
   type Point,
   type RecordChange,
   startCursor,
+  type StoredBatch,
   type Tip,
 } from './batch-store.ts'
 import { isRefusal } from './judge.ts'
@@ -108,7 +109,13 @@ class Quarantining implements QuarantiningStore {
     })
     const isHidden = quarantine.hidesAfter(headersOf(healing))
     const gaps = batches.map((batch) => !behindDamage && isHidden(batch))
-    const gapOf = ({ header: { device } }: Batch): AppendOutcome => ({ kind: 'gap', have: quarantine.have(device) })
+    // ENV4, by what is not hidden: where something else reaches so far, it is asked where the two part.
+    const gapOf = ({ header: { device, fromSeq, tagBefore } }: Batch): AppendOutcome => {
+      const have = quarantine.have(device)
+      const base = fromSeq - 1
+      const isFork = base > 0 && have >= base && quarantine.hides({ seq: base, tag: tagBefore })
+      return { kind: isFork ? 'fork' : 'gap', have }
+    }
     if (options.allOrNothing === true && gaps.includes(true)) {
       return batches.map((batch, index) => (gaps[index] ? gapOf(batch) : { kind: 'undone' }))
     }
@@ -116,14 +123,16 @@ class Quarantining implements QuarantiningStore {
     const passed = await this.#store.append(space, passing, options)
     const isUndone = options.allOrNothing === true && passed.some(isRefusal)
     const healed = isUndone ? new Map<number, StoredPlace>() : await this.#heal(space, healing)
+    const now = (await this.#caughtUp(space))?.quarantine
+    const named = (branch: DeviceId): DeviceId => now?.named(branch) ?? branch
     let next = 0
     return batches.map((batch, index): AppendOutcome => {
       const position = positions[index]
-      if (position === undefined) return gaps[index] ? gapOf(batch) : passed[next++]
+      if (position === undefined) return gaps[index] ? gapOf(batch) : renamed(passed[next++], named)
       if (isUndone) return { kind: 'undone' }
       const place = healed.get(position)
       if (place === undefined || gaps[index]) return gapOf(batch)
-      return { kind: 'appended', position, branch: place.branch, isSplit: false }
+      return { kind: 'appended', position, branch: named(place.branch), isSplit: false }
     })
   }
 
@@ -137,7 +146,7 @@ class Quarantining implements QuarantiningStore {
   async readAbove(space: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage> {
     return this.#read(space, async (quarantine) => {
       if (quarantine === undefined) return this.#store.readAbove(space, vector, limit)
-      const above = new Map(vector)
+      const above = quarantine.stored(vector)
       quarantine.cover(above)
       for (;;) {
         const page = await this.#past(
@@ -147,7 +156,7 @@ class Quarantining implements QuarantiningStore {
           ({ branch }) => above.set(branch, Number.MAX_SAFE_INTEGER),
         )
         if (page === undefined) continue
-        const batches = page.batches.filter(({ batch }) => quarantine.isVisible(batch))
+        const batches = visible(page, quarantine)
         if (batches.length > 0 || !page.more) return { ...page, batches }
         for (const { branch, batch } of page.batches) above.set(branch, batch.header.toSeq)
       }
@@ -166,7 +175,7 @@ class Quarantining implements QuarantiningStore {
           },
         )
         if (page === undefined) continue
-        const batches = page.batches.filter(({ batch }) => quarantine.isVisible(batch))
+        const batches = visible(page, quarantine)
         if (batches.length > 0 || !page.more) return { ...page, batches }
         at = page.cursor
       }
@@ -278,8 +287,11 @@ class Quarantining implements QuarantiningStore {
 
   #healed(space: string, headers: ReadonlyMap<number, BatchHeader>): void {
     const state = this.#spaces.get(space)
-    state?.quarantine.heal(headers)
-    if (state?.quarantine.damaged.length === 0) this.#spaces.delete(space)
+    if (state === undefined) return
+    state.quarantine.heal(headers)
+    if (state.quarantine.damaged.length === 0) this.#spaces.delete(space)
+    // Branches may have other names now: a reading that is under way begins anew.
+    else this.#spaces.set(space, { ...state })
   }
 
   /** The quarantine of a space, which knows all that has arrived; undefined where nothing is damaged. */
@@ -331,6 +343,14 @@ class Quarantining implements QuarantiningStore {
     return done
   }
 }
+
+const visible = ({ batches }: BatchPage, quarantine: Quarantine): StoredBatch[] =>
+  batches
+    .filter(({ batch }) => quarantine.isVisible(batch))
+    .map((stored) => ({ ...stored, branch: quarantine.named(stored.branch) }))
+
+const renamed = (outcome: AppendOutcome, named: (branch: DeviceId) => DeviceId): AppendOutcome =>
+  outcome.kind === 'appended' || outcome.kind === 'duplicate' ? { ...outcome, branch: named(outcome.branch) } : outcome
 
 const cursorOf = ({ position, tagAfter }: StoredPlace): Cursor => ({ position, tag: tagAfter })
 

@@ -21,8 +21,23 @@ export const batchesIn = (medium: MemoryMedium): readonly StoredBatch[] => mediu
 export const damagedIn = (medium: MemoryMedium): ReadonlySet<number> => medium.spaces.get(SPACE)?.damaged ?? new Set()
 
 /** What a process would read of a store: neither what is damaged nor what goes on from that. */
-export const batchesOf = async (store: BatchStore): Promise<readonly StoredBatch[]> =>
-  (await quarantining(store).readAfter(SPACE, startCursor, everything)).batches
+export const batchesOf = async (store: BatchStore): Promise<readonly StoredBatch[]> => {
+  const reading = quarantining(store)
+  const readAll = async (): Promise<StoredBatch[]> => {
+    const batches: StoredBatch[] = []
+    // A page ends before what is damaged.
+    for (let cursor = startCursor, more = true; more; ) {
+      const page = await reading.readAfter(SPACE, cursor, everything)
+      batches.push(...page.batches)
+      cursor = page.cursor
+      more = page.more
+    }
+    return batches
+  }
+  const batches = await readAll()
+  // Damage that was met on the way may give what is before it another name.
+  return reading.damaged().length === 0 ? batches : readAll()
+}
 
 export const copyMedium = async (medium: MemoryMedium): Promise<MemoryMedium> => {
   const copy = memoryMedium()
