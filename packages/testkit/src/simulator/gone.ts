@@ -95,10 +95,4 @@ const hiddenBy = (
 const hiddenOn = ({ batches, damaged }: SimulatedDisk): ReadonlySet<StoredBatch> =>
   hiddenBy(batches, ({ position }) => damaged.has(position))
 
-/** What counts as held on a disk. */
-export const heldOn = (disk: SimulatedDisk): StoredBatch[] => {
-  const hidden = hiddenOn(disk)
-  return disk.batches.filter((stored) => !hidden.has(stored))
-}
-
 const endOf = (device: string, seq: number, tag: Uint8Array): string => `${device} ${seq}/${tag.join()}`

@@ -64,6 +64,7 @@ export const collect = async (world: World, healedInMs: number | undefined): Pro
         projected: replica.projected(),
         digest: replica.digest(),
         pending: status.pending,
+        damaged: status.damaged,
         error: status.error?.code,
         row: (table, id) => (status.readOnly ? undefined : tab.row(table, id)),
         query: () => replica.query((db) => (db as never as AnyBuilder).selectFrom('tasks').selectAll()),
@@ -71,7 +72,7 @@ export const collect = async (world: World, healedInMs: number | undefined): Pro
     ]
   })
   const places: (number | 'server')[] = ['server', ...world.machines.map(({ index }) => index)]
-  const stores = places.map((where) => ({ where, batches: world.batchesAt(where) }))
+  const stores = await Promise.all(places.map((where) => world.storeAt(where)))
   const gone = world.gone()
   return {
     options: kernel.options,

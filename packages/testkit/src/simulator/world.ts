@@ -1,10 +1,11 @@
 /** A simulated world: a server, devices, and the links between them. */
-import { vectorText } from './checkers/checker.ts'
+import { type HealedStore, vectorText } from './checkers/checker.ts'
 import type { SimulatedDisk } from './disk.ts'
+import { batchesOf } from './disk-copy.ts'
 import type { FaultKind } from './faults.ts'
 import type { Kernel } from './kernel.ts'
 import type { Mutation } from './ledger.ts'
-import { type Gone, heldOn, Rot } from './gone.ts'
+import { type Gone, Rot } from './gone.ts'
 import { Machine } from './machine.ts'
 import type { Random } from './random.ts'
 import type { Seams } from './seams.ts'
@@ -145,9 +146,9 @@ export class World {
     this.server.running()?.process.end()
   }
 
-  /** The batches that a disk holds, less what damage hides. */
-  batchesAt(where: number | 'server') {
+  /** What can be read of a disk, and how many of its batches cannot. */
+  async storeAt(where: number | 'server'): Promise<HealedStore> {
     const { disk } = where === 'server' ? this.server : this.machines[where]
-    return heldOn(disk)
+    return { where, batches: await batchesOf(disk.durable), damaged: disk.damaged.size }
   }
 }

@@ -19,6 +19,8 @@ export interface HealedReplica {
   readonly projected: VersionVector
   readonly digest: string
   readonly pending: number
+  /** Batches that it says are damaged. */
+  readonly damaged: number
   readonly error: string | undefined
   /** The row that the replica shows, undefined where it is dead. */
   row(table: string, id: string): Readonly<Record<string, unknown>> | undefined
@@ -26,10 +28,12 @@ export interface HealedReplica {
   query(): Promise<readonly Readonly<Record<string, unknown>>[]>
 }
 
-/** A store after healing: what it holds, in arrival order. */
+/** A store after healing: what can be read of it, in arrival order. */
 export interface HealedStore {
   readonly where: number | 'server'
   readonly batches: readonly StoredBatch[]
+  /** How many more do not read back. */
+  readonly damaged: number
 }
 
 export interface Evidence {
