@@ -76,6 +76,41 @@ const found: readonly Found[] = [
     schedule:
       '32&tabs=1&burst=3&devices=2&ops=215&faults=90&faultsMs=120000&weights=bitRot:4,serverBitRot:2,restore:1,serverRollback:4',
   },
+  {
+    what: 'who saw one side of a fork whose other side is gone was understood only where the damaged side still lies (BR4)',
+    schedule:
+      '81&tabs=1&burst=3&devices=2&ops=215&faults=90&faultsMs=120000&weights=bitRot:4,serverBitRot:2,restore:1,serverRollback:4',
+  },
+  {
+    what: 'the same, and the run was called broken (BR4)',
+    schedule:
+      '210&tabs=1&burst=3&devices=2&ops=215&faults=90&faultsMs=120000&weights=bitRot:4,serverBitRot:2,restore:1,serverRollback:4',
+  },
+  {
+    what: 'a branch had another name where the other side of its fork lies damaged, and no two replicas with the same ops said so (LOG5)',
+    schedule:
+      '192&tabs=1&burst=3&devices=2&ops=215&faults=90&faultsMs=120000&weights=bitRot:4,serverBitRot:2,restore:1,serverRollback:4',
+  },
+  {
+    what: 'the same, at a device',
+    schedule:
+      '84&tabs=1&burst=3&devices=2&ops=215&faults=90&faultsMs=120000&weights=bitRot:4,serverBitRot:2,restore:1,serverRollback:4',
+  },
+  {
+    what: 'what was read before damage was met kept the names that it had before (LOG5)',
+    schedule:
+      '45&tabs=1&burst=3&devices=2&ops=215&faults=90&faultsMs=120000&weights=bitRot:4,serverBitRot:2,restore:1,serverRollback:4',
+  },
+  {
+    what: 'what goes on from something hidden was a gap where another side of the fork reaches as far, so nobody asked where the two part (ENV4, SYNC22)',
+    schedule:
+      '65&tabs=1&burst=3&devices=2&ops=215&faults=90&faultsMs=120000&weights=bitRot:4,serverBitRot:2,restore:1,serverRollback:4',
+  },
+  {
+    what: 'the checkers did not know that what saw one side of a fork fits none where only the other is left (BR4)',
+    schedule:
+      '211&tabs=1&burst=3&devices=2&ops=215&faults=90&faultsMs=120000&weights=bitRot:4,serverBitRot:2,restore:1,serverRollback:4',
+  },
 ]
 
 const run = (schedule: Found['schedule']) => {
