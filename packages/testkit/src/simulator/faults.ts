@@ -52,8 +52,8 @@ export type FaultKind = (typeof faultKinds)[number]
 /** Faults after which two histories bear one device's name: each fork makes every replica read its log anew. */
 export const forkFaults: readonly FaultKind[] = ['restore', 'clone', 'farClock']
 
-/** What the product does not get over yet: left out unless the options name it. */
-export const notYet: readonly FaultKind[] = ['bitRot', 'serverBitRot']
+/** Faults after which a log says less than before, until it is mended: each makes a replica read its log anew. */
+export const rotFaults: readonly FaultKind[] = ['bitRot', 'serverBitRot']
 
 /** How often each fault took effect. One that was planned and met nothing is not counted. */
 export type Tally = Partial<Record<FaultKind, number>>

@@ -2,7 +2,7 @@
 export { type Checker, type CheckerFactory, type Evidence } from './checkers/checker.ts'
 export { allCheckers } from './checkers/all.ts'
 export type { SimulatorEvent } from './events.ts'
-export { addTally, type FaultKind, faultKinds, notYet, type Tally, tallied } from './faults.ts'
+export { addTally, type FaultKind, faultKinds, type Tally, tallied } from './faults.ts'
 export { type OptionOverrides, optionsOf, type SimulatorOptions } from './options.ts'
 export { type Act, type FaultAct, type MutateAct, planOf, type UserAct } from './plan.ts'
 export { Random } from './random.ts'

@@ -3,7 +3,7 @@
  * can be overridden. Swarm testing (Groce et al., 2012): each seed switches on only some of the faults, and in other
  * proportions, for a fault that is always there hides what only happens without it.
  */
-import { type FaultKind, faultKinds, forkFaults, notYet } from './faults.ts'
+import { type FaultKind, faultKinds, forkFaults, rotFaults } from './faults.ts'
 import { Random } from './random.ts'
 
 export interface SimulatorOptions {
@@ -50,8 +50,6 @@ export interface SimulatorOptions {
 
 export type OptionOverrides = Partial<Omit<SimulatorOptions, 'seed'>>
 
-const defaults: readonly FaultKind[] = faultKinds.filter((kind) => !notYet.includes(kind))
-
 export const optionsOf = (seed: number, overrides: OptionOverrides = {}): SimulatorOptions => {
   // A stream for each, so that an override does not change the others.
   const root = Random.of(seed).stream('options')
@@ -84,10 +82,11 @@ export const optionsOf = (seed: number, overrides: OptionOverrides = {}): Simula
 
 const swarm = (random: Random): Partial<Record<FaultKind, number>> => {
   const weights: Partial<Record<FaultKind, number>> = {}
-  for (const kind of defaults) {
+  for (const kind of faultKinds) {
     // Drawn in any case, so that a fault more or less in the list of those that fork does not change the others.
     const [isOn, weight] = [random.fraction(), random.pick([1, 1, 3])]
-    if (isOn < (forkFaults.includes(kind) ? 0.15 : 0.5)) weights[kind] = forkFaults.includes(kind) ? 1 : weight
+    const rarely = forkFaults.includes(kind) ? 0.15 : rotFaults.includes(kind) ? 0.25 : undefined
+    if (isOn < (rarely ?? 0.5)) weights[kind] = rarely === undefined ? weight : 1
   }
   // Without any, a schedule would still be one, but not what its reader expects.
   if (Object.keys(weights).length === 0) weights.cut = 1
