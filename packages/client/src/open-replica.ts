@@ -12,7 +12,6 @@ import {
   type Schema,
   systemPorts,
   Writer,
-  type WriterIdentity,
 } from '@driftlog/core'
 import { LiveTables } from './query/live-tables.ts'
 import { openSqlJs, type SqlJsOptions } from './query/sql-js.ts'
@@ -20,7 +19,7 @@ import { Replica } from './replica.ts'
 import { CorrectedClock } from './state/corrected-clock.ts'
 import { ReplicaState } from './state/replica-state.ts'
 import { loadBookmarks } from './storage/bookmarks.ts'
-import { loadIdentity, type RenewedIdentity, renewIdentity } from './storage/identity.ts'
+import { loadIdentity, type RenewedIdentity, renewIdentity, takeOn } from './storage/identity.ts'
 import { Keeper } from './storage/keeper.ts'
 import { mustNotWrite, readStore } from './storage/read-store.ts'
 import { SyncEngine } from './sync/engine.ts'
@@ -65,7 +64,8 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
     const { log, projector, end: read } = stored
     const isToRenew = await mustNotWrite(store, space, stored, identity.device)
     if (!isToRenew) expectOwnShown(log, projector, identity.device)
-    const writes = isToRenew ? await takeOn(store, space, await renew()) : identity
+    // BR3: it is written elsewhere, or has not seen all that it wrote.
+    const writes = isToRenew ? (await takeOn(store, space, await renew())).identity : identity
     // What another device stamped is in what is projected.
     const writer = new Writer(writes, log, projector, isToRenew ? 0 : highWater)
     const state = new ReplicaState({ log, projector, writer })
@@ -83,16 +83,6 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
     await release()
     throw error
   }
-}
-
-/** BR3: this slot's device must not write any more: it is written elsewhere, or has not seen all that it wrote. */
-const takeOn = async (
-  store: BatchStore,
-  space: string,
-  { identity, record }: RenewedIdentity,
-): Promise<WriterIdentity> => {
-  await store.append(space, [], { records: [record] })
-  return identity
 }
 
 /** A device must have seen all that it wrote before it writes on. */

@@ -4,7 +4,8 @@
  */
 import { type DeviceId, type OpLog, seqOf, type VersionVector } from '@driftlog/core'
 import type { ReplicaState } from '../state/replica-state.ts'
-import type { Keeper, OwnEnd } from '../storage/keeper.ts'
+import type { Keeper } from '../storage/keeper.ts'
+import type { OwnEnd } from '../storage/rebuilder.ts'
 import { Milestones } from './receipts.ts'
 
 interface Line {

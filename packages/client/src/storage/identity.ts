@@ -71,3 +71,9 @@ export const renewIdentity = async (
     record: { key: slotKey(slot), value: seed },
   }
 }
+
+/** The slot is the renewed one's from now on: until then nothing may be written under it. */
+export const takeOn = async (store: BatchStore, space: string, renewed: RenewedIdentity): Promise<RenewedIdentity> => {
+  await store.append(space, [], { records: [renewed.record] })
+  return renewed
+}

@@ -4,7 +4,7 @@
  *     mutate ─▶ open run ─ seal ─▶ unstored batches ─ append ─▶ stored        (one append at a time: group commit)
  *     session ─▶ ingest ─ check ─ append ─▶ log ─▶ projector
  *     other tabs ─▶ watch ─ read ─▶ log ─▶ projector
- *     a fork, a shift ─▶ read the store anew ─▶ another log in the place of this one
+ *     a fork, a shift, damage ─▶ rebuilder ─▶ another log in the place of this one
  *
  * Invariants:
  * - KEEP1 a remote batch enters the log only once it is durable here, so whatever an op saw is stored before it (SYNC1);
@@ -13,8 +13,7 @@
  * - KEEP3 `storedSeq` (own) and `stored()` (all) tell what is durable, never what is only in memory;
  * - KEEP4 once `close` was called nothing but its own last append is begun: no retry, no ingest, no reading;
  * - KEEP5 whose device is found to be written elsewhere writes on under another (BR3), decided before anything else is stored;
- * - KEEP6 where damage is found in the store, or healed, the log is read anew, so that it holds what the store can give; who
- *   lacks something of what it wrote then, or of what it saw, writes on under another device.
+ * - KEEP6 where damage is found in the store, or healed, the log is read anew, so that it holds what the store can give.
  */
 import {
   type AppendOutcome,
@@ -26,28 +25,24 @@ import {
   type DeviceId,
   DriftlogError,
   equalBytes,
-  type Hlc,
   isRefusal,
   type LocalTree,
-  type OpLog,
   type PageLimit,
   type QuarantiningStore,
   type RecordChange,
   type RefusedBranch,
-  sealShifts,
-  type Shift,
   type TakenBranch,
   type Timers,
   type VersionVector,
-  Writer,
 } from '@driftlog/core'
-import { Subject } from 'rxjs'
+import { type Observable, Subject } from 'rxjs'
 import type { ReplicaState } from '../state/replica-state.ts'
 import { clockRecord, cursorRecord } from './bookmarks.ts'
 import type { RenewedIdentity } from './identity.ts'
 import { localTree } from './local-tree.ts'
-import { mustNotWrite, LOAD_PAGE, readStore } from './read-store.ts'
 import { type Outbox, readOutbox } from './outbox.ts'
+import { LOAD_PAGE } from './read-store.ts'
+import { type OwnEnd, Rebuilder, type ShiftStatement } from './rebuilder.ts'
 import { Retry } from './retry.ts'
 
 export interface KeeperOptions {
@@ -68,21 +63,9 @@ export interface Ingested {
   readonly refused: readonly RefusedBranch[]
 }
 
-/** What a writer that is to be no more has written. */
-export interface OwnEnd {
-  readonly device: DeviceId
-  readonly seq: number
-  readonly tag: Uint8Array
-}
-
-/** What the next reading of the store is for. */
-interface Rebuild {
-  /** The own device must not write any more. */
-  readonly renew: boolean
-}
-
 export class Keeper {
   readonly #options: KeeperOptions
+  readonly #rebuilder: Rebuilder
   readonly #flushRetry: Retry
   readonly #readRetry: Retry
   /** Our place in the local store's arrival order: everything up to it is in the log. */
@@ -94,9 +77,6 @@ export class Keeper {
   #tail: Promise<void> = Promise.resolve()
   #flushQueued = false
   #readQueued = false
-  /** Set from when the log does not fit the store any more until it was read anew. */
-  #rebuild: Rebuild | undefined
-  readonly #ownDevices = new Set<DeviceId>()
   /** Devices of which something can never be taken in (what they signed does not decode), and why. */
   readonly #ended = new Map<DeviceId, DriftlogError['code']>()
   #stopWatching: (() => void) | undefined
@@ -107,8 +87,6 @@ export class Keeper {
   readonly changes = new Subject<void>()
   /** Ops came in from the store that other tabs wrote. */
   readonly arrivals = new Subject<void>()
-  /** A writer has written its last. Before the state is replaced. */
-  readonly ends = new Subject<OwnEnd>()
   /** Set while the last append of own ops failed. */
   error: DriftlogError | undefined
   /** Set while what other tabs stored cannot be read. Nothing is at risk: writing goes on. */
@@ -119,10 +97,11 @@ export class Keeper {
     this.#read = options.read
     this.#flushRetry = new Retry(options.timers, () => this.#queueFlush())
     this.#readRetry = new Retry(options.timers, () => this.#queueRead())
+    this.#rebuilder = new Rebuilder({ ...options, sealed: () => this.#seal() })
     const { store, space } = options
     // KEEP6. Whatever it comes to light in, that piece of work is followed by a rebuilding.
     this.#stopHearing = store.onDamage(({ place }) => {
-      if (place.space === space) this.#rebuild ??= { renew: false }
+      if (place.space === space) this.#rebuilder.need()
     })
   }
 
@@ -136,7 +115,12 @@ export class Keeper {
 
   /** The devices that were written as since the opening. */
   get ownDevices(): ReadonlySet<DeviceId> {
-    return this.#ownDevices.add(this.#device)
+    return this.#rebuilder.ownDevices
+  }
+
+  /** A writer has written its last. Before the state is replaced. */
+  get ends(): Observable<OwnEnd> {
+    return this.#rebuilder.ends
   }
 
   /** The device that is written as. */
@@ -228,21 +212,23 @@ export class Keeper {
     this.#records.set(record.key, record)
   }
 
-  #seal(): void {
+  /** Answers all that is sealed and not stored yet. */
+  #seal(): readonly Batch[] {
     const { writer } = this.#options.state
-    if (writer.openCount === 0) return
-    this.#unstored.push(...writer.seal())
-    this.keep(clockRecord(this.#device, writer.ownHighest))
+    if (writer.openCount > 0) {
+      this.#unstored.push(...writer.seal())
+      this.keep(clockRecord(this.#device, writer.ownHighest))
+    }
+    return this.#unstored
   }
 
   async #flush(): Promise<void> {
     const { store, space, state } = this.#options
-    this.#seal()
-    if (this.#unstored.length === 0 && this.#records.size === 0) {
+    const batches = this.#seal()
+    if (batches.length === 0 && this.#records.size === 0) {
       this.#flushed()
       return
     }
-    const batches = this.#unstored
     const records = this.#records
     this.#records = new Map()
     try {
@@ -261,7 +247,7 @@ export class Keeper {
         if (branch === undefined && header.device !== this.#device) return false
         return isElsewhere(outcome, branch)
       })
-      if (isElse) this.#rebuild = { renew: true }
+      if (isElse) this.#rebuilder.needRenewal()
       this.#unstored = []
       this.#follow(outcomes, batches)
     } catch (error) {
@@ -332,7 +318,7 @@ export class Keeper {
       if (refused.length === 0 && cursor !== undefined) this.#records.delete(cursorRecord(cursor).key)
       const taken = this.#take(checked, outcomes)
       this.#follow(outcomes, batchesOf(checked))
-      const isRenamed = this.#rebuild !== undefined
+      const isRenamed = this.#rebuilder.isNeeded
       await this.#rebuildIfNeeded()
       return { taken, isRenamed, refused }
     })
@@ -354,11 +340,11 @@ export class Keeper {
   #arrived(checked: CheckedBatch, branch: DeviceId): void {
     const { log } = this.#options.state
     const { header } = checked.batch
-    if (header.device === this.#device) this.#rebuild = { renew: true }
-    else if (log.isRenaming(header, branch) || log.addShifts(header.shifts)) this.#rebuild ??= { renew: false }
-    if (this.#rebuild !== undefined) return
+    if (header.device === this.#device) this.#rebuilder.needRenewal()
+    else if (log.isRenaming(header, branch) || log.addShifts(header.shifts)) this.#rebuilder.need()
+    if (this.#rebuilder.isNeeded) return
     // What is before it is in the store, and was not read yet.
-    if (log.lacksBefore(header, branch)) this.#rebuild = { renew: false }
+    if (log.lacksBefore(header, branch)) this.#rebuilder.need()
     else log.receive(checked, branch)
   }
 
@@ -433,68 +419,20 @@ export class Keeper {
    * BR2: has shifts stated by another identity of this slot, which is written under from then on, and the log read anew.
    * `state`: what they are, asked when everything written so far is durable; none: nothing is done.
    */
-  async stateShifts(
-    state: () => { readonly hlc: Hlc; readonly shifts: readonly Shift[]; readonly records: readonly RecordChange[] },
-  ): Promise<void> {
+  async stateShifts(state: () => ShiftStatement): Promise<void> {
     await this.#enqueue(async () => {
       await this.#rebuildIfNeeded()
       await this.#flush()
-      const { hlc, shifts, records } = state()
-      if (shifts.length === 0) return
-      const { store, space, renew } = this.#options
-      const renewed = await renew()
-      // Its identity counts from when what it states is durable, and the other way round.
-      await store.append(space, [sealShifts(renewed.identity, hlc, shifts)], {
-        records: [...records, renewed.record, clockRecord(renewed.identity.device, hlc)],
-        allOrNothing: true,
-      })
-      await this.#readAnew(renewed)
+      const statement = state()
+      if (statement.shifts.length > 0) this.#read = await this.#rebuilder.stateShifts(statement)
     })
   }
 
   async #rebuildIfNeeded(): Promise<void> {
-    if (this.#rebuild === undefined || this.#closed) return
+    if (!this.#rebuilder.isNeeded || this.#closed) return
     // What is written under the names of now goes into the store first: it is what tells where it belongs.
     await this.#flush()
-    await this.#readAnew(this.#rebuild.renew ? await this.#takeOn() : undefined)
-  }
-
-  /** An identity that this slot has from now on. */
-  async #takeOn(): Promise<RenewedIdentity> {
-    const { store, space, renew } = this.#options
-    const renewed = await renew()
-    await store.append(space, [], { records: [renewed.record] })
-    return renewed
-  }
-
-  async #readAnew(given: RenewedIdentity | undefined): Promise<void> {
-    const { store, space, state } = this.#options
-    const fresh = await readStore(store, space, state.projector)
-    const isToRenew = given === undefined && (await mustNotWrite(store, space, fresh, this.#device))
-    const renewed = isToRenew ? await this.#takeOn() : given
-    // From here on nothing is awaited: what was written meanwhile comes along.
-    this.#seal()
-    for (const batch of this.#unstored) {
-      // What goes on from something hidden is stored with it, and shown when that is healed.
-      if (isJoined(fresh.log, batch)) fresh.log.receive(fresh.log.open(batch), fresh.log.continued(batch.header))
-    }
-    const { writer, log } = state
-    const { device } = writer.identity
-    if (renewed === undefined && fresh.log.heldSeq(device) !== (fresh.projector.projected.get(device) ?? 0)) {
-      // What was written meanwhile saw something that is hidden by now: its device must not write on either.
-      await this.#readAnew(await this.#takeOn())
-      return
-    }
-    this.#ownDevices.add(device)
-    const seq = log.heldSeq(device)
-    if (renewed !== undefined && seq > 0)
-      this.ends.next({ device, seq, tag: log.chain.tag(device, log.chain.last(device)) })
-    const identity = renewed?.identity ?? writer.identity
-    const highest = renewed === undefined ? writer.ownHighest : 0
-    fresh.projector.cells.takeOver(state.projector.cells)
-    this.#read = fresh.end
-    this.#rebuild = undefined
-    state.replace({ ...fresh, writer: new Writer(identity, fresh.log, fresh.projector, highest) })
+    this.#read = await this.#rebuilder.rebuild()
   }
 
   #enqueue<T>(work: () => Promise<T>): Promise<T> {
@@ -536,16 +474,12 @@ export class Keeper {
     } finally {
       this.changes.complete()
       this.arrivals.complete()
-      this.ends.complete()
+      this.#rebuilder.close()
     }
   }
 }
 
 const batchesOf = (checked: readonly CheckedBatch[]): Batch[] => checked.map(({ batch }) => batch)
-
-/** Whether a log holds what a batch goes on from. */
-const isJoined = (log: OpLog, { header: { device, fromSeq, tagBefore } }: Batch): boolean =>
-  fromSeq === 1 || log.branchAt(device, fromSeq - 1, tagBefore) !== undefined
 
 const isSameEnd = (a: BatchHeader, b: BatchHeader): boolean =>
   a.device === b.device && a.toSeq === b.toSeq && equalBytes(a.tagAfter, b.tagAfter)
