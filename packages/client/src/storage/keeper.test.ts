@@ -9,6 +9,7 @@ import {
   encodeShifts,
   fingerprint,
   hlcFromMs,
+  Law,
   makeCertificate,
   memoryStore,
   OpLog,
@@ -37,15 +38,15 @@ const identityOf = (seed: number) => {
   return { space: SPACE, device, keys, certificate: makeCertificate(SPACE, keys.publicKey, keys) }
 }
 
-const open = () => {
+const open = (inner = memoryStore()) => {
   const projector = new Projector()
   const log = new OpLog(SPACE, projector)
   const state = new ReplicaState({ log, projector, writer: new Writer(identityOf(1), log, projector, 0) })
-  const store = quarantining(memoryStore())
+  const store = quarantining(inner)
   const renew = () => renewIdentity(store, SPACE, 0, systemPorts.random)
   const keeper = new Keeper({ store, space: SPACE, timers: systemPorts.timers, state, read: startCursor, renew })
   keeper.begin()
-  return { keeper, log }
+  return { keeper, log, state, store }
 }
 
 /** Signed by its device, and nothing that decodes. */
@@ -105,4 +106,26 @@ it('[ENV5 BR2] what states shifts is kept whatever its body is, and whatever els
   expect(log.heldSeq(bad)).toBe(1)
   expect(log.backlog()).toEqual({ waiting: 0, parked: 1 })
   expect(log.shiftOf(shift.device, shift)).toBe(77)
+})
+
+it('[KEEP5 BR3] what comes to light when work is stored is acted upon before it is called settled', async () => {
+  // Nobody is told of what others store.
+  const inner = Object.assign(memoryStore(), { watch: () => () => undefined })
+  const [here, elsewhere] = [open(inner), open()]
+  await Promise.all([here.keeper.settled(), elsewhere.keeper.settled()])
+  const shape = { table: 'notes', path: ['text'], law: Law.set }
+  for (const [{ state }, value] of [
+    [here, 'here'],
+    [elsewhere, 'elsewhere'],
+  ] as const) {
+    const { writer } = state
+    writer.write([{ shape, rowId: 'row', handle: undefined, value }], writer.nextStamp(Date.UTC(2026, 0, 1)), 1)
+  }
+  const { device } = identityOf(1)
+  await inner.append(SPACE, elsewhere.state.writer.seal())
+  await here.keeper.settled()
+  expect(here.state.writer.identity.device).not.toBe(device)
+  expect(here.state.log.branchesOf(device)).toHaveLength(2)
+  await here.keeper.close()
+  await elsewhere.keeper.close()
 })

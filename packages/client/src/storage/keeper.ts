@@ -188,9 +188,7 @@ export class Keeper {
     this.#flushQueued = true
     this.#enqueue(async () => {
       this.#flushQueued = false
-      await this.#flush()
-      // Everything is stored: what fails now is a reading.
-      await this.#rebuildIfNeeded().catch((error: unknown) => this.#readFailed(error))
+      await this.#settle()
     }).catch((error: unknown) => this.#flushFailed(error))
   }
 
@@ -202,9 +200,19 @@ export class Keeper {
   }
 
   /** Resolves when everything written so far is durable; rejects while the storage fails. */
-  async settled(): Promise<void> {
-    await this.#enqueue(async () => undefined)
-    if (this.unsavedCount > 0) await this.#enqueue(() => this.#flush())
+  settled(): Promise<void> {
+    return this.#enqueue(() => (this.unsavedCount > 0 ? this.#settle() : Promise.resolve()))
+  }
+
+  async #settle(): Promise<void> {
+    await this.#flush()
+    // Everything is stored: what fails now is a reading.
+    await this.#rebuildIfNeeded().catch((error: unknown) => this.#readFailed(error))
+  }
+
+  /** Resolves when the log has all that the store has; rejects while that cannot be read. */
+  caughtUp(): Promise<void> {
+    return this.#enqueue(() => this.#readArrivals())
   }
 
   /** A small value for the next append. */

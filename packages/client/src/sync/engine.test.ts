@@ -1,10 +1,13 @@
 /** The driver of the session, over a transport that does what the test says. */
 import {
   bareHello,
+  type BatchStore,
   type ClientMessage,
   defineSchema,
   f,
+  memoryMedium,
   memoryStore,
+  startCursor,
   systemPorts,
   table,
   tipsDigest,
@@ -79,8 +82,8 @@ const ports = {
   },
 }
 
-const open = async (transport: Transport) => {
-  const replica = await openReplica({ schema, space: 'home', store: memoryStore(), transport, ports })
+const open = async (transport: Transport | undefined, store = memoryStore()) => {
+  const replica = await openReplica({ schema, space: 'home', store, transport, ports })
   cleanups.push(() => replica.close())
   return replica
 }
@@ -141,6 +144,50 @@ describe('a connection that was dropped', () => {
     expect(replica.status.error).toBe(undefined)
     expect(transport.calls).toHaveLength(2)
   })
+})
+
+/** A store whose owner is told of nothing that others put there. */
+const deaf = (store: BatchStore): BatchStore =>
+  new Proxy(store, {
+    get: (target, name) => {
+      const method: unknown = Reflect.get(target, name)
+      if (name === 'watch') return () => () => undefined
+      return typeof method === 'function' ? method.bind(target) : method
+    },
+  })
+
+it('[SYNC22] asked about a branch that only the store knows by now, the log is brought up to the store', async () => {
+  const original = memoryStore()
+  const author = await open(undefined, original)
+  await author.mutate((tx) => tx.notes.insert({ text: 'shared' })).stored
+  const copy = memoryStore()
+  const { batches } = await original.readAfter('home', startCursor, { batches: 10, bytes: 1e6 })
+  const held = batches.map(({ batch }) => batch)
+  await copy.append('home', held, { records: await original.records('home', '') })
+  const clone = await open(undefined, copy)
+  await author.mutate((tx) => tx.notes.insert({ text: 'one' })).stored
+  await clone.mutate((tx) => tx.notes.insert({ text: 'two' })).stored
+  const medium = memoryMedium()
+  const transport = new ManualTransport()
+  const replica = await open(transport, deaf(memoryStore(medium)))
+  await replica.import(await author.export())
+  await replica.sync()
+  const other = await open(undefined, memoryStore(medium))
+  // Now the store has other names for what the log holds.
+  await other.import(await clone.export())
+  let isRefused = false
+  transport.onSend = (call, message) => {
+    if (message.type === 'push' && !isRefused) {
+      isRefused = true
+      const refused = { kind: 'refused', code: 'GAP', details: { have: 0 } } as const
+      call.events.message({ type: 'pushed', id: message.id, outcomes: message.batches.map(() => refused) })
+    } else welcomeAll(call, message)
+  }
+  replica.mutate((tx) => tx.notes.insert({ text: 'pushed with it' }))
+  await expect.poll(() => isRefused).toBe(true)
+  await expect.poll(() => replica.digest() === other.digest()).toBe(true)
+  await replica.sync()
+  expect(replica.status).toMatchObject({ pending: 0, error: undefined })
 })
 
 describe('where no connection comes', () => {

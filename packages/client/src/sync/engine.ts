@@ -134,7 +134,7 @@ export class SyncEngine {
         this.#place(effect)
         break
       case 'readPoints':
-        this.#readPoints(effect)
+        void this.#readPoints(effect)
         break
       case 'readOutbox':
         void this.#readOutbox(effect)
@@ -199,10 +199,21 @@ export class SyncEngine {
     }
   }
 
-  #readPoints({ request, branch, above, upTo }: ClientEffect & { kind: 'readPoints' }): void {
-    const points = pointsOf(this.#options.keeper.tree(), { branch, above, upTo })
-    // A branch that has another name by now: `renamed` is under way and starts over.
-    if (points !== undefined) this.input({ kind: 'pointsRead', request, ...points })
+  async #readPoints({ request, ...asked }: ClientEffect & { kind: 'readPoints' }): Promise<void> {
+    const { keeper } = this.#options
+    const { branch } = asked
+    try {
+      let points = pointsOf(keeper.tree(), asked)
+      if (points === undefined) {
+        // The store knows more than the log: where that gives branches other names, `renamed` starts over.
+        await keeper.caughtUp()
+        points = pointsOf(keeper.tree(), asked)
+      }
+      if (points === undefined) throw new DriftlogError('STORAGE_FAILED', `branch ${branch} is not held`, { branch })
+      this.input({ kind: 'pointsRead', request, ...points })
+    } catch (error) {
+      this.#storeFailed(request, error)
+    }
   }
 
   async #readOutbox({ request, above, limit, setAside }: ClientEffect & { kind: 'readOutbox' }): Promise<void> {
