@@ -176,6 +176,25 @@ describe('[LOG5 KEEP6] on a device', () => {
   })
 })
 
+it('[LOG5 KEEP6] what one tab heals shows in every other one on the same store', async () => {
+  world.isCut = true
+  const author = await site()
+  await write(author, 1, 'shared')
+  const batches = await author.device.export()
+  const medium = memoryMedium()
+  const first = await world.open(memoryStore(medium), hastyPorts)
+  await first.import(batches)
+  await first.close()
+  damage(medium, 1)
+  const [a, b] = [await world.open(memoryStore(medium), hastyPorts), await world.open(memoryStore(medium), hastyPorts)]
+  expect([a.status.damaged, b.status.damaged]).toEqual([1, 1])
+  await b.import(batches)
+  await expect.poll(() => [a.status.damaged, b.status.damaged]).toEqual([0, 0])
+  expect(await rowsOf(a)).toEqual(await rowsOf(author.device))
+  await b.mutate((tx) => tx.tasks.update('shared', { votes: f.increment(1) })).stored
+  await expect.poll(() => a.digest() === b.digest()).toBe(true)
+})
+
 it('[LOG5] over sockets nobody has to ask: who is connected greets anew, pushes what rotted and pulls what is back', async () => {
   const medium = memoryMedium()
   const store = memoryStore(medium)

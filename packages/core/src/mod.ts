@@ -57,6 +57,7 @@ export {
 } from './log/batch.ts'
 export { branchId } from './log/branch.ts'
 export {
+  type AppendOptions,
   type AppendOutcome,
   type BatchPage,
   type BatchStore,
@@ -86,7 +87,7 @@ export {
 export { damageBatch, type MemoryMedium, memoryMedium, memoryStore } from './log/memory-store.ts'
 export { cursorOf, PageFiller } from './log/page.ts'
 export { damageError } from './log/quarantine.ts'
-export { type AppendOptions, type DamageChange, quarantining, type QuarantiningStore } from './log/quarantining.ts'
+export { type DamageChange, quarantining, type QuarantiningStore } from './log/quarantining.ts'
 export { signBatch, verifyBatch } from './log/signature.ts'
 export { damagedBatch, decodeStored, type StoredPlace, type StoredRow } from './log/stored-batch.ts'
 export { type CheckedBatch, OpLog } from './log/op-log.ts'

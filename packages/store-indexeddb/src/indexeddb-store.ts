@@ -7,6 +7,7 @@
  * - what is stored owns its bytes: a view would be cloned with the whole buffer under it.
  */
 import {
+  type AppendOptions,
   type AppendOutcome,
   type Batch,
   type BatchPage,
@@ -23,7 +24,6 @@ import {
   PageFiller,
   type PageLimit,
   type Point,
-  type RecordChange,
   runsOnPath,
   seqOf,
   startCursor,
@@ -45,7 +45,7 @@ import {
 import { storageError } from './errors.ts'
 import { claimTabSlot, type HeldSlot } from './tab-slots.ts'
 import { TabWatchers } from './tab-watchers.ts'
-import { asTree, Intake, missingBatch, READ_AHEAD, replaceBatch, Writes } from './take-in.ts'
+import { asTree, Intake, missingBatch, READ_AHEAD, Writes } from './take-in.ts'
 
 export interface IndexedDbOptions {
   /** Whether to ask the browser to keep the data when space runs low (`navigator.storage.persist`). true. */
@@ -101,16 +101,17 @@ class IndexedDbBatchStore implements IndexedDbStore {
   async append(
     space: string,
     batches: readonly Batch[],
-    options: { readonly records?: readonly RecordChange[]; readonly allOrNothing?: boolean } = {},
+    { records = [], allOrNothing = false, replacing }: AppendOptions = {},
   ): Promise<readonly AppendOutcome[]> {
     this.#connection.checkOpen()
-    const { records = [], allOrNothing = false } = options
     checkAppend(space, batches, records)
     const outcomes = await this.#connection.write(STORES, async (transaction) => {
       const writes = new Writes()
       const intake = new Intake(transaction, space, writes)
       const outcomes: AppendOutcome[] = []
-      for (const batch of batches) outcomes.push(await intake.take(batch))
+      for (const batch of batches) {
+        outcomes.push(await (replacing?.has(batch) === true ? intake.putInPlace(batch) : intake.take(batch)))
+      }
       if (allOrNothing && outcomes.some(isRefusal)) {
         return new Undone(undoneOutcomes(batches, outcomes, ({ header }) => intake.heldBefore(header.device)))
       }
@@ -123,14 +124,13 @@ class IndexedDbBatchStore implements IndexedDbStore {
       await writes.all()
       return outcomes
     })
-    if (outcomes.some(({ kind }) => kind === 'appended')) this.#watchers.committed(space)
+    if (outcomes.some(({ kind }) => kind === 'appended' || kind === 'replaced')) this.#watchers.committed(space)
     return outcomes
   }
 
   async replace(space: string, batch: Batch): Promise<boolean> {
-    this.#connection.checkOpen()
-    checkAppend(space, [batch], [])
-    return this.#connection.write(STORES, (transaction) => replaceBatch(transaction, space, batch))
+    const [{ kind }] = await this.append(space, [batch], { replacing: new Set([batch]) })
+    return kind === 'replaced'
   }
 
   async readAbove(space: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage> {

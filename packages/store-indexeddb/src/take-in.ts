@@ -65,6 +65,22 @@ export class Intake {
     return { kind: 'appended', position: this.#position, branch, isSplit: split !== undefined }
   }
 
+  /** Puts a batch in the place of what is held of it. */
+  async putInPlace({ header, bytes }: Batch): Promise<AppendOutcome> {
+    const { device, fromSeq, toSeq } = header
+    const { branches } = await this.#held(device)
+    const branch = await asTree(this.#transaction, this.#space, [...branches.values()], (tree) =>
+      holderOf(header, tree),
+    )
+    const boundary = branch && (await this.#transaction.objectStore('boundary').get([this.#space, branch, toSeq]))
+    if (boundary === undefined || boundary.fromSeq !== fromSeq) {
+      return { kind: 'gap', have: highestOf(branches.values()) }
+    }
+    const { tag, firstTag: _, ...place } = boundary
+    this.#writes.add(this.#transaction.objectStore('batch').put(rowOf(place, tag, bytes)))
+    return { kind: 'replaced', branch: boundary.branch }
+  }
+
   /** A device's highest held seq before this intake. */
   heldBefore(device: DeviceId): number {
     return this.#devices.get(device)?.heldBefore ?? 0
@@ -86,8 +102,7 @@ export class Intake {
     if (known !== undefined) return known
     const rows = await this.#transaction.objectStore('branch').getAll(keysOfDevice(this.#space, device))
     const stored = new Map(rows.map((row) => [row.branch, row] as const))
-    const heldBefore = rows.reduce((highest, { seq }) => Math.max(highest, seq), 0)
-    const held = { branches: new Map(stored), heldBefore, stored }
+    const held = { branches: new Map(stored), heldBefore: highestOf(rows), stored }
     this.#devices.set(device, held)
     return held
   }
@@ -193,32 +208,10 @@ const rowOf = (
   checksum: checksum(bytes),
 })
 
-/** Puts a batch in the place of one that is held with the same ends, and says whether there is one. */
-export const replaceBatch = async (
-  transaction: Transaction<'readwrite'>,
-  space: string,
-  { header, bytes }: Batch,
-): Promise<boolean> => {
-  const { device, fromSeq, toSeq } = header
-  const branches = await transaction.objectStore('branch').getAll(keysOfDevice(space, device))
-  const boundaryStore = transaction.objectStore('boundary')
-  // All that can be asked for, before the judge asks at once.
-  const tags = new Map<string, Uint8Array>()
-  const boundaries = new Map<DeviceId, BoundaryRow>()
-  for (const { branch } of branches) {
-    for (const seq of [fromSeq - 1, toSeq]) {
-      const row = await boundaryStore.get([space, branch, seq])
-      if (row === undefined) continue
-      tags.set(`${branch} ${seq}`, row.tag)
-      if (seq === toSeq) boundaries.set(branch, row)
-    }
-  }
-  const branch = holderOf(header, { branches, tagAt: (branch, seq) => tags.get(`${branch} ${seq}`) })
-  const boundary = branch === undefined ? undefined : boundaries.get(branch)
-  if (boundary === undefined || boundary.fromSeq !== fromSeq) return false
-  const { tag, firstTag: _, ...place } = boundary
-  await transaction.objectStore('batch').put(rowOf(place, tag, bytes))
-  return true
+const highestOf = (branches: Iterable<BranchRow>): number => {
+  let highest = 0
+  for (const { seq } of branches) highest = Math.max(highest, seq)
+  return highest
 }
 
 export const missingBatch = (boundary: BoundaryRow): DriftlogError =>

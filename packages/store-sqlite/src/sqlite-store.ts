@@ -9,6 +9,7 @@
 import { setImmediate } from 'node:timers'
 import { realpathSync } from 'node:fs'
 import {
+  type AppendOptions,
   type AppendOutcome,
   type Batch,
   type BatchPage,
@@ -83,6 +84,7 @@ interface AppendRequest {
   readonly batches: readonly Batch[]
   readonly records: readonly RecordChange[]
   readonly allOrNothing: boolean
+  readonly replacing: ReadonlySet<Batch>
 }
 
 class SqliteStore implements BatchStore {
@@ -115,33 +117,23 @@ class SqliteStore implements BatchStore {
       timers,
       pollMs: database.memory ? undefined : pollMs,
       foreignCommits: () => this.#statements.dataVersion.get() ?? 0,
-      endOf: (space) => this.#statements.endPosition.get(space) ?? 0,
+      stateOf: (space) => this.#stateOf(space),
     })
   }
 
   async append(
     space: string,
     batches: readonly Batch[],
-    options: { readonly records?: readonly RecordChange[]; readonly allOrNothing?: boolean } = {},
+    { records = [], allOrNothing = false, replacing = new Set() }: AppendOptions = {},
   ): Promise<readonly AppendOutcome[]> {
     this.#checkOpen()
-    const { records = [], allOrNothing = false } = options
     checkAppend(space, batches, records)
-    return this.#queue.push({ space, batches, records, allOrNothing })
+    return this.#queue.push({ space, batches, records, allOrNothing, replacing })
   }
 
   async replace(space: string, batch: Batch): Promise<boolean> {
-    this.#checkOpen()
-    checkAppend(space, [batch], [])
-    const { header, bytes } = batch
-    return this.#transact('immediate', () => {
-      const branch = holderOf(header, this.#tree(space, header.device))
-      if (branch === undefined) return false
-      return (
-        this.#statements.replaceBytes.run(bytes, checksum(bytes), space, branch, header.toSeq, header.fromSeq).changes >
-        0
-      )
-    })
+    const [{ kind }] = await this.append(space, [batch], { replacing: new Set([batch]) })
+    return kind === 'replaced'
   }
 
   async readAbove(space: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage> {
@@ -290,19 +282,18 @@ class SqliteStore implements BatchStore {
   #commit(requests: readonly AppendRequest[]): readonly (readonly AppendOutcome[])[] {
     const results = this.#transact('immediate', () => requests.map((request) => this.#append(request)))
     for (const [index, { space }] of requests.entries()) {
-      const last = results[index].findLast((outcome) => outcome.kind === 'appended')
-      if (last !== undefined) this.#watchers.committed(space, last.position)
+      if (results[index].some(isChange)) this.#watchers.committed(space)
     }
     return results
   }
 
   /** Inside a write transaction. What it throws undoes the transaction; a refusal undoes this call alone. */
-  #append({ space, batches, records, allOrNothing }: AppendRequest): readonly AppendOutcome[] {
+  #append({ space, batches, records, allOrNothing, replacing }: AppendRequest): readonly AppendOutcome[] {
     const { savepoint, release, rollback, putRecord, deleteRecord, endPosition, highestSeq } = this.#statements
     savepoint.run()
     let position = endPosition.get(space) ?? 0
     const outcomes = batches.map((batch): AppendOutcome => {
-      const outcome = this.#takeIn(batch, position + 1)
+      const outcome = replacing.has(batch) ? this.#putInPlace(batch) : this.#takeIn(batch, position + 1)
       if (outcome.kind === 'appended') position++
       return outcome
     })
@@ -311,6 +302,7 @@ class SqliteStore implements BatchStore {
       release.run()
       return undoneOutcomes(batches, outcomes, ({ header }) => highestSeq.get(space, header.device) ?? 0)
     }
+    if (outcomes.some(({ kind }) => kind === 'replaced')) this.#statements.countReplacing.run(replacingsKey(space))
     for (const { key, value } of records) {
       if (value === undefined) deleteRecord.run(space, key)
       else putRecord.run(space, key, value)
@@ -343,6 +335,17 @@ class SqliteStore implements BatchStore {
     }
   }
 
+  #putInPlace({ header, bytes }: Batch): AppendOutcome {
+    const { space, device, fromSeq, toSeq } = header
+    const branch = holderOf(header, this.#tree(space, device))
+    const isReplaced =
+      branch !== undefined &&
+      this.#statements.replaceBytes.run(bytes, checksum(bytes), space, branch, toSeq, fromSeq).changes > 0
+    return isReplaced
+      ? { kind: 'replaced', branch }
+      : { kind: 'gap', have: this.#statements.highestSeq.get(space, device) ?? 0 }
+  }
+
   #split(space: string, device: DeviceId, { branch, above, start }: Split): void {
     const { branches, addBranch, moveTip, removeBranch, renameAbove } = this.#statements
     const { base, seq, tag } = branches.all(space, device).find((held) => held.branch === branch)!
@@ -352,11 +355,21 @@ class SqliteStore implements BatchStore {
     else moveTip.run(above, start.baseTag, space, device, branch)
   }
 
+  /** Of a space, for who watches it: appends move the end, and what is replaced is counted. */
+  #stateOf(space: string): string {
+    const { endPosition, replacings } = this.#statements
+    return `${endPosition.get(space) ?? 0}/${replacings.get(replacingsKey(space)) ?? 0}`
+  }
+
   /** Under the write lock of the file, which serialises the processes that look for a slot. */
   #claimAlone(space: string): HeldSlot {
     return this.#transact('immediate', () => claimFileSlot(this.#path, space))
   }
 }
+
+const isChange = ({ kind }: AppendOutcome): boolean => kind === 'appended' || kind === 'replaced'
+
+const replacingsKey = (space: string): string => `replacings/${space}`
 
 /** SQLite hands out Buffers; their methods differ from those that the port promises (`slice` shares memory). */
 const plainBytes = (bytes: Uint8Array): Uint8Array => new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)

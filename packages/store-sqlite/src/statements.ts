@@ -29,6 +29,8 @@ export interface Statements {
     unknown
   >
   readonly replaceBytes: Statement<[Uint8Array, number, string, string, number, number], unknown>
+  readonly countReplacing: Statement<[string], unknown>
+  readonly replacings: Statement<[string], string>
   readonly firstTag: Statement<[string, string, number, number], Uint8Array>
   readonly end: Statement<[string], { position: number; tag: Uint8Array }>
   readonly endPosition: Statement<[string], number>
@@ -87,6 +89,12 @@ export const prepareStatements = (database: Database.Database): Statements => ({
     database,
     'UPDATE batch SET bytes = ?, checksum = ? WHERE space = ? AND branch = ? AND to_seq = ? AND from_seq = ?',
   ),
+  // Of another process nothing else tells that bytes were replaced. Files of before have no such count: none.
+  countReplacing: prepare(
+    database,
+    "INSERT INTO meta VALUES (?, '1') ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1",
+  ),
+  replacings: prepare(database, 'SELECT value FROM meta WHERE key = ?', true),
   firstTag: prepare(
     database,
     `SELECT first_tag FROM batch WHERE space = ? AND branch = ? AND to_seq > ? AND from_seq = ?

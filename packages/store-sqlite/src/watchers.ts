@@ -2,7 +2,7 @@
  * Who wants to know of new batches. What this connection commits is told at once; what others commit is found by a
  * poll, since SQLite tells nobody. It runs only while somebody watches.
  *
- * Invariant: `known` holds, for each watched space, the last position of which its listeners have been told.
+ * Invariant: `known` holds, for each watched space, the state of which its listeners have been told.
  */
 import type { Timers } from '@driftlog/core'
 
@@ -12,12 +12,12 @@ export interface WatchersDeps {
   readonly pollMs: number | undefined
   /** A number that differs after another connection has committed. */
   readonly foreignCommits: () => number
-  /** The last position of a space, 0 where it is empty. */
-  readonly endOf: (space: string) => number
+  /** Differs after batches of a space were taken in or replaced. */
+  readonly stateOf: (space: string) => string
 }
 
 interface Watched {
-  known: number
+  known: string
   readonly listeners: Set<() => void>
 }
 
@@ -34,7 +34,7 @@ export class Watchers {
   watch(space: string, listener: () => void): () => void {
     let watched = this.#spaces.get(space)
     if (watched === undefined) {
-      watched = { known: this.#deps.endOf(space), listeners: new Set() }
+      watched = { known: this.#deps.stateOf(space), listeners: new Set() }
       this.#spaces.set(space, watched)
     }
     const { listeners } = watched
@@ -51,10 +51,15 @@ export class Watchers {
     }
   }
 
-  /** This connection has committed batches, the last of them at `position`. */
-  committed(space: string, position: number): void {
+  /** This connection has committed batches. */
+  committed(space: string): void {
     const watched = this.#spaces.get(space)
-    if (watched !== undefined) tell(watched, position)
+    try {
+      if (watched !== undefined) this.#look(space, watched)
+    } catch {
+      // They are stored all the same. The next poll looks again.
+      this.#foreignCommits = -1
+    }
   }
 
   stop(): void {
@@ -82,18 +87,19 @@ export class Watchers {
     try {
       const foreignCommits = this.#deps.foreignCommits()
       if (foreignCommits === this.#foreignCommits) return
-      for (const [space, watched] of this.#spaces) tell(watched, this.#deps.endOf(space))
+      for (const [space, watched] of this.#spaces) this.#look(space, watched)
       this.#foreignCommits = foreignCommits
     } catch {
       // Nobody asked for this read, so nobody can be told of its failure; the next poll tries again, and whoever reads
       // meets the same failure with a code.
     }
   }
-}
 
-const tell = (watched: Watched, position: number): void => {
-  if (position <= watched.known) return
-  watched.known = position
-  // Each in a turn of its own: a listener that throws spoils neither the append nor the other listeners.
-  for (const listener of watched.listeners) queueMicrotask(listener)
+  #look(space: string, watched: Watched): void {
+    const state = this.#deps.stateOf(space)
+    if (state === watched.known) return
+    watched.known = state
+    // Each in a turn of its own: a listener that throws spoils neither the append nor the other listeners.
+    for (const listener of watched.listeners) queueMicrotask(listener)
+  }
 }

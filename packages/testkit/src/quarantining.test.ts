@@ -5,6 +5,7 @@ import {
   damageBatch,
   type DamageChange,
   type DeviceId,
+  DriftlogError,
   equalBytes,
   memoryMedium,
   memoryStore,
@@ -185,6 +186,52 @@ describe('a damaged batch', () => {
     expect(store.damaged(SPACE)).toHaveLength(1)
     expect(kinds(await store.append(SPACE, [history[1]]))).toEqual(['appended'])
     expect(store.damaged(SPACE)).toEqual([])
+  })
+
+  it('a call that heals is one transaction: where it fails, nothing of it is stored', async () => {
+    const history = makeTestHistory(ann, [1, 1])
+    await store.append(SPACE, history)
+    await damage(history[0])
+    await pagedAfter(wide)
+    const { append } = plainStore
+    const calls: string[] = []
+    Object.assign(plainStore, {
+      append: (...args: Parameters<typeof append>) => {
+        calls.push('append')
+        return calls.length === 1 ? Promise.reject(new DriftlogError('STORAGE_FULL')) : append.apply(plainStore, args)
+      },
+      replace: () => Promise.reject(new DriftlogError('STORAGE_FULL')),
+    })
+    const records = [{ key: 'cursor', value: new Uint8Array(1) }]
+    const all = [...makeTestHistory(bob, [1]), history[0]]
+    const before = await plainStore.tips(SPACE)
+    await expect(store.append(SPACE, all, { records, allOrNothing: true })).rejects.toMatchObject({
+      code: 'STORAGE_FULL',
+    })
+    expect([await plainStore.tips(SPACE), await plainStore.records(SPACE, '')]).toEqual([before, []])
+    expect(store.damaged(SPACE)).toHaveLength(1)
+    expect(kinds(await store.append(SPACE, all, { records, allOrNothing: true }))).toEqual(['appended', 'appended'])
+    expect(await pagedAfter(wide)).toEqual(plain([...history, all[0]]))
+    expect(calls).toHaveLength(2)
+  })
+
+  it('that another process heals is there again before who watches is told', async () => {
+    const history = makeTestHistory(ann, [1, 1, 1, 1])
+    await store.append(SPACE, history)
+    await damage(history[1], history[3])
+    await pagedAfter(wide)
+    const seen: number[] = []
+    const stop = store.watch(SPACE, () => seen.push(store.damaged(SPACE).length))
+    const another = quarantining(plainStore)
+    await another.readAfter(SPACE, { position: 1, tag: history[0].header.tagAfter }, wide)
+    await another.append(SPACE, [history[1]])
+    await expect.poll(() => seen).toEqual([1])
+    expect(await pagedAfter(wide)).toEqual(plain(history.slice(0, 3)))
+    await another.append(SPACE, [history[3]])
+    await expect.poll(() => seen).toEqual([1, 0])
+    expect([found(), healed()]).toEqual([2, 2])
+    stop()
+    expect(await snapshot(store, SPACE)).toEqual(await snapshot(plainStore, SPACE))
   })
 
   it('the same ops sealed otherwise do not count as held while they are hidden', async () => {

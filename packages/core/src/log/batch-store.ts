@@ -9,7 +9,7 @@
  *   other the id that `branchId` derives. Where a batch makes another one of the same beginning a sibling, the branch ends
  *   there, and what followed gets its derived id; so the names follow from what is held, in whatever order it came;
  * - STORE3 a batch that ends at a held boundary with its tag is held already, a duplicate: no change, no new position;
- * - STORE4 an append is one durable transaction over its batches and its records: all of them or none;
+ * - STORE4 an append is one durable transaction over its batches, those that it replaces and its records: all of them or none;
  * - STORE5 positions of a space rise by at least 1 in the order in which batches were taken in, and are never reused;
  * - STORE6 bytes that are not those that came are never handed out, and nothing but handing out depends on them.
  */
@@ -37,6 +37,8 @@ export type AppendOutcome =
   /** `branch`: where it stands now. `isSplit`: it is a new branch of a device that others are named anew by (STORE2). */
   | { readonly kind: 'appended'; readonly position: number; readonly branch: DeviceId; readonly isSplit: boolean }
   | { readonly kind: 'duplicate'; readonly branch: DeviceId }
+  /** Its bytes are in the place of those that were held of it: see `replacing`. */
+  | { readonly kind: 'replaced'; readonly branch: DeviceId }
   /** The batch starts above all that is held of its device: `have` is the highest seq of any of its branches. */
   | { readonly kind: 'gap'; readonly have: number }
   /**
@@ -59,6 +61,17 @@ export interface StoredBatch {
   readonly position: number
   /** The branch that it is part of now; the device in its header where that never forked. */
   readonly branch: DeviceId
+}
+
+export interface AppendOptions {
+  readonly records?: readonly RecordChange[]
+  readonly allOrNothing?: boolean
+  /**
+   * Which of the batches are to be put in the place of what is held of them: of a batch of the same device, with the same
+   * seqs and the same tags at both ends. Its position and branch stay. Where there is none it is a gap. They must have been
+   * checked like any other.
+   */
+  readonly replacing?: ReadonlySet<Batch>
 }
 
 /** A place in a device's history: a seq and the tag there. */
@@ -104,16 +117,8 @@ export interface BatchStore {
    * Do not write to the bytes before the call settles. Rejects with OPTION_INVALID on a space id or record key that
    * cannot be used, and on a batch of another space.
    */
-  append(
-    space: string,
-    batches: readonly Batch[],
-    options?: { readonly records?: readonly RecordChange[]; readonly allOrNothing?: boolean },
-  ): Promise<readonly AppendOutcome[]>
-  /**
-   * Puts the bytes of a batch in the place of those that are held of it, in one durable transaction: whether a batch of its
-   * device is held with the same seqs and the same tags at both ends. Its position and branch stay. The batch must have been
-   * checked like any other. Rejects as `append` does.
-   */
+  append(space: string, batches: readonly Batch[], options?: AppendOptions): Promise<readonly AppendOutcome[]>
+  /** `append` of one batch that is `replacing`: whether its bytes are in the place of those that were held of it. */
   replace(space: string, batch: Batch): Promise<boolean>
   /** Batches that hold a seq above `vector`, whose keys are branches, in arrival order. */
   readAbove(space: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage>
@@ -137,8 +142,8 @@ export interface BatchStore {
   /** Records whose key starts with `prefix`, ordered by key. */
   records(space: string, prefix: string): Promise<readonly { key: string; value: Uint8Array }[]>
   /**
-   * Calls `listener` after every append that took in batches, in this process or another one that shares the store;
-   * several appends may share a call. The returned function ends it.
+   * Calls `listener` after every append that took in or replaced batches, in this process or another one that shares the
+   * store; several appends may share a call. The returned function ends it.
    */
   watch(space: string, listener: () => void): () => void
   /**

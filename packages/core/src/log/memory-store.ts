@@ -13,6 +13,7 @@ import { DriftlogError } from '../errors.ts'
 import { mergeArrivals } from './arrival-merge.ts'
 import { type Batch, decodeBatch, firstTagOf } from './batch.ts'
 import {
+  type AppendOptions,
   type AppendOutcome,
   type BatchPage,
   type BatchStore,
@@ -20,7 +21,6 @@ import {
   type NamedRun,
   type PageLimit,
   type Point,
-  type RecordChange,
   startCursor,
   type StoredBatch,
   type Tip,
@@ -90,18 +90,19 @@ class MemoryStore implements BatchStore {
   async append(
     name: string,
     batches: readonly Batch[],
-    options: { readonly records?: readonly RecordChange[]; readonly allOrNothing?: boolean } = {},
+    { records = [], allOrNothing = false, replacing }: AppendOptions = {},
   ): Promise<readonly AppendOutcome[]> {
     this.#checkOpen()
-    const records = options.records ?? []
     checkAppend(name, batches, records)
     // A store answers later, never at once: a caller that relied on it would break on a disk.
     await Promise.resolve()
     const space = this.#space(name)
     const before = new Map(batches.map(({ header }) => [header.device, highestSeq(space, header.device)] as const))
     const undo: (() => void)[] = []
-    const outcomes = batches.map((batch) => takeIn(space, batch, undo))
-    if (options.allOrNothing === true && outcomes.some(isRefusal)) {
+    const outcomes = batches.map((batch) =>
+      replacing?.has(batch) === true ? putInPlace(space, batch, undo) : takeIn(space, batch, undo),
+    )
+    if (allOrNothing && outcomes.some(isRefusal)) {
       for (const step of undo.reverse()) step()
       return undoneOutcomes(batches, outcomes, ({ header }) => before.get(header.device) ?? 0)
     }
@@ -113,22 +114,9 @@ class MemoryStore implements BatchStore {
     return outcomes
   }
 
-  async replace(name: string, given: Batch): Promise<boolean> {
-    this.#checkOpen()
-    checkAppend(name, [given], [])
-    await Promise.resolve()
-    const space = this.#space(name)
-    const { header } = given
-    const branch = holderOf(header, deviceTree(space, header.device))
-    if (branch === undefined) return false
-    const held = space.branches.get(branch)!.held
-    const index = firstAbove(held, header.toSeq - 1)
-    if (held[index].batch.header.fromSeq !== header.fromSeq) return false
-    const stored = { ...held[index], batch: decodeBatch(given.bytes.slice()) }
-    held[index] = stored
-    space.batches[stored.position - 1] = stored
-    space.damaged.delete(stored.position)
-    return true
+  async replace(name: string, batch: Batch): Promise<boolean> {
+    const [{ kind }] = await this.append(name, [batch], { replacing: new Set([batch]) })
+    return kind === 'replaced'
   }
 
   async readAbove(name: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage> {
@@ -311,6 +299,38 @@ const takeIn = (space: MemorySpace, given: Batch, undo: (() => void)[]): AppendO
     space.batches.pop()
   })
   return { kind: 'appended', position: stored.position, branch, isSplit: split !== undefined }
+}
+
+/** Puts a batch in the place of what is held of it; `undo` as above. */
+const putInPlace = (space: MemorySpace, { header, bytes }: Batch, undo: (() => void)[]): AppendOutcome => {
+  const { device, fromSeq, toSeq } = header
+  const branch = holderOf(header, {
+    branches: Array.from(treeOf(space, device), heldBranch),
+    tagAt: (branch, seq) => boundaryAt(heldBy(space, branch), seq)?.header.tagAfter,
+  })
+  const before = branch === undefined ? undefined : heldAt(space, branch, toSeq)
+  if (branch === undefined || before?.batch.header.fromSeq !== fromSeq) {
+    return { kind: 'gap', have: highestSeq(space, device) }
+  }
+  const wasDamaged = space.damaged.delete(before.position)
+  setAt(space, { ...before, batch: decodeBatch(bytes.slice()) })
+  undo.push(() => {
+    setAt(space, before)
+    if (wasDamaged) space.damaged.add(before.position)
+  })
+  return { kind: 'replaced', branch }
+}
+
+const heldAt = (space: MemorySpace, branch: DeviceId, toSeq: number): StoredBatch | undefined => {
+  const held = heldBy(space, branch)
+  return held[firstAbove(held, toSeq - 1)]
+}
+
+/** Where it stands already. */
+const setAt = (space: MemorySpace, stored: StoredBatch): void => {
+  const { held } = space.branches.get(stored.branch)!
+  held[firstAbove(held, stored.batch.header.toSeq - 1)] = stored
+  space.batches[stored.position - 1] = stored
 }
 
 const heldBranch = ({ branch, base, baseTag, held }: MemoryBranch): HeldBranch => {

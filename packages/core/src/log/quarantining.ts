@@ -3,7 +3,8 @@
  * can be read, and sync by itself brings the rest again: a device pulls it, a server is pushed it.
  *
  *     read ─▶ store ─ STORAGE_DAMAGED ─▶ read the space through once, past all damage ─▶ quarantine ─▶ read again, less it
- *     append ─▶ is in quarantine, same ends? ─▶ replace ─▶ what went on from it is there again
+ *     append ─▶ in quarantine, same ends? ─▶ put in its place, in the one transaction ─▶ what went on from it is there again
+ *     watch ─▶ can what is in quarantine be read? ─▶ another process has healed it ─▶ as above
  *
  * Invariants:
  * - LOG5 pages, tips, vector and points never tell of what is hidden; nothing that is hidden is lost;
@@ -14,6 +15,7 @@ import type { DeviceId } from '../clock/dot.ts'
 import type { VersionVector } from '../clock/version-vector.ts'
 import type { Batch, BatchHeader } from './batch.ts'
 import {
+  type AppendOptions,
   type AppendOutcome,
   type BatchPage,
   type BatchStore,
@@ -21,12 +23,10 @@ import {
   type NamedRun,
   type PageLimit,
   type Point,
-  type RecordChange,
   startCursor,
   type StoredBatch,
   type Tip,
 } from './batch-store.ts'
-import { isRefusal } from './judge.ts'
 import { type Arrival, arrivalOf, placeOfDamage, Quarantine } from './quarantine.ts'
 import type { StoredPlace } from './stored-batch.ts'
 
@@ -37,9 +37,7 @@ export interface DamageChange {
   readonly place: StoredPlace
 }
 
-export interface AppendOptions {
-  readonly records?: readonly RecordChange[]
-  readonly allOrNothing?: boolean
+export interface HealingAppendOptions extends AppendOptions {
   /**
    * Takes in what goes on from something hidden too, where it is hidden with it: for own work that was written before the
    * damage was found. Otherwise that is a gap.
@@ -48,7 +46,7 @@ export interface AppendOptions {
 }
 
 export interface QuarantiningStore extends BatchStore {
-  append(space: string, batches: readonly Batch[], options?: AppendOptions): Promise<readonly AppendOutcome[]>
+  append(space: string, batches: readonly Batch[], options?: HealingAppendOptions): Promise<readonly AppendOutcome[]>
   /** The batches that are in quarantine now, of one space or of all, as far as damage was met. */
   damaged(space?: string): StoredPlace[]
   /** Whether anything of a device is hidden. */
@@ -96,19 +94,22 @@ class Quarantining implements QuarantiningStore {
   async append(
     space: string,
     batches: readonly Batch[],
-    { behindDamage = false, ...options }: AppendOptions = {},
+    { behindDamage = false, ...options }: HealingAppendOptions = {},
   ): Promise<readonly AppendOutcome[]> {
     const state = this.#spaces.has(space) ? await this.#caughtUp(space) : undefined
     if (state === undefined) return this.#store.append(space, batches, options)
     const { quarantine } = state
-    const healing = new Map<number, Batch>()
-    const positions = batches.map((batch) => {
+    /** Those that are in quarantine, and where. */
+    const positions = new Map<Batch, number>()
+    const healing = new Map<number, BatchHeader>()
+    for (const batch of batches) {
       const position = quarantine.damageOf(batch)?.position
-      if (position !== undefined) healing.set(position, batch)
-      return position
-    })
-    const isHidden = quarantine.hidesAfter(headersOf(healing))
-    const gaps = batches.map((batch) => !behindDamage && isHidden(batch))
+      if (position === undefined) continue
+      positions.set(batch, position)
+      healing.set(position, batch.header)
+    }
+    const isHidden = quarantine.hidesAfter(healing)
+    const gaps = new Set(batches.filter((batch) => !behindDamage && isHidden(batch)))
     // ENV4, by what is not hidden: where something else reaches so far, it is asked where the two part.
     const gapOf = ({ header: { device, fromSeq, tagBefore } }: Batch): AppendOutcome => {
       const have = quarantine.have(device)
@@ -116,31 +117,31 @@ class Quarantining implements QuarantiningStore {
       const isFork = base > 0 && have >= base && quarantine.hides({ seq: base, tag: tagBefore })
       return { kind: isFork ? 'fork' : 'gap', have }
     }
-    if (options.allOrNothing === true && gaps.includes(true)) {
-      return batches.map((batch, index) => (gaps[index] ? gapOf(batch) : { kind: 'undone' }))
+    if (options.allOrNothing === true && gaps.size > 0) {
+      return batches.map((batch) => (gaps.has(batch) ? gapOf(batch) : { kind: 'undone' }))
     }
-    const passing = batches.filter((_, index) => !gaps[index] && positions[index] === undefined)
-    const passed = await this.#store.append(space, passing, options)
-    const isUndone = options.allOrNothing === true && passed.some(isRefusal)
-    const healed = isUndone ? new Map<number, StoredPlace>() : await this.#heal(space, healing)
+    const passing = batches.filter((batch) => positions.has(batch) || !gaps.has(batch))
+    const passed =
+      positions.size === 0
+        ? await this.#store.append(space, passing, options)
+        : await this.#turn(space, () => this.#appendHealing(space, passing, options, positions))
     const now = (await this.#caughtUp(space))?.quarantine
     const named = (branch: DeviceId): DeviceId => now?.named(branch) ?? branch
     let next = 0
-    return batches.map((batch, index): AppendOutcome => {
-      const position = positions[index]
-      if (position === undefined) return gaps[index] ? gapOf(batch) : renamed(passed[next++], named)
-      if (isUndone) return { kind: 'undone' }
-      const place = healed.get(position)
-      if (place === undefined || gaps[index]) return gapOf(batch)
-      return { kind: 'appended', position, branch: named(place.branch), isSplit: false }
+    return batches.map((batch): AppendOutcome => {
+      const position = positions.get(batch)
+      if (position === undefined) return gaps.has(batch) ? gapOf(batch) : renamed(passed[next++], named)
+      const outcome = passed[next++]
+      if (outcome.kind === 'undone') return outcome
+      if (outcome.kind !== 'replaced' || gaps.has(batch)) return gapOf(batch)
+      return { kind: 'appended', position, branch: named(outcome.branch), isSplit: false }
     })
   }
 
   async replace(space: string, batch: Batch): Promise<boolean> {
-    const state = this.#spaces.has(space) ? await this.#caughtUp(space) : undefined
-    const place = state?.quarantine.damageOf(batch)
-    if (place === undefined) return this.#store.replace(space, batch)
-    return (await this.#heal(space, new Map([[place.position, batch]]))).size > 0
+    const [{ kind }] = await this.append(space, [batch], { replacing: new Set([batch]), behindDamage: true })
+    // As whatever was in quarantine is said to be.
+    return kind === 'replaced' || kind === 'appended'
   }
 
   async readAbove(space: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage> {
@@ -219,7 +220,21 @@ class Quarantining implements QuarantiningStore {
   }
 
   watch(space: string, listener: () => void): () => void {
-    return this.#store.watch(space, listener)
+    let isWatching = true
+    const stop = this.#store.watch(space, () => {
+      // While a reading is under way, damage may be known in a moment that is healed already.
+      if (!this.#spaces.has(space) && !this.#turns.has(space)) {
+        listener()
+        return
+      }
+      const looked = this.#lookAgain(space)
+      // What cannot be read now, whoever listens cannot read either, and is told why.
+      void looked.catch(() => undefined).then(() => isWatching && listener())
+    })
+    return () => {
+      isWatching = false
+      stop()
+    }
   }
 
   claimSlot(space: string): Promise<{ readonly slot: number; readonly release: () => Promise<void> }> {
@@ -263,35 +278,48 @@ class Quarantining implements QuarantiningStore {
     }
   }
 
-  async #heal(space: string, healing: ReadonlyMap<number, Batch>): Promise<Map<number, StoredPlace>> {
-    const healed = new Map<number, StoredPlace>()
-    if (healing.size === 0) return healed
-    // What was appended just now may have given their branches other names.
-    await this.#caughtUp(space)
-    await this.#turn(space, async () => {
-      const headers = new Map<number, BatchHeader>()
-      try {
-        for (const [position, batch] of healing) {
-          const place = this.#spaces.get(space)?.quarantine.damageAt(position)
-          if (place === undefined || !(await this.#store.replace(space, batch))) continue
-          headers.set(position, batch.header)
-          healed.set(position, place)
-        }
-      } finally {
-        this.#healed(space, headers)
-      }
+  /** In the turn of the space. `positions`: of what is in quarantine. */
+  async #appendHealing(
+    space: string,
+    batches: readonly Batch[],
+    options: AppendOptions,
+    positions: ReadonlyMap<Batch, number>,
+  ): Promise<readonly AppendOutcome[]> {
+    const replacing = new Set([...positions.keys(), ...(options.replacing ?? [])])
+    const outcomes = await this.#store.append(space, batches, { ...options, replacing })
+    const headers = new Map<number, BatchHeader>()
+    batches.forEach((batch, index) => {
+      const position = positions.get(batch)
+      if (position !== undefined && outcomes[index].kind === 'replaced') headers.set(position, batch.header)
     })
-    for (const place of healed.values()) this.#tell({ kind: 'healed', place })
-    return healed
+    this.#healed(space, headers)
+    return outcomes
   }
 
+  /** Whether what is in quarantine can be read by now: another process may have healed it. */
+  async #lookAgain(space: string): Promise<void> {
+    await this.#caughtUp(space)
+    await this.#turn(space, async () => {
+      const vector = await this.#store.vector(space)
+      const headers = new Map<number, BatchHeader>()
+      for (const place of this.damaged(space)) {
+        const header = await headerAt(this.#store, vector, place)
+        if (header !== undefined) headers.set(place.position, header)
+      }
+      this.#healed(space, headers)
+    })
+  }
+
+  /** In the turn of the space: batches at these positions can be read again. */
   #healed(space: string, headers: ReadonlyMap<number, BatchHeader>): void {
     const state = this.#spaces.get(space)
-    if (state === undefined) return
+    if (state === undefined || headers.size === 0) return
+    const places = state.quarantine.damaged.filter(({ position }) => headers.has(position))
     state.quarantine.heal(headers)
     if (state.quarantine.damaged.length === 0) this.#spaces.delete(space)
     // Branches may have other names now: a reading that is under way begins anew.
     else this.#spaces.set(space, { ...state })
+    for (const place of places) this.#tell({ kind: 'healed', place })
   }
 
   /** The quarantine of a space, which knows all that has arrived; undefined where nothing is damaged. */
@@ -354,8 +382,22 @@ const renamed = (outcome: AppendOutcome, named: (branch: DeviceId) => DeviceId):
 
 const cursorOf = ({ position, tagAfter }: StoredPlace): Cursor => ({ position, tag: tagAfter })
 
-const headersOf = (batches: ReadonlyMap<number, Batch>): Map<number, BatchHeader> =>
-  new Map([...batches].map(([position, { header }]) => [position, header]))
+/** Of the batch that is damaged there, if it is so no more. `vector`: what the store has, by branch. */
+const headerAt = async (
+  store: BatchStore,
+  vector: VersionVector,
+  { space, branch, fromSeq, position }: StoredPlace,
+): Promise<BatchHeader | undefined> => {
+  const above = new Map<DeviceId, number>()
+  for (const other of vector.keys()) above.set(other, other === branch ? fromSeq - 1 : Number.MAX_SAFE_INTEGER)
+  try {
+    const { batches } = await store.readAbove(space, above, { batches: 1, bytes: 0 })
+    return batches.find((stored) => stored.position === position)?.batch.header
+  } catch (error) {
+    if (placeOfDamage(error) === undefined) throw error
+    return undefined
+  }
+}
 
 const without = (places: readonly StoredPlace[], others: readonly StoredPlace[]): StoredPlace[] =>
   places.filter(({ position }) => !others.some((other) => other.position === position))

@@ -136,7 +136,8 @@ export const outcomesOf = (candidates: readonly Candidate[], stored: readonly Ap
       case 'fork':
         return { kind: 'refused', code: 'FORK', details: { have: outcome.have } }
       case 'undone':
-        throw new Error('only one batch at a time is appended all or nothing')
+      case 'replaced':
+        throw new Error('only one batch at a time is appended all or nothing, and nothing is replaced')
     }
   })
 }

@@ -1,8 +1,19 @@
 /** ENV4 and STORE6: what a batch whose bytes rotted does to reads, and how it is put right. */
 import { type BatchStore, type Cursor, type DriftlogError, startCursor } from '@driftlog/core'
 import { assert, describe, expect, it } from 'vitest'
-import { makeTestBatch, makeTestDevice, makeTestHistory } from '../test-batches.ts'
-import { type Abilities, bytesOf, plain, snapshot, space, text, unchangedBy, type UseBench, wide } from './setup.ts'
+import { makeTestBatch, makeTestDevice, makeTestHistory, type TestBatch, type TestDevice } from '../test-batches.ts'
+import {
+  type Abilities,
+  bytesOf,
+  kinds,
+  plain,
+  snapshot,
+  space,
+  text,
+  unchangedBy,
+  type UseBench,
+  wide,
+} from './setup.ts'
 
 /** Everything in arrival order, going past what is damaged, as a reader may. */
 const readPast = async (store: BatchStore): Promise<{ bytes: Uint8Array[]; damaged: number[] }> => {
@@ -23,6 +34,10 @@ const readPast = async (store: BatchStore): Promise<{ bytes: Uint8Array[]; damag
   }
   return { bytes, damaged }
 }
+
+/** Other bytes of the same ops. */
+const sealedAnew = (author: TestDevice, previous: TestBatch, { header: { toSeq }, chainAfter }: TestBatch): TestBatch =>
+  makeTestBatch(author, { previous, toSeq, body: text.encode('sealed anew'), chainAfter })
 
 export const damageContract = (bench: UseBench, { damage }: Abilities): void => {
   describe('ENV4 replace', () => {
@@ -64,6 +79,59 @@ export const damageContract = (bench: UseBench, { damage }: Abilities): void => 
       })
       const elsewhere = makeTestBatch(makeTestDevice('elsewhere', 'ann'))
       await expect(store.replace(space, elsewhere)).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+    })
+  })
+
+  describe('STORE4 an append that replaces', () => {
+    it('is one transaction with what it appends and with its records', async () => {
+      const { store, medium, ann, bob } = bench()
+      const history = makeTestHistory(ann, [1, 2, 1])
+      await store.append(space, history.slice(0, 2))
+      const [, second, third] = history
+      const again = sealedAnew(ann, history[0], second)
+      const records = [{ key: 'key', value: text.encode('1') }]
+      // What is replaced and what goes on from it may come together, and a fork before it, which renames it.
+      const fork = makeTestHistory(ann, [1], history[0], 'other')
+      const outcomes = await store.append(space, [...fork, again, third], {
+        records,
+        allOrNothing: true,
+        replacing: new Set([again]),
+      })
+      expect(kinds(outcomes)).toEqual(['appended', 'replaced', 'appended'])
+      const { batches } = await store.readAfter(space, startCursor, wide)
+      expect(batches.map(({ position, batch }) => [position, batch.bytes])).toEqual(
+        [history[0], again, ...fork, third].map(({ bytes }, index) => [index + 1, bytes]),
+      )
+      expect(outcomes[1]).toEqual({ kind: 'replaced', branch: batches[1].branch })
+      expect((await store.records(space, '')).map(({ key }) => key)).toEqual(['key'])
+      const before = await snapshot(store, space)
+      expect(await snapshot(await medium.reopen(), space)).toEqual(before)
+      expect(before.vector.has(bob.device)).toBe(false)
+    })
+
+    it('is undone with the rest of its call, and undoes the rest where there is nothing to replace', async () => {
+      const { store, ann, bob } = bench()
+      const history = makeTestHistory(ann, [1, 2, 1])
+      const others = makeTestHistory(bob, [1, 1])
+      await store.append(space, history.slice(0, 2))
+      const again = sealedAnew(ann, history[0], history[1])
+      const options = { records: [{ key: 'key', value: text.encode('1') }], allOrNothing: true }
+      await unchangedBy(store, async () => {
+        const gap = [again, others[1]]
+        expect(kinds(await store.append(space, gap, { ...options, replacing: new Set([again]) }))).toEqual([
+          'undone',
+          'gap',
+        ])
+        const nothing = [others[0], again, history[2]]
+        const replacing = new Set([again, history[2]])
+        expect(await store.append(space, nothing, { ...options, replacing })).toEqual([
+          { kind: 'undone' },
+          { kind: 'undone' },
+          { kind: 'gap', have: 3 },
+        ])
+      })
+      const outcomes = await store.append(space, [history[2], again], { replacing: new Set([history[2], again]) })
+      expect(kinds(outcomes)).toEqual(['gap', 'replaced'])
     })
   })
 

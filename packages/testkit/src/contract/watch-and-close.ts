@@ -56,7 +56,42 @@ export const watchAndCloseContract = (bench: UseBench, { another }: Abilities): 
       expect(ended).not.toHaveBeenCalled()
     })
 
+    it('calls after batches were replaced, and only then', async () => {
+      const { store, ann } = bench()
+      const listener = vi.fn()
+      const [first, second] = makeTestHistory(ann, [1, 1])
+      await store.append(space, [first])
+      store.watch(space, listener)
+      await settle(store, 'fence-1')
+      listener.mockClear()
+      expect(await store.replace(space, first)).toBe(true)
+      await vi.waitFor(() => expect(listener).toHaveBeenCalled())
+      await settle(store, 'fence-2')
+      listener.mockClear()
+      expect(await store.replace(space, second)).toBe(false)
+      await settle(store, 'fence-3')
+      expect(listener).not.toHaveBeenCalled()
+      await store.append(space, [first], { replacing: new Set([first]) })
+      await vi.waitFor(() => expect(listener).toHaveBeenCalled())
+    })
+
     if (another) {
+      it('sees what another store on the same medium replaces', async () => {
+        const { store, medium, ann } = bench()
+        assert(medium.another)
+        const other = await medium.another()
+        const listener = vi.fn()
+        const [first] = makeTestHistory(ann, [1])
+        await store.append(space, [first])
+        other.watch(space, listener)
+        for (const time of [1, 2]) {
+          await settle(other, `fence-${time}`)
+          listener.mockClear()
+          await store.replace(space, first)
+          await vi.waitFor(() => expect(listener).toHaveBeenCalled(), { timeout: 10_000 })
+        }
+      })
+
       it('sees what another store on the same medium takes in', async () => {
         const { store, medium, ann } = bench()
         assert(medium.another)

@@ -210,16 +210,19 @@ export class SimulatedDisk {
     if (batches.length > 0) {
       this.#kernel.emit({ kind: 'appended', where: this.#where, batches, latestMs: this.#latestMs() })
     }
+    args[1].forEach((batch, index) => outcomes[index].kind === 'replaced' && this.#mended(batch))
     return outcomes
   }
 
   async #mend(space: string, batch: Batch): Promise<boolean> {
     const isReplaced = await this.#store.replace(space, batch)
-    if (isReplaced) {
-      this.mended++
-      this.#kernel.emit({ kind: 'mended', where: this.#where, batch })
-    }
+    if (isReplaced) this.#mended(batch)
     return isReplaced
+  }
+
+  #mended(batch: Batch): void {
+    this.mended++
+    this.#kernel.emit({ kind: 'mended', where: this.#where, batch })
   }
 
   /**
