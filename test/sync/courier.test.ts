@@ -62,6 +62,37 @@ it('[BR1] a branch of a restored device that was handed on by stick, its author 
   }
 })
 
+it('[SYNC7 SYNC21] above the tips of another replica is what it is not shown to hold, a fork of equal length included', async () => {
+  world.isCut = true
+  const store = memoryStore()
+  const first = await world.open(store, hastyPorts)
+  const write = (device: Device, title: string) => device.mutate((tx) => tx.tasks.insert({ title })).stored
+  await write(first, 'base')
+  const clone = await world.open(await world.copyOf(store), hastyPorts)
+  const far = await world.open(memoryStore(), hastyPorts)
+  await far.import(await first.export())
+  expect(await first.export(far.tips())).toEqual([])
+  await write(first, 'one')
+  await write(clone, 'two')
+  expect(await first.export(far.tips())).toHaveLength(1)
+  expect(await clone.import(await first.export(clone.tips()))).toEqual([])
+  expect(await first.import(await clone.export(first.tips()))).toEqual([])
+  expect(clone.digest()).toBe(first.digest())
+  // By now both know of the fork, and so does nobody else.
+  expect([await first.export(clone.tips()), await clone.export(first.tips())]).toEqual([[], []])
+  await write(clone, 'three')
+  expect(await clone.export(first.tips())).toHaveLength(1)
+  await write(far, 'four')
+  for (const device of [first, clone]) {
+    expect(await far.import(await device.export(far.tips()))).toEqual([])
+    expect(await device.import(await far.export(device.tips()))).toEqual([])
+  }
+  await first.import(await far.export(first.tips()))
+  expect([first.digest(), far.digest()]).toEqual([clone.digest(), clone.digest()])
+  expect(await clone.export(far.tips())).toEqual([])
+  await expect(first.export(new Uint8Array([1, 2, 3]))).rejects.toMatchObject({ code: 'MALFORMED' })
+})
+
 it('[SYNC5] what is stamped years ahead is not let in by a courier, until it is shifted or somebody says so', async () => {
   const day = 86_400_000
   const portsAhead: Ports = { ...hastyPorts, clock: { now: () => hastyPorts.clock.now() + 1000 * day } }

@@ -15,6 +15,7 @@ import {
   type DeviceId,
   deviceOfRef,
   DriftlogError,
+  encodeTips,
   type Field,
   hlcToMs,
   lawOf,
@@ -40,6 +41,7 @@ import type { Status } from './status/status.ts'
 import type { CorrectedClock } from './state/corrected-clock.ts'
 import type { ReplicaState } from './state/replica-state.ts'
 import { clockOffsetRecord } from './storage/bookmarks.ts'
+import { heldBy } from './storage/held-by.ts'
 import type { Keeper } from './storage/keeper.ts'
 import { clockAhead } from './sync/clock-ahead.ts'
 import type { SyncEngine } from './sync/engine.ts'
@@ -260,16 +262,23 @@ export class Replica<S extends Schema> {
     await this.#board.inSync()
   }
 
+  /** What is stored here, in 25 bytes a device or so: for another replica's `export`, so that it leaves that out. */
+  tips(): Uint8Array {
+    this.#expectOpen()
+    return encodeTips(this.#parts.keeper.tips())
+  }
+
   /**
-   * What is stored here above `above` (all of it by default), as batches to carry to another replica of this space: by a stick,
-   * by a message. Everything written so far is in it. Rejects while the storage fails.
+   * What is stored here, as batches to carry to another replica of this space: by a stick, by a message. Everything written so
+   * far is in it, but what a replica with the `tips` of `above` is known to hold. Rejects with MALFORMED, and while the storage
+   * fails.
    */
-  async export(above: VersionVector = new Map()): Promise<Uint8Array[]> {
+  async export(above?: Uint8Array): Promise<Uint8Array[]> {
     this.#expectOpen()
     const { keeper } = this.#parts
     await keeper.settled()
     const batches: Uint8Array[] = []
-    for (const held = new Map(above); ; ) {
+    for (const held = above === undefined ? new Map() : heldBy(above, keeper.tree()); ; ) {
       const page = await keeper.outbox(held, EXPORT_PAGE)
       for (const { batch, branch } of page.batches) {
         batches.push(batch.bytes)
