@@ -57,7 +57,8 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
   const store = quarantining(options.store)
   const { slot, release } = await store.claimSlot(space)
   try {
-    const renew = (): Promise<RenewedIdentity> => renewIdentity(store, space, slot, ports.random)
+    const renew = (givenUp: DeviceId): Promise<RenewedIdentity> =>
+      renewIdentity(store, space, slot, ports.random, givenUp)
     const stored = await readStore(store, space)
     const identity = await loadIdentity(store, space, slot, ports.random)
     const { highWater, clockOffsetMs, cursor, acknowledged } = await loadBookmarks(store, space, identity.device)
@@ -65,7 +66,7 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
     const isToRenew = await mustNotWrite(store, space, stored, identity.device)
     if (!isToRenew) expectOwnShown(log, projector, identity.device)
     // BR3: it is written elsewhere, or has not seen all that it wrote.
-    const writes = isToRenew ? (await takeOn(store, space, await renew())).identity : identity
+    const writes = isToRenew ? (await takeOn(store, space, await renew(identity.device))).identity : identity
     // What another device stamped is in what is projected.
     const writer = new Writer(writes, log, projector, isToRenew ? 0 : highWater)
     const state = new ReplicaState({ log, projector, writer })

@@ -48,6 +48,10 @@ export const acknowledgedRecord = (device: DeviceId, vector: VersionVector): Rec
   value: encodeVector(vector),
 })
 
+/** What nobody asks for any more once no slot of this store writes as a device. */
+export const forgetDevice = (device: DeviceId): RecordChange[] =>
+  [clockKey(device), acknowledgedKey(device)].map((key) => ({ key, value: undefined }))
+
 export const loadBookmarks = async (store: BatchStore, space: string, device: DeviceId): Promise<Bookmarks> => {
   const values = new Map((await store.records(space, '')).map(({ key, value }) => [key, value]))
   const clock = values.get(clockKey(device))

@@ -4,6 +4,7 @@
  */
 import {
   type BatchStore,
+  type DeviceId,
   fingerprint,
   makeCertificate,
   type Randomness,
@@ -12,15 +13,16 @@ import {
   signingKeysFromSeed,
   type WriterIdentity,
 } from '@driftlog/core'
+import { forgetDevice } from './bookmarks.ts'
 
 const INSTALLATION_KEY = 'installation'
 const SEED_BYTES = 32
 const slotKey = (slot: number): string => `slot/${slot}`
 
-/** An identity, and what makes the store remember it as the slot's. */
+/** An identity, and what makes the store remember it as the slot's and forget the one that was given up. */
 export interface RenewedIdentity {
   readonly identity: WriterIdentity
-  readonly record: RecordChange
+  readonly records: readonly RecordChange[]
 }
 
 const read = async (store: BatchStore, space: string, key: string): Promise<Uint8Array | undefined> =>
@@ -57,23 +59,24 @@ export const loadIdentity = async (
   return identityOf(space, keys, installation)
 }
 
-/** BR3: a new key for a slot whose device must not write any more. It counts once `record` is stored. */
+/** BR3: a new key for a slot whose device, `givenUp`, must not write any more. It counts once `records` are stored. */
 export const renewIdentity = async (
   store: BatchStore,
   space: string,
   slot: number,
   random: Randomness,
+  givenUp: DeviceId,
 ): Promise<RenewedIdentity> => {
   const installation = signingKeysFromSeed(await readOrMakeSeed(store, space, INSTALLATION_KEY, random))
   const seed = random.bytes(SEED_BYTES)
   return {
     identity: identityOf(space, signingKeysFromSeed(seed), installation),
-    record: { key: slotKey(slot), value: seed },
+    records: [{ key: slotKey(slot), value: seed }, ...forgetDevice(givenUp)],
   }
 }
 
 /** The slot is the renewed one's from now on: until then nothing may be written under it. */
 export const takeOn = async (store: BatchStore, space: string, renewed: RenewedIdentity): Promise<RenewedIdentity> => {
-  await store.append(space, [], { records: [renewed.record] })
+  await store.append(space, [], { records: renewed.records })
   return renewed
 }

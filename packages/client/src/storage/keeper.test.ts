@@ -5,6 +5,7 @@ import {
   chainStart,
   chainTag,
   cryptoReady,
+  type DeviceId,
   encodeHeader,
   encodeShifts,
   fingerprint,
@@ -26,6 +27,7 @@ import {
 } from '@driftlog/core'
 import { beforeAll, expect, it } from 'vitest'
 import { ReplicaState } from '../state/replica-state.ts'
+import { acknowledgedRecord } from './bookmarks.ts'
 import { renewIdentity } from './identity.ts'
 import { Keeper } from './keeper.ts'
 
@@ -43,7 +45,7 @@ const open = (inner = memoryStore()) => {
   const log = new OpLog(SPACE, projector)
   const state = new ReplicaState({ log, projector, writer: new Writer(identityOf(1), log, projector, 0) })
   const store = quarantining(inner)
-  const renew = () => renewIdentity(store, SPACE, 0, systemPorts.random)
+  const renew = (givenUp: DeviceId) => renewIdentity(store, SPACE, 0, systemPorts.random, givenUp)
   const keeper = new Keeper({ store, space: SPACE, timers: systemPorts.timers, state, read: startCursor, renew })
   keeper.begin()
   return { keeper, log, state, store }
@@ -72,6 +74,12 @@ const undecodable = (seed: number, fromSeq: number, shifts: readonly Shift[] = [
   })
   const body = Uint8Array.of(1, 2, 3)
   return assembleBatch(header, body, signBatch(header, body, keys))
+}
+
+const shape = { table: 'notes', path: ['text'], law: Law.set }
+
+const write = ({ writer }: ReplicaState, value: string): void => {
+  writer.write([{ shape, rowId: value, handle: undefined, value }], writer.nextStamp(Date.UTC(2026, 0, 1)), 1)
 }
 
 it('[ENV5] what a member signed that does not decode ends that device here, and is no gap that holds up the others', async () => {
@@ -108,19 +116,47 @@ it('[ENV5 BR2] what states shifts is kept whatever its body is, and whatever els
   expect(log.shiftOf(shift.device, shift)).toBe(77)
 })
 
+it('[BR3] with a device that is given up the store forgets what it kept for it, whatever was written meanwhile', async () => {
+  const inner = memoryStore()
+  const { keeper, state } = open(inner)
+  const { device } = identityOf(1)
+  write(state, 'first')
+  keeper.keep(acknowledgedRecord(device, new Map([[device, 1]])))
+  await keeper.settled()
+  const other = acknowledgedRecord(identityOf(2).device, new Map())
+  await inner.append(SPACE, [], { records: [other] })
+  const { readAfter } = inner
+  let isReading = false
+  inner.readAfter = async (...args) => {
+    if (isReading) write(state, 'meanwhile')
+    isReading = false
+    return readAfter.apply(inner, args)
+  }
+  const hlc = state.writer.highest
+  await keeper.stateShifts(() => {
+    isReading = true
+    keeper.keep(acknowledgedRecord(device, new Map([[device, 2]])))
+    return {
+      hlc,
+      shifts: [{ device, base: 0, firstTag: state.log.tagAt(device, 1)!, shift: 1, floor: 0 }],
+      records: [],
+    }
+  })
+  await keeper.settled()
+  const now = state.writer.identity.device
+  expect([now === device, state.log.heldSeq(device), keeper.unsavedCount]).toEqual([false, 2, 0])
+  const keys = (await inner.records(SPACE, '')).map(({ key }) => key)
+  expect(keys).toEqual([other.key, `clock/${now}`, 'installation', 'slot/0'])
+  await keeper.close()
+})
+
 it('[KEEP5 BR3] what comes to light when work is stored is acted upon before it is called settled', async () => {
   // Nobody is told of what others store.
   const inner = Object.assign(memoryStore(), { watch: () => () => undefined })
   const [here, elsewhere] = [open(inner), open()]
   await Promise.all([here.keeper.settled(), elsewhere.keeper.settled()])
-  const shape = { table: 'notes', path: ['text'], law: Law.set }
-  for (const [{ state }, value] of [
-    [here, 'here'],
-    [elsewhere, 'elsewhere'],
-  ] as const) {
-    const { writer } = state
-    writer.write([{ shape, rowId: 'row', handle: undefined, value }], writer.nextStamp(Date.UTC(2026, 0, 1)), 1)
-  }
+  write(here.state, 'here')
+  write(elsewhere.state, 'elsewhere')
   const { device } = identityOf(1)
   await inner.append(SPACE, elsewhere.state.writer.seal())
   await here.keeper.settled()

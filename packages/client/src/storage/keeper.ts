@@ -37,7 +37,7 @@ import {
 } from '@driftlog/core'
 import { type Observable, Subject } from 'rxjs'
 import type { ReplicaState } from '../state/replica-state.ts'
-import { clockRecord, cursorRecord } from './bookmarks.ts'
+import { clockRecord, cursorRecord, forgetDevice } from './bookmarks.ts'
 import type { RenewedIdentity } from './identity.ts'
 import { localTree } from './local-tree.ts'
 import { type Outbox, readOutbox } from './outbox.ts'
@@ -52,8 +52,8 @@ export interface KeeperOptions {
   readonly state: ReplicaState
   /** Everything up to it is in the log. */
   readonly read: Cursor
-  /** Another identity for this slot. */
-  readonly renew: () => Promise<RenewedIdentity>
+  /** Another identity for this slot, in the place of the one that is given up. */
+  readonly renew: (givenUp: DeviceId) => Promise<RenewedIdentity>
 }
 
 /** What became of a delivery. */
@@ -432,7 +432,7 @@ export class Keeper {
       await this.#rebuildIfNeeded()
       await this.#flush()
       const statement = state()
-      if (statement.shifts.length > 0) this.#read = await this.#rebuilder.stateShifts(statement)
+      if (statement.shifts.length > 0) await this.#rebuilt(() => this.#rebuilder.stateShifts(statement))
     })
   }
 
@@ -440,7 +440,14 @@ export class Keeper {
     if (!this.#rebuilder.isNeeded || this.#closed) return
     // What is written under the names of now goes into the store first: it is what tells where it belongs.
     await this.#flush()
-    this.#read = await this.#rebuilder.rebuild()
+    await this.#rebuilt(() => this.#rebuilder.rebuild())
+  }
+
+  async #rebuilt(rebuild: () => Promise<Cursor>): Promise<void> {
+    const device = this.#device
+    this.#read = await rebuild()
+    // The store has forgotten it: what is kept for the next append must not bring it back.
+    if (this.#device !== device) for (const { key } of forgetDevice(device)) this.#records.delete(key)
   }
 
   #enqueue<T>(work: () => Promise<T>): Promise<T> {

@@ -36,8 +36,8 @@ export interface RebuilderOptions {
   readonly store: QuarantiningStore
   readonly space: string
   readonly state: ReplicaState
-  /** Another identity for this slot. */
-  readonly renew: () => Promise<RenewedIdentity>
+  /** Another identity for this slot, in the place of the one that is given up. */
+  readonly renew: (givenUp: DeviceId) => Promise<RenewedIdentity>
   /** Own work that is not stored yet, sealed, in order; of a device that was given up too. */
   readonly sealed: () => readonly Batch[]
 }
@@ -102,10 +102,10 @@ export class Rebuilder {
   /** BR2: another identity of this slot states it, and is written under from then on. Answers as `rebuild` does. */
   async stateShifts({ hlc, shifts, records }: ShiftStatement): Promise<Cursor> {
     const { store, space, renew } = this.#options
-    const renewed = await renew()
+    const renewed = await renew(this.#device)
     // Its identity counts from when what it states is durable, and the other way round.
     await store.append(space, [sealShifts(renewed.identity, hlc, shifts)], {
-      records: [...records, renewed.record, clockRecord(renewed.identity.device, hlc)],
+      records: [...records, ...renewed.records, clockRecord(renewed.identity.device, hlc)],
       allOrNothing: true,
     })
     return this.#readAnew(renewed)
@@ -117,7 +117,7 @@ export class Rebuilder {
 
   async #renewed(): Promise<RenewedIdentity> {
     const { store, space, renew } = this.#options
-    return takeOn(store, space, await renew())
+    return takeOn(store, space, await renew(this.#device))
   }
 
   /** `given`: who writes on. Otherwise what is read decides. */
