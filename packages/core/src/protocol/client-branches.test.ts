@@ -5,7 +5,6 @@ import { encodeVector } from '../clock/version-vector.ts'
 import { cryptoReady } from '../crypto/sodium.ts'
 import {
   ann,
-  asNamed,
   asOutbox,
   batchOf,
   behind,
@@ -135,8 +134,7 @@ describe('where histories part', () => {
     machine.open(behind(vector({ [ann]: 7 }), { cursorValid: true })).sent()
     const answered = (from: number, refused: RefusedBranch[]): void => {
       machine.hear(page(from, cursorAt(7), [batchOf(ann, 6, 7)], { id: machine.state.pull! }))
-      const [{ request }] = machine.take('ingest')
-      machine.input({ kind: 'stored', ...asNamed, request, held: vector({ [ann]: 5 }), refused })
+      machine.stored(vector({ [ann]: 5 }), { refused })
     }
     answered(4, [fork(ann)])
     expect(machine.state.cursor).toEqual(cursorAt(4))
@@ -167,10 +165,8 @@ describe('renaming', () => {
   it('SYNC23 names that changed end what is known of the server: a new connection, at once', () => {
     const byIngest = new Machine({ held: vector({ [ann]: 1 }) }).open()
     byIngest.hear(page(9, cursorAt(10), [batchOf(ann, 2)]))
-    const [{ request }] = byIngest.take('ingest')
-    byIngest.effects = []
-    const taken = [{ branch: ann, toSeq: 2 }]
-    byIngest.input({ kind: 'stored', request, held: vector({ [bob]: 2 }), taken, isRenamed: true })
+    byIngest.effects = byIngest.take('ingest')
+    byIngest.stored(vector({ [bob]: 2 }), { taken: [{ branch: ann, toSeq: 2 }], isRenamed: true })
     const byTab = new Machine({ held: vector({ [ann]: 1 }) }).open()
     byTab.effects = []
     byTab.input({ kind: 'renamed', held: vector({ [bob]: 2 }) })
@@ -197,9 +193,7 @@ describe('renaming', () => {
   it('SYNC14 pages and pushes count for the branches that they are of here', () => {
     const machine = new Machine({ held: vector({ [bob]: 3 }) }).open({ ...inSync, end: cursorAt(0) })
     machine.hear(page(0, cursorAt(1), [batchOf(ann, 2)]))
-    const [{ request }] = machine.take('ingest')
-    const taken = [{ branch: bob, toSeq: 4 }]
-    machine.input({ kind: 'stored', request, held: vector({ [bob]: 4 }), taken, isRenamed: false })
+    machine.stored(vector({ [bob]: 4 }), { taken: [{ branch: bob, toSeq: 4 }] })
     expect(machine.state.server).toEqual(vector({ [bob]: 4 }))
     machine.input({ kind: 'localAppended', held: vector({ [bob]: 5 }) })
     const [reading] = machine.take('readOutbox')

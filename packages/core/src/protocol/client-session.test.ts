@@ -4,7 +4,6 @@ import { cryptoReady } from '../crypto/sodium.ts'
 import type { Batch } from '../log/batch.ts'
 import {
   ann,
-  asNamed,
   asOutbox,
   batchOf,
   behind,
@@ -73,10 +72,10 @@ describe('pulling', () => {
     const { machine, id } = pulling()
     machine.hear(page(0, cursorAt(2), [batchOf(ann, 1), batchOf(ann, 2)], { id }))
     expect(machine.state.cursor).toBeUndefined()
-    const [ingest] = machine.take('ingest')
+    const ingest = machine.effects.find(({ kind }) => kind === 'ingest')
     expect(ingest).toMatchObject({ cursor: cursorAt(2), batches: [{ header: { toSeq: 1 } }, { header: { toSeq: 2 } }] })
     expect(machine.status.caughtUp).toBe(false)
-    machine.input({ kind: 'stored', ...asNamed, request: ingest.request, held: vector({ [ann]: 2 }) })
+    machine.stored(vector({ [ann]: 2 }))
     expect(machine.state.cursor).toEqual(cursorAt(2))
     expect(machine.status).toMatchObject({ caughtUp: true, syncing: false })
   })
@@ -86,23 +85,11 @@ describe('pulling', () => {
     machine.hear(page(0, cursorAt(2), [batchOf(ann, 2)], { id }))
     const gap = { branch: ann, device: ann, code: 'GAP' as const, details: { have: 0 } }
     machine.sent()
-    machine.input({
-      kind: 'stored',
-      ...asNamed,
-      request: machine.take('ingest')[0].request,
-      held: new Map(),
-      refused: [gap],
-    })
+    machine.stored(new Map(), { refused: [gap] })
     expect(machine.state.cursor).toBeUndefined()
     expect(machine.sent()).toEqual([{ type: 'pull', id: expect.any(Number), above: encodeVector(new Map()) }])
     machine.hear(page(0, cursorAt(2), [batchOf(ann, 2)], { id: machine.state.pull! }))
-    machine.input({
-      kind: 'stored',
-      ...asNamed,
-      request: machine.take('ingest')[0].request,
-      held: new Map(),
-      refused: [gap],
-    })
+    machine.stored(new Map(), { refused: [gap] })
     expect(machine.sent()).toEqual([])
     expect(machine.status).toMatchObject({ caughtUp: false, syncing: false, error: { code: 'GAP' } })
   })
@@ -129,15 +116,8 @@ describe('pulling', () => {
     const machine = new Machine({ held: vector({ [ann]: 1 }) }).open()
     for (let at = 9; at < 40; at++) machine.hear(page(at, cursorAt(at + 1), [batchOf(bob, at - 8)]))
     expect(machine.state.inbox.length).toBeLessThanOrEqual(4)
-    const [ingest] = machine.take('ingest')
     machine.sent()
-    machine.input({ kind: 'stored', ...asNamed, request: ingest.request, held: vector({ [ann]: 1, [bob]: 1 }) })
-    machine.input({
-      kind: 'stored',
-      ...asNamed,
-      request: machine.take('ingest')[0].request,
-      held: vector({ [ann]: 1, [bob]: 5 }),
-    })
+    machine.stored(vector({ [ann]: 1, [bob]: 1 })).stored(vector({ [ann]: 1, [bob]: 5 }))
     expect(machine.sent()).toMatchObject([{ type: 'pull', after: cursorAt(14) }])
   })
 
@@ -305,9 +285,7 @@ describe('pushing', () => {
     const { machine, id } = pushing(batchOf(ann, 1))
     machine.refuse(id, 'CLOCK_AHEAD', { serverTimeMs: 5 })
     machine.hear(page(9, cursorAt(10), [batchOf(ann, 1)]))
-    const [{ request }] = machine.take('ingest')
-    const taken = [{ branch: ann, toSeq: 1 }]
-    machine.input({ kind: 'stored', request, held: vector({ [ann]: 1 }), taken, isRenamed: false })
+    machine.stored(vector({ [ann]: 1 }), { taken: [{ branch: ann, toSeq: 1 }] })
     expect(machine.status).toMatchObject({ refused: [], error: undefined })
   })
 
@@ -415,11 +393,10 @@ describe('connections', () => {
   it('does not connect while an ingest of the last connection is under way', () => {
     const machine = new Machine().open(behind(vector({ [ann]: 2 }), { cursorValid: true }))
     machine.hear(page(0, cursorAt(2), [batchOf(ann, 1, 2)], { id: machine.state.pull! }))
-    const [{ request }] = machine.take('ingest')
     machine.take('connect')
     machine.input({ kind: 'disconnected' }, { kind: 'timer', name: 'backoff' })
     expect(machine.take('connect')).toEqual([])
-    machine.input({ kind: 'stored', ...asNamed, request, held: vector({ [ann]: 2 }) })
+    machine.stored(vector({ [ann]: 2 }))
     expect(machine.take('connect')).toHaveLength(1)
     machine.sent()
     machine.input({ kind: 'connected' })

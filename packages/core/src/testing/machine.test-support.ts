@@ -39,8 +39,6 @@ export const batchOf = (device: DeviceId, fromSeq: number, toSeq = fromSeq, spac
   return assembleBatch(header, new Uint8Array(1), new Uint8Array(64))
 }
 
-/** Of `stored`, where nothing forked. */
-export const asNamed = { taken: [], isRenamed: false } as const
 export const asOutbox = (batch: Batch) => ({ batch, branch: batch.header.device })
 
 /** A machine and what it asked for since it was last looked at. Tips it places by their seqs alone, unless told otherwise. */
@@ -111,6 +109,12 @@ export class Machine {
   outbox(...batches: Batch[]): this {
     const [reading] = this.take('readOutbox')
     return this.input({ kind: 'outboxRead', request: reading.request, batches: batches.map(asOutbox), more: false })
+  }
+
+  /** Answers the ingest that must be under way; nothing of it forked, unless `more` says so. */
+  stored(held: VersionVector, more: Partial<ClientInput & { kind: 'stored' }> = {}): this {
+    const [{ request }] = this.take('ingest')
+    return this.input({ kind: 'stored', request, held, taken: [], isRenamed: false, ...more })
   }
 
   refuse(id: number, code: ErrorCode, details = {}): this {
