@@ -11,8 +11,8 @@ export const clientBugs: readonly PlantedBug[] = [
     name: 'failed-append-dropped',
     rule: 'KEEP2',
     file: keeper,
-    find: 'const batches = this.#unstored\n',
-    replace: 'const batches = this.#unstored\n    this.#unstored = []\n',
+    find: 'const batches = this.#seal()\n',
+    replace: 'const batches = this.#seal()\n    this.#unstored = []\n',
     options: disks,
   },
   {
@@ -58,7 +58,7 @@ export const clientBugs: readonly PlantedBug[] = [
   {
     name: 'rebuild-forgets-unstored',
     rule: 'BR3',
-    file: keeper,
+    file: 'packages/client/src/storage/rebuilder.ts',
     find: 'fresh.log.receive(fresh.log.open(batch), fresh.log.continued(batch.header))',
     replace: 'void batch',
     options: { weights: { clone: 2, restore: 3, diskSlow: 6 }, ops: 250, burst: 1, faults: 20, diskMs: [10, 500] },

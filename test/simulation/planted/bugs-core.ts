@@ -220,7 +220,7 @@ export const coreBugs: readonly PlantedBug[] = [
     name: 'log-not-read-anew-where-damage-is-healed',
     rule: 'KEEP6',
     file: 'packages/core/src/log/quarantining.ts',
-    find: "for (const place of healed.values()) this.#tell({ kind: 'healed', place })",
+    find: "for (const place of places) this.#tell({ kind: 'healed', place })",
     replace: '',
     options: rotting,
   },
