@@ -150,6 +150,32 @@ it('[BR3] with a device that is given up the store forgets what it kept for it, 
   await keeper.close()
 })
 
+it('[BR1 BR3] what was written under the own id while its other history was read is stored before names are given', async () => {
+  const inner = memoryStore()
+  const [here, elsewhere] = [open(inner), open()]
+  for (const value of ['one', 'two']) write(elsewhere.state, value)
+  const { device } = identityOf(1)
+  const { readAfter } = inner
+  let isFirst = true
+  inner.readAfter = async (...args) => {
+    const page = await readAfter.apply(inner, args)
+    if (isFirst && page.batches.length > 0) {
+      isFirst = false
+      write(here.state, 'meanwhile')
+      here.keeper.scheduleFlush()
+    }
+    return page
+  }
+  await here.keeper.ingest(elsewhere.state.writer.seal(), undefined)
+  const ends = here.state.log.branchesOf(device).map((name) => here.state.log.branch(name)?.seq)
+  expect(new Set(ends)).toEqual(new Set([1, 2]))
+  await here.keeper.settled()
+  expect(here.state.log.held()).toEqual(await inner.vector(SPACE))
+  expect(here.state.writer.identity.device).not.toBe(device)
+  await here.keeper.close()
+  await elsewhere.keeper.close()
+})
+
 it('[KEEP5 BR3] what comes to light when work is stored is acted upon before it is called settled', async () => {
   // Nobody is told of what others store.
   const inner = Object.assign(memoryStore(), { watch: () => () => undefined })

@@ -97,7 +97,7 @@ export class Keeper {
     this.#read = options.read
     this.#flushRetry = new Retry(options.timers, () => this.#queueFlush())
     this.#readRetry = new Retry(options.timers, () => this.#queueRead())
-    this.#rebuilder = new Rebuilder({ ...options, sealed: () => this.#seal() })
+    this.#rebuilder = new Rebuilder({ ...options, sealed: () => this.#seal(), flush: () => this.#flush() })
     const { store, space } = options
     // KEEP6. Whatever it comes to light in, that piece of work is followed by a rebuilding.
     this.#stopHearing = store.onDamage(({ place }) => {

@@ -40,6 +40,8 @@ export interface RebuilderOptions {
   readonly renew: (givenUp: DeviceId) => Promise<RenewedIdentity>
   /** Own work that is not stored yet, sealed, in order; of a device that was given up too. */
   readonly sealed: () => readonly Batch[]
+  /** Stores that. */
+  readonly flush: () => Promise<void>
 }
 
 /** What a writer that is to be no more has written. */
@@ -122,12 +124,18 @@ export class Rebuilder {
 
   /** `given`: who writes on. Otherwise what is read decides. */
   async #readAnew(given: RenewedIdentity | undefined): Promise<Cursor> {
-    const { store, space, state, sealed } = this.#options
+    const { store, space, state, sealed, flush } = this.#options
     const fresh = await readStore(store, space, state.projector)
     const isToRenew = given === undefined && (await mustNotWrite(store, space, fresh, this.#device))
     const renewed = isToRenew ? await this.#renewed() : given
     // From here on nothing is awaited: what was written meanwhile comes along.
     for (const batch of sealed()) {
+      if (fresh.log.holder(batch.header) !== undefined) continue
+      if (isSibling(fresh.log, batch)) {
+        // It begins where other work of its device does that was read just now: the store names both.
+        await flush()
+        return this.#readAnew(renewed)
+      }
       // What goes on from something hidden is stored with it, and shown when that is healed.
       if (isJoined(fresh.log, batch)) fresh.log.receive(fresh.log.open(batch), fresh.log.continued(batch.header))
     }
@@ -154,3 +162,12 @@ export class Rebuilder {
 /** Whether a log holds what a batch goes on from. */
 const isJoined = (log: OpLog, { header: { device, fromSeq, tagBefore } }: Batch): boolean =>
   fromSeq === 1 || log.branchAt(device, fromSeq - 1, tagBefore) !== undefined
+
+/** Whether something else goes on in a log from where a batch begins. */
+const isSibling = (log: OpLog, { header: { device, fromSeq, tagBefore } }: Batch): boolean => {
+  const branches = log.branchesOf(device)
+  if (fromSeq === 1) return branches.length > 0
+  const parent = log.branchAt(device, fromSeq - 1, tagBefore)
+  if (parent === undefined) return false
+  return log.branch(parent)!.seq >= fromSeq || branches.some((name) => log.branch(name)?.parent === parent)
+}
