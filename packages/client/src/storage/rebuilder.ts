@@ -122,8 +122,8 @@ export class Rebuilder {
     return takeOn(store, space, await renew(this.#device))
   }
 
-  /** `given`: who writes on. Otherwise what is read decides. */
-  async #readAnew(given: RenewedIdentity | undefined): Promise<Cursor> {
+  /** `given`: who writes on. Otherwise what is read decides. `isOnceMore`: siblings were stored, which is done once at most. */
+  async #readAnew(given: RenewedIdentity | undefined, isOnceMore = false): Promise<Cursor> {
     const { store, space, state, sealed, flush } = this.#options
     const fresh = await readStore(store, space, state.projector)
     const isToRenew = given === undefined && (await mustNotWrite(store, space, fresh, this.#device))
@@ -131,10 +131,10 @@ export class Rebuilder {
     // From here on nothing is awaited: what was written meanwhile comes along.
     for (const batch of sealed()) {
       if (fresh.log.holder(batch.header) !== undefined) continue
-      if (isSibling(fresh.log, batch)) {
+      if (!isOnceMore && isSibling(fresh.log, batch)) {
         // It begins where other work of its device does that was read just now: the store names both.
         await flush()
-        return this.#readAnew(renewed)
+        return this.#readAnew(renewed, true)
       }
       // What goes on from something hidden is stored with it, and shown when that is healed.
       if (isJoined(fresh.log, batch)) fresh.log.receive(fresh.log.open(batch), fresh.log.continued(batch.header))
