@@ -13,6 +13,7 @@ import {
   systemPorts,
   Writer,
 } from '@driftlog/core'
+import { CurrentView } from './query/current-view.ts'
 import { LiveTables } from './query/live-tables.ts'
 import { openSqlJs, type SqlJsOptions } from './query/sql-js.ts'
 import { Replica } from './replica.ts'
@@ -37,6 +38,8 @@ export interface ReplicaOptions<S extends Schema> {
   readonly online?: boolean
   /** Clock, timers and randomness; the real ones by default. */
   readonly ports?: Ports
+  /** While an app is developed: custom strategies are asked twice, in both orders, and those that are not pure are told. */
+  readonly development?: boolean
   /** Where SQLite's WebAssembly is found; only bundlers need it. */
   readonly sqlJs?: SqlJsOptions
 }
@@ -72,11 +75,26 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
     const state = new ReplicaState({ log, projector, writer })
     const keeper = new Keeper({ store, space, timers: ports.timers, state, read, renew })
     keeper.begin()
-    const tables = new LiveTables({ schema, cells: projector.cells, openDatabase: () => openSqlJs(options.sqlJs) })
+    const view = new CurrentView(schema, projector.cells, options.development ?? false)
+    const tables = new LiveTables({ schema, view, openDatabase: () => openSqlJs(options.sqlJs) })
     const engine = transport && new SyncEngine({ space, state, transport, keeper, ports, cursor, acknowledged })
     const newId = idSource(ports.random)
     const clock = new CorrectedClock(ports.clock, clockOffsetMs)
-    const parts = { schema, space, ports, store, clock, newId, state, keeper, tables, engine, acknowledged, release }
+    const parts = {
+      schema,
+      space,
+      ports,
+      store,
+      clock,
+      newId,
+      state,
+      keeper,
+      view,
+      tables,
+      engine,
+      acknowledged,
+      release,
+    }
     const replica = new Replica(parts)
     if (options.online !== false) engine?.input({ kind: 'goOnline' })
     return replica

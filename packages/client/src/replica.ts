@@ -10,23 +10,24 @@
  * - after `close` nothing is written, sent or shown any more.
  */
 import {
+  candidatesOf,
+  type Conflict,
   decodeBatch,
   decodeField,
   type DeviceId,
-  deviceOfRef,
+  type Difference,
   DriftlogError,
   encodeTips,
-  type Field,
+  type Hlc,
   hlcToMs,
-  lawOf,
+  type NewChange,
   type Ports,
   type QuarantiningStore,
   type QueryBuilder,
   type RefusedBranch,
   type Schema,
-  type Table,
   type VersionVector,
-  writesOf,
+  whatIf,
 } from '@driftlog/core'
 import type { Compilable } from 'kysely'
 import type { Observable } from 'rxjs'
@@ -34,7 +35,12 @@ import { planTables, type TablePlan } from './mutate/plan.ts'
 import { shiftedWithinDrift, sortByDrift } from './storage/within-drift.ts'
 import { OwnWork } from './mutate/own-work.ts'
 import { createReceipt, type Receipt } from './mutate/receipts.ts'
-import { Transaction, type Tx } from './mutate/transaction.ts'
+import { reopening, resolution } from './mutate/resolution.ts'
+import { DraftMemory, type Draft } from './mutate/draft.ts'
+import { type TableWriter, Transaction, type Tx } from './mutate/transaction.ts'
+import { noteWritten, stepsOf, type Undoable, undoChanges, type UndoContext, UndoStack } from './mutate/undo.ts'
+import type { CurrentView } from './query/current-view.ts'
+import { LiveConflicts } from './query/live-conflicts.ts'
 import type { LiveTables } from './query/live-tables.ts'
 import { StatusBoard } from './status/status-board.ts'
 import type { Status } from './status/status.ts'
@@ -53,6 +59,11 @@ export interface Candidate {
   readonly at: Date
 }
 
+export interface MutateOptions {
+  /** Whether `undo` takes it back; true by default. */
+  readonly isUndoable?: boolean
+}
+
 /** The rooms of a replica, put together by `openReplica`. */
 export interface ReplicaParts<S extends Schema> {
   readonly schema: S
@@ -64,6 +75,7 @@ export interface ReplicaParts<S extends Schema> {
   readonly newId: () => string
   readonly state: ReplicaState
   readonly keeper: Keeper
+  readonly view: CurrentView
   readonly tables: LiveTables<S>
   /** undefined: a replica without a server. */
   readonly engine: SyncEngine | undefined
@@ -77,6 +89,8 @@ export class Replica<S extends Schema> {
   readonly #plans: ReadonlyMap<string, TablePlan>
   readonly #own: OwnWork
   readonly #board: StatusBoard
+  readonly #conflicts: LiveConflicts
+  readonly #undo = new UndoStack()
   #isMutating = false
   #isSettingClock = false
   readonly #statedShifts = new Map<string, number>()
@@ -89,8 +103,12 @@ export class Replica<S extends Schema> {
     const { keeper, engine, tables, state } = parts
     this.#own = new OwnWork({ state, keeper, acknowledged: parts.acknowledged })
     this.#board = new StatusBoard(parts)
+    this.#conflicts = new LiveConflicts(parts.view)
     state.replaced.subscribe(() => {
-      tables.replace(state.projector.cells)
+      parts.view.replace(state.projector.cells)
+      this.#undo.clear()
+      tables.changed()
+      this.#conflicts.changed()
       this.#own.replaced()
       engine?.input({ kind: 'renamed', held: keeper.stored() })
       this.#board.refresh()
@@ -102,11 +120,13 @@ export class Replica<S extends Schema> {
     })
     keeper.arrivals.subscribe(() => {
       tables.changed()
+      this.#conflicts.changed()
       engine?.input({ kind: 'localAppended', held: keeper.stored() })
       this.#board.refresh()
     })
     engine?.arrivals.subscribe(() => {
       tables.changed()
+      this.#conflicts.changed()
       this.#board.refresh()
     })
     engine?.acknowledged$.subscribe((vector) => this.#own.acknowledged(vector))
@@ -140,44 +160,115 @@ export class Replica<S extends Schema> {
 
   /**
    * Runs `change` and writes what it asks for as one op, atomic on every replica. Synchronous; the receipt tells when it
-   * is durable. Throws VALUE_INVALID, ROW_NOT_FOUND, TOO_LARGE, READ_ONLY or CLOSED, OPTION_INVALID where `change` is async
-   * or mutates by itself, or whatever `change` throws; and then nothing has happened.
+   * is durable. Throws VALUE_INVALID, VALUE_TAKEN, ROW_NOT_FOUND, ROW_ERASED, TOO_LARGE, READ_ONLY or CLOSED, OPTION_INVALID where
+   * `change` is async or mutates by itself, or whatever `change` throws; and then nothing has happened.
    */
-  mutate<T>(change: (tx: Tx<S>) => T): Receipt<T> {
-    this.#expectOpen()
-    const { keeper, clock, newId, schema, tables } = this.#parts
+  mutate<T>(change: (tx: Tx<S>) => T, { isUndoable = true }: MutateOptions = {}): Receipt<T> {
+    this.#expectWritable()
+    const { clock, newId } = this.#parts
     const { writer, projector } = this.#parts.state
-    // The inner one would take the outer one's stamp, and the outer op would be void everywhere (OP5).
-    if (this.#isMutating) throw new DriftlogError('OPTION_INVALID', 'mutate was called inside the function of a mutate')
-    if (keeper.error !== undefined)
-      throw new DriftlogError('READ_ONLY', keeper.error.message, { cause: keeper.error.code })
     const hlc = writer.nextStamp(clock.now())
     const transaction = new Transaction({
       plans: this.#plans,
       cells: projector.cells,
+      view: this.#parts.view.now,
       projector,
       device: this.device,
       hlc,
       newId,
     })
     let value: T
+    let changes: readonly NewChange[]
     this.#isMutating = true
     try {
       value = change(transaction.tables() as Tx<S>)
+      transaction.end()
+      refusePromise(value)
+      changes = transaction.changes()
     } finally {
       this.#isMutating = false
       transaction.end()
     }
-    refusePromise(value)
     this.#expectOpen()
-    const changes = transaction.changes()
+    const { receipt, undoable } = this.#write(value, changes, hlc)
+    if (undoable !== undefined && isUndoable) this.#undo.push(undoable)
+    return receipt
+  }
+
+  #expectWritable(): void {
+    this.#expectOpen()
+    const { keeper } = this.#parts
+    // The inner one would take the outer one's stamp, and the outer op would be void everywhere (OP5).
+    if (this.#isMutating) throw new DriftlogError('OPTION_INVALID', 'mutate was called inside the function of a mutate')
+    if (keeper.error !== undefined)
+      throw new DriftlogError('READ_ONLY', keeper.error.message, { cause: keeper.error.code })
+  }
+
+  /** Writes changes as one mutation. `undoable`: how to take it back; undefined where nothing was written. */
+  #write<T>(
+    value: T,
+    changes: readonly NewChange[],
+    hlc: Hlc,
+  ): { receipt: Receipt<T>; undoable: Undoable | undefined } {
+    const { keeper, schema, tables } = this.#parts
     const { stored, acknowledged } = this.#own.current
-    if (changes.length === 0) return createReceipt(value, undefined, stored, acknowledged)
-    const { toSeq } = writer.write(changes, hlc, schema.version)
+    if (changes.length === 0) {
+      return { receipt: createReceipt(value, undefined, stored, acknowledged), undoable: undefined }
+    }
+    const { device } = this
+    const steps = stepsOf(changes, this.#undoContext)
+    const written = this.#parts.state.writer.write(changes, hlc, schema.version)
+    noteWritten(steps, this.#undoContext)
     keeper.scheduleFlush()
     tables.changed()
+    this.#conflicts.changed()
     this.#board.refresh()
-    return createReceipt(value, { device: this.device, seq: toSeq }, stored, acknowledged)
+    const receipt = createReceipt(value, { device, seq: written.toSeq }, stored, acknowledged)
+    return { receipt, undoable: { steps, own: { device, hlc: written.hlc } } }
+  }
+
+  get #undoContext(): UndoContext {
+    return { plans: this.#plans, view: this.#parts.view.now, projector: this.#parts.state.projector }
+  }
+
+  /** Writes what is not asked for through a transaction. */
+  #writeNow(changes: readonly NewChange[]): { receipt: Receipt<undefined>; undoable: Undoable | undefined } {
+    const hlc = this.#parts.state.writer.nextStamp(this.#parts.clock.now())
+    return this.#write(undefined, changes, hlc)
+  }
+
+  /**
+   * Takes back this replica's last mutation since it was opened, as far as what it wrote still counts: what others wrote since
+   * stays. A mutation of its own, so it syncs. undefined: there is none. Increments of counters that only grow, and erasures, stay.
+   * Throws READ_ONLY and CLOSED.
+   */
+  undo(): Receipt<undefined> | undefined {
+    return this.#takeBack((take) => this.#undo.undo(take))
+  }
+
+  /** Makes again what was taken back last, in the same way. Another mutation in between ends that. */
+  redo(): Receipt<undefined> | undefined {
+    return this.#takeBack((take) => this.#undo.redo(take))
+  }
+
+  #takeBack(run: (take: (undoable: Undoable) => Undoable | undefined) => boolean): Receipt<undefined> | undefined {
+    this.#expectWritable()
+    let receipt: Receipt<undefined> | undefined
+    run((undoable) => {
+      this.#parts.view.now.refresh()
+      const written = this.#writeNow(undoChanges(undoable, this.#undoContext))
+      receipt = written.receipt
+      return written.undoable
+    })
+    return receipt
+  }
+
+  get canUndo(): boolean {
+    return this.#undo.canUndo
+  }
+
+  get canRedo(): boolean {
+    return this.#undo.canRedo
   }
 
   /** Runs a Kysely select over the tables. Sees every mutation before it. Rejects with QUERY_INVALID or CLOSED. */
@@ -204,7 +295,20 @@ export class Replica<S extends Schema> {
   }
 
   /**
-   * The concurrent values of a field, the shown one first; empty where it was never written, or is a counter. Throws
+   * What is concurrent now, now and whenever it changes: what is `open` asks for a person; for the rest a rule has chosen. What was
+   * settled is in the table `_conflicts` of queries, with these. A conflict that did not change is the same object as before.
+   */
+  get conflicts$(): Observable<readonly Conflict[]> {
+    this.#expectOpen()
+    return this.#conflicts.conflicts$
+  }
+
+  get conflicts(): readonly Conflict[] {
+    return this.#conflicts.read()
+  }
+
+  /**
+   * The concurrent values of a field, the latest first; empty where it was never written, or has a law of its own. Throws
    * OPTION_INVALID for a table or field that the schema does not have.
    */
   candidates<K extends keyof S['tables'] & string>(
@@ -212,20 +316,84 @@ export class Replica<S extends Schema> {
     id: string,
     field: keyof S['tables'][K]['fields'] & string,
   ): Candidate[] {
-    const { schema } = this.#parts
-    const { projector } = this.#parts.state
-    const definition = (schema.tables as Record<string, Table | undefined>)[table]?.fields[field] as Field | undefined
-    if (definition === undefined)
+    const view = this.#parts.view.now
+    const fieldView = view.field(table, field)
+    if (fieldView === undefined)
       throw new DriftlogError('OPTION_INVALID', `no field ${table}.${field}`, { table, field })
-    const row = projector.cells.table(table).rows.get(id)
+    const row = view.cells.table(table).rows.get(id)
     if (row === undefined) return []
-    return writesOf(row, lawOf(definition), [field])
-      .map(({ ref, value }) => ({
-        value: decodeField(definition, value),
-        author: projector.ops.authorId(deviceOfRef(ref)),
-        at: new Date(hlcToMs(projector.ops.stamp(ref))),
+    return candidatesOf(fieldView.writes(row), view.cells.ops)
+      .map(({ value, author, stamp }) => ({
+        value: decodeField(fieldView.field, value),
+        author,
+        at: new Date(hlcToMs(stamp)),
       }))
       .reverse()
+  }
+
+  /**
+   * Settles a conflict everywhere: the field takes `value` in the place of the conflict's candidates, or the row is kept
+   * (`'changed'`) or deleted (`'deleted'`). A value that came in since is left beside it. The reason is shown with who and when, in
+   * `_conflicts`. Throws CONFLICT_GONE where none of the candidates is there any more, OPTION_INVALID for a conflict that is settled
+   * or that another write decides (a unique field: change one of the rows), VALUE_INVALID, READ_ONLY and CLOSED.
+   */
+  resolve(conflict: Conflict, value: unknown, reason = ''): Receipt<undefined> {
+    this.#expectWritable()
+    const { receipt, undoable } = this.#writeNow(resolution(conflict, value, reason, this.#undoContext))
+    if (undoable !== undefined) this.#undo.push(undoable)
+    return receipt
+  }
+
+  /**
+   * Opens a settled conflict of a field again: its candidates stand beside each other as before. Throws CONFLICT_GONE where what
+   * settled it has been written over since, OPTION_INVALID for a conflict of another kind, READ_ONLY and CLOSED.
+   */
+  reopen(conflict: Conflict): Receipt<undefined> {
+    this.#expectWritable()
+    const { receipt, undoable } = this.#writeNow([reopening(conflict, this.#undoContext)])
+    if (undoable !== undefined) this.#undo.push(undoable)
+    return receipt
+  }
+
+  /** Settled conflicts that are kept, the newest last. */
+  settledConflicts(): readonly Conflict[] {
+    this.#expectOpen()
+    return this.#parts.view.now.settled()
+  }
+
+  /**
+   * Remembers what a row is now, for a form that is opened on it: a save replaces what the form showed, and what came in meanwhile
+   * becomes a conflict. Throws ROW_NOT_FOUND.
+   */
+  draft<K extends keyof S['tables'] & string>(table: K, id: string): Draft<S['tables'][K]> {
+    this.#expectOpen()
+    const view = this.#parts.view.now
+    view.refresh()
+    const row = view.cells.table(table).rows.get(id)
+    if (row === undefined || !view.isShown(row, this.#parts.schema.tables[table])) {
+      throw new DriftlogError('ROW_NOT_FOUND', `${table} ${JSON.stringify(id)}`, { table, id })
+    }
+    const memory = new DraftMemory(row, table, view)
+    const writer = (tx: Tx<S>): TableWriter<S['tables'][K]> => tx[table]
+    return {
+      memory,
+      save: (changes) => {
+        const receipt = this.mutate((tx) => writer(tx).update(id, changes, { draft: memory }))
+        const now = this.#parts.view.now
+        memory.saved(Object.keys(changes), now.cells.table(table).rows.get(id)!, table, now, this.device)
+        return receipt
+      },
+      delete: () => this.mutate((tx) => writer(tx).delete(id, { draft: memory })),
+    }
+  }
+
+  /**
+   * What another schema (other strategies, other laws of deletion) would show of the same data: rows and fields that would differ.
+   * Nothing is changed.
+   */
+  whatIf(policy: Schema): Difference[] {
+    this.#expectOpen()
+    return whatIf(this.#parts.view.now, policy)
   }
 
   /** The digest over all cells, as hex: equal on every replica that has projected the same ops, whatever its schema. */
@@ -326,6 +494,7 @@ export class Replica<S extends Schema> {
       await keeper.close()
     } finally {
       tables.close()
+      this.#conflicts.close()
       this.#own.stored()
       this.#own.abandon(new DriftlogError('CLOSED'))
       this.#board.close()

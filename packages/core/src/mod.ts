@@ -1,7 +1,7 @@
 // cells/
-export { type CellState, shownCell, writesOf } from './cells/cell-state.ts'
+export { type CellState, writesOf } from './cells/cell-state.ts'
 export type { OpIndex } from './cells/ops.ts'
-export type { Row, TableCells } from './cells/row.ts'
+export type { Row, TableCells, Write } from './cells/row.ts'
 // clock/
 export { compareDevices, type DeviceId, type Dot, isDeviceId } from './clock/dot.ts'
 export {
@@ -34,6 +34,13 @@ export { fingerprint, makeCertificate } from './crypto/identity.ts'
 export { cryptoReady, hash, type SigningKeys, signingKeysFromSeed } from './crypto/sodium.ts'
 export { DriftlogError, type ErrorCode, isErrorCode } from './errors.ts'
 // laws/
+export { cellLawOf, MAX_REASON_LENGTH } from './laws/cell-laws.ts'
+export { type Elements, elementTouches, valueKey } from './laws/elements.ts'
+export { type List, listItem, type ListItemState, placedItems } from './laws/list.ts'
+export { positionsBetween } from './laws/positions.ts'
+export { reopenedValue, MAX_REOPENED } from './laws/reopened.ts'
+export { shown as shownTree, type Tree, valueAt } from './laws/tree.ts'
+export { diff } from './laws/tree-diff.ts'
 export { addToCounter, type CounterTotal } from './laws/counter.ts'
 export { type DeleteLaw, isLive } from './laws/life.ts'
 // log/
@@ -98,16 +105,20 @@ export { type DotRef, deviceOfRef } from './op/dot-ref.ts'
 export { Law } from './op/law.ts'
 export { idSource } from './op/row-id.ts'
 export type { Shape } from './op/run.ts'
-export type { Value } from './op/value.ts'
+export { equalValues, type Value } from './op/value.ts'
 // ports/
 export type { Ports, Randomness, Timers, WallClock } from './ports/ports.ts'
 export { systemPorts } from './ports/system.ts'
 // projection/
 export { Projector } from './projection/projector.ts'
-export { takeDirtyRows } from './projection/cell-rows.ts'
+export { candidatesOf, type RegisterCandidate } from './projection/view/choose.ts'
+export type { Conflict, ConflictCandidate } from './projection/view/conflict.ts'
+export { type CandidateJson, type ConflictRow, CONFLICTS, ConflictTable } from './projection/view/conflict-table.ts'
+export { SchemaView } from './projection/view/schema-view.ts'
+export { type Difference, whatIf } from './projection/view/what-if.ts'
 export { createQueryBuilder, type QueryBuilder } from './projection/tables/query-builder.ts'
 export { reconcileRows } from './projection/tables/reconcile.ts'
-export { createTables, type Tables } from './projection/tables/tables.ts'
+export { createTables, type DirtyRows, type Tables } from './projection/tables/tables.ts'
 export { tablesRead } from './projection/tables/tables-read.ts'
 // protocol/
 export { sessionStatus, stepClientSession } from './protocol/client-session.ts'
@@ -155,9 +166,19 @@ export { readAdmission } from './protocol/read-admission.ts'
 export { shiftOfRecord, shiftPrefix, shiftRecord } from './protocol/shift-records.ts'
 export { decodeTips, encodeTips, tipsDigest, type TipMark } from './protocol/tip-codec.ts'
 // schema/
-export { decodeField, encodeField, lawOf } from './schema/encode.ts'
-export { type CounterBuilder, f, type Json, type RegisterBuilder, type StringBuilder } from './schema/f.ts'
-export type { Field, FieldBuilder, Increment } from './schema/field.ts'
+export { decodeField, encodeField, lawOf, shownValue } from './schema/encode.ts'
+export {
+  type CounterBuilder,
+  type DeepBuilder,
+  f,
+  type Json,
+  type JsonBuilder,
+  type ListBuilder,
+  type RegisterBuilder,
+  type SetBuilder,
+  type StringBuilder,
+} from './schema/f.ts'
+export type { ElementChange, Field, FieldBuilder, Increment, ItemChange, ListItem } from './schema/field.ts'
 export type {
   InferDatabase,
   InferInsert,
@@ -177,3 +198,11 @@ export {
   type TableOptions,
   table,
 } from './schema/schema.ts'
+export {
+  type CustomStrategy,
+  ruleOf,
+  strategies,
+  type Strategy,
+  type StrategyCandidate,
+  type TieRule,
+} from './schema/strategy.ts'

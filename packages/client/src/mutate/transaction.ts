@@ -9,36 +9,71 @@ import {
   decodeField,
   deviceOfRef,
   DriftlogError,
+  type Dot,
   encodeField,
+  type Field,
   type Hlc,
   hlcToMs,
   type InferInsert,
   type InferRow,
   type InferUpdate,
-  isLive,
   Law,
+  type List,
   type NewChange,
+  placedItems,
   type Projector,
   type Row,
   type Schema,
-  shownCell,
+  type SchemaView,
+  shownValue,
+  type Table,
   type Value,
 } from '@driftlog/core'
+import type { DraftMemory } from './draft.ts'
+import { type Edit, editJson, editList, editSet, fillList, type ItemSource, type PlacedItem } from './edits.ts'
 import type { FieldPlan, TablePlan } from './plan.ts'
+
+export interface DraftOption {
+  /** What the row was when a form was opened on it: what came in since is a conflict and is not overwritten. */
+  readonly draft?: DraftMemory
+}
 
 /** The writes to one table of a mutation. */
 export interface TableWriter<T extends Schema['tables'][string]> {
-  /** Returns the row's id. With the id of a row that exists it is an upsert: the given fields are written. */
+  /**
+   * Returns the row's id. With the id of a row that exists it is an upsert: the given fields are written. Throws ROW_ERASED, and
+   * VALUE_TAKEN as `update`.
+   */
   insert(row: InferInsert<T>): string
+  /**
+   * Throws ROW_NOT_FOUND where the row is not there or deleted, and VALUE_TAKEN (when the function returns) where another row shows
+   * the value of a field that is to be unique.
+   */
+  update(id: string, changes: InferUpdate<T>, options?: DraftOption): void
   /** Throws ROW_NOT_FOUND where the row is not there or deleted. */
-  update(id: string, changes: InferUpdate<T>): void
-  /** Throws ROW_NOT_FOUND where the row is not there or deleted. */
-  delete(id: string): void
+  delete(id: string, options?: DraftOption): void
+  /** Brings a deleted row back, with all its fields. Throws ROW_NOT_FOUND where it never was, and ROW_ERASED. */
+  restore(id: string): void
+  /**
+   * For a person's right to be forgotten: the row is gone for good on every replica, with all that was and will be written to it
+   * (SECURITY.md says what that cannot reach). It cannot be undone. Throws ROW_NOT_FOUND where it never was.
+   */
+  erase(id: string): void
   /** The row as this mutation leaves it so far. */
   get(id: string): InferRow<T> | undefined
 }
 
 export type Tx<S extends Schema> = { readonly [K in keyof S['tables'] & string]: TableWriter<S['tables'][K]> }
+
+/** What the mutation does to one field: a value that it takes, or edits of what it holds. */
+interface PendingField {
+  readonly edits: readonly Edit[]
+  /** What it shows after them; a counter's sum of increments. */
+  readonly shown: Value
+  /** Of a list. */
+  readonly items?: readonly PlacedItem[]
+  readonly draft: DraftMemory | undefined
+}
 
 /** What the mutation does to one row. */
 interface PendingRow {
@@ -49,12 +84,15 @@ interface PendingRow {
   readonly wasLive: boolean
   inserted: boolean
   deleted: boolean
-  readonly values: Map<string, Value>
+  erased: boolean
+  deleteDraft: DraftMemory | undefined
+  readonly fields: Map<string, PendingField>
 }
 
 export interface TransactionContext {
   readonly plans: ReadonlyMap<string, TablePlan>
   readonly cells: CellState
+  readonly view: SchemaView
   readonly projector: Projector
   readonly device: string
   /** The stamp that the mutation will have. */
@@ -62,9 +100,12 @@ export interface TransactionContext {
   newId(): string
 }
 
+const NO_DOTS: readonly Dot[] = []
+
 export class Transaction {
   readonly #context: TransactionContext
   readonly #pending = new Map<TablePlan, Map<string, PendingRow>>()
+  #items: ItemSource | undefined
   #done = false
 
   constructor(context: TransactionContext) {
@@ -77,8 +118,10 @@ export class Transaction {
     for (const [name, plan] of this.#context.plans) {
       tables[name] = {
         insert: (row) => this.#insert(plan, row as Record<string, unknown>),
-        update: (id, changes) => this.#update(plan, id, changes as Record<string, unknown>),
-        delete: (id) => this.#delete(plan, id),
+        update: (id, changes, options) => this.#update(plan, id, changes as Record<string, unknown>, options?.draft),
+        delete: (id, options) => this.#delete(plan, id, options?.draft),
+        restore: (id) => this.#restore(plan, id),
+        erase: (id) => this.#erase(plan, id),
         get: (id) => this.#get(plan, id) as InferRow<Schema['tables'][string]> | undefined,
       }
     }
@@ -90,24 +133,77 @@ export class Transaction {
     this.#done = true
   }
 
-  /** What is to be written, in the order in which rows were first touched. */
+  /** What is to be written, in the order in which rows were first touched. Throws VALUE_TAKEN. */
   changes(): NewChange[] {
     const changes: NewChange[] = []
-    for (const rows of this.#pending.values()) for (const pending of rows.values()) this.#emit(pending, changes)
+    for (const rows of this.#pending.values()) {
+      for (const pending of rows.values()) {
+        this.#checkUnique(pending)
+        this.#emit(pending, changes)
+      }
+    }
     return changes
   }
 
   #emit(pending: PendingRow, changes: NewChange[]): void {
     const { plan, id, row } = pending
     const handle = row === undefined ? undefined : this.#context.projector.handleOf(row)
-    if (pending.deleted) {
-      if (pending.wasLive) changes.push({ shape: plan.delete, rowId: id, handle, value: null })
+    const push = (shape: NewChange['shape'], value: Value, over?: readonly Dot[]): void => {
+      changes.push(over === undefined ? { shape, rowId: id, handle, value } : { shape, rowId: id, handle, value, over })
+    }
+    if (pending.erased) {
+      push(plan.erase, null)
       return
     }
-    if (pending.inserted) changes.push({ shape: plan.insert, rowId: id, handle, value: null })
-    for (const [name, value] of pending.values) {
-      changes.push({ shape: plan.fields.get(name)!.shape, rowId: id, handle, value })
+    if (pending.deleted) {
+      if (pending.wasLive) push(plan.delete, null, row && pending.deleteDraft?.overLife(row, this.#context.cells.ops))
+      return
     }
+    if (pending.inserted) push(plan.insert, null)
+    for (const [name, { edits, draft }] of pending.fields) {
+      const field = plan.fields.get(name)!
+      for (const { law, keys, value } of edits) {
+        push(field.shape(law, keys), value, law === Law.set && row ? this.#over(row, field.field, draft) : undefined)
+      }
+    }
+  }
+
+  /** Exactly what a write replaces; undefined: all that is there, which is one value at most. */
+  #over(row: Row, field: Field, draft: DraftMemory | undefined): readonly Dot[] | undefined {
+    const { view, cells } = this.#context
+    const fieldView = view.field(field.table, field.name)!
+    const writes = fieldView.writes(row)
+    if (draft !== undefined) return draft.overField(field, writes, cells.ops)
+    if (writes.length < 2 && writes[0]?.isReopened !== true) return undefined
+    // Who writes over several values says so: that settles their conflict wherever the op comes (CONF3).
+    if (field.strategy.kind !== 'manual') return writes.map(({ ref }) => cells.ops.dotOf(ref))
+    // Only what was shown is replaced, and of a conflict that was opened again nothing: the rest waits for a person.
+    const shown = writes.find(({ ref }) => ref === fieldView.shownRef(row))
+    return shown === undefined || shown.isReopened === true ? NO_DOTS : [cells.ops.dotOf(shown.ref)]
+  }
+
+  #checkUnique({ plan, id, deleted, erased, fields }: PendingRow): void {
+    if (deleted || erased) return
+    for (const [name, { shown }] of fields) {
+      const { field } = plan.fields.get(name)!
+      if (!field.isUnique || shown === null) continue
+      this.#context.view.refresh()
+      for (const row of this.#context.view.rowsWith(field, shown))
+        if (row.id !== id) this.#expectLeft(plan, row, field, shown)
+      for (const other of this.#pending.get(plan)!.values()) {
+        if (other.id !== id && this.#isLive(other) && other.fields.get(name)?.shown === shown)
+          throw taken(field, other.id)
+      }
+    }
+  }
+
+  /** Throws VALUE_TAKEN unless this mutation makes the row that shows a value show another one. */
+  #expectLeft(plan: TablePlan, row: Row, field: Field, value: Value): void {
+    const pending = this.#pending.get(plan)!.get(row.id)
+    const isLeft =
+      pending !== undefined &&
+      (!this.#isLive(pending) || (pending.fields.has(field.name) && pending.fields.get(field.name)!.shown !== value))
+    if (!isLeft) throw taken(field, row.id)
   }
 
   #rowOf(plan: TablePlan, id: string): PendingRow {
@@ -120,25 +216,36 @@ export class Transaction {
     let pending = rows.get(id)
     if (pending === undefined) {
       const row = this.#context.cells.table(plan.table.name).rows.get(id)
-      const wasLive = row !== undefined && isLive(row, plan.table.onDelete)
-      pending = { plan, id, row, wasLive, inserted: false, deleted: false, values: new Map() }
+      const wasLive = row !== undefined && this.#isShown(row, plan.table)
+      const erased = row !== undefined && row.erased !== 0
+      pending = {
+        plan,
+        id,
+        row,
+        wasLive,
+        inserted: false,
+        deleted: false,
+        erased,
+        deleteDraft: undefined,
+        fields: new Map(),
+      }
       rows.set(id, pending)
     }
     return pending
   }
 
+  #isShown(row: Row, table: Table): boolean {
+    this.#context.view.refresh()
+    return this.#context.view.isShown(row, table)
+  }
+
   #isLive(pending: PendingRow): boolean {
-    return !pending.deleted && (pending.inserted || pending.wasLive)
+    return !pending.deleted && !pending.erased && (pending.inserted || pending.wasLive)
   }
 
   #liveRow(plan: TablePlan, id: string): PendingRow {
     const pending = this.#rowOf(plan, id)
-    if (!this.#isLive(pending)) {
-      throw new DriftlogError('ROW_NOT_FOUND', `${plan.table.name} ${JSON.stringify(id)}`, {
-        table: plan.table.name,
-        id,
-      })
-    }
+    if (!this.#isLive(pending)) throw notFound(plan, id)
     return pending
   }
 
@@ -149,62 +256,147 @@ export class Transaction {
         table: plan.table.name,
       })
     }
-    const encoded = this.#encode(plan, fields, 'insert')
     const pending = this.#rowOf(plan, givenId ?? this.#context.newId())
-    if (!this.#isLive(pending)) {
-      for (const [name, { field }] of plan.fields) {
-        const isRequired = field.default === undefined && !field.isOptional && field.kind !== 'counter'
-        if (isRequired && !encoded.has(name)) encodeField(field, undefined)
-      }
-      pending.values.clear()
-      pending.inserted = true
-      pending.deleted = false
+    expectNotErased(pending)
+    if (this.#isLive(pending)) {
+      this.#merge(pending, fields, 'insert', undefined)
+      return pending.id
     }
-    this.#merge(pending, encoded)
+    const before = { ...pending, fields: new Map(pending.fields) }
+    pending.fields.clear()
+    pending.inserted = true
+    pending.deleted = false
+    try {
+      this.#merge(pending, fields, 'insert', undefined)
+      for (const [name, { field }] of plan.fields) {
+        if (isRequired(field) && !pending.fields.has(name)) encodeField(field, undefined)
+      }
+    } catch (error) {
+      // The function may go on without it.
+      Object.assign(pending, before)
+      throw error
+    }
     return pending.id
   }
 
-  #update(plan: TablePlan, id: string, changes: Record<string, unknown>): void {
-    const encoded = this.#encode(plan, changes, 'update')
-    this.#merge(this.#liveRow(plan, id), encoded)
+  #update(plan: TablePlan, id: string, changes: Record<string, unknown>, draft: DraftMemory | undefined): void {
+    this.#merge(this.#liveRow(plan, id), changes, 'update', draft)
   }
 
-  #delete(plan: TablePlan, id: string): void {
+  #delete(plan: TablePlan, id: string, draft: DraftMemory | undefined): void {
     const pending = this.#liveRow(plan, id)
     pending.deleted = true
+    pending.deleteDraft = draft
     pending.inserted = false
-    pending.values.clear()
+    pending.fields.clear()
   }
 
-  #encode(plan: TablePlan, given: Record<string, unknown>, change: 'insert' | 'update'): Map<string, Value> {
-    const encoded = new Map<string, Value>()
+  #restore(plan: TablePlan, id: string): void {
+    const pending = this.#rowOf(plan, id)
+    expectNotErased(pending)
+    if (this.#isLive(pending)) return
+    if (pending.row === undefined) throw notFound(plan, id)
+    pending.deleted = false
+    pending.inserted = true
+  }
+
+  #erase(plan: TablePlan, id: string): void {
+    const pending = this.#rowOf(plan, id)
+    expectNotErased(pending)
+    if (pending.row === undefined) throw notFound(plan, id)
+    pending.erased = true
+    pending.fields.clear()
+  }
+
+  /** Takes in what fields are given, all of them or none. */
+  #merge(
+    pending: PendingRow,
+    given: Record<string, unknown>,
+    change: 'insert' | 'update',
+    draft: DraftMemory | undefined,
+  ): void {
+    const merged: [string, PendingField][] = []
     for (const [name, value] of Object.entries(given)) {
       // A key that is there without a value says nothing, as in a spread of partial objects.
       if (value === undefined) continue
-      const field = plan.fields.get(name)?.field
-      if (field === undefined) {
-        throw new DriftlogError('VALUE_INVALID', `${plan.table.name} has no field ${JSON.stringify(name)}`, {
-          table: plan.table.name,
+      const plan = pending.plan.fields.get(name)
+      if (plan === undefined) {
+        throw new DriftlogError('VALUE_INVALID', `${pending.plan.table.name} has no field ${JSON.stringify(name)}`, {
+          table: pending.plan.table.name,
           field: name,
         })
       }
-      encoded.set(name, encodeField(field, value, change))
+      merged.push([name, this.#pendingField(pending, plan, value, change, draft)])
     }
-    return encoded
+    for (const [name, field] of merged) pending.fields.set(name, field)
   }
 
-  #merge(pending: PendingRow, encoded: Map<string, Value>): void {
-    for (const [name, value] of encoded) {
-      const { shape } = pending.plan.fields.get(name)!
-      if (shape.law !== Law.increment) {
-        pending.values.set(name, value)
-        continue
+  #pendingField(
+    pending: PendingRow,
+    { field, law }: FieldPlan,
+    given: unknown,
+    change: 'insert' | 'update',
+    draft: DraftMemory | undefined,
+  ): PendingField {
+    const before = pending.fields.get(field.name)
+    const earlier = before?.edits ?? []
+    switch (law) {
+      case Law.increment:
+      case Law.grow: {
+        const sum = addToCounter(
+          (before?.shown as number | undefined) ?? 0,
+          encodeField(field, given, change) as number,
+        )
+        if (typeof sum === 'bigint')
+          throw new DriftlogError('VALUE_INVALID', `${field.table}.${field.name}: beyond 2^53`)
+        return { edits: [{ law, value: sum }], shown: sum, draft }
       }
-      const sum = addToCounter((pending.values.get(name) as number | undefined) ?? 0, value as number)
-      if (typeof sum === 'bigint')
-        throw new DriftlogError('VALUE_INVALID', `${pending.plan.table.name}.${name}: beyond 2^53`)
-      pending.values.set(name, sum)
+      case Law.add: {
+        const { edits, shown } = editSet(field, this.#shownNow(pending, field) as readonly Value[], given)
+        return { edits: [...earlier, ...edits], shown, draft }
+      }
+      case Law.item: {
+        const items = before?.items ?? this.#itemsOf(pending.row, field)
+        const isFilled = change === 'insert' && items.length === 0
+        const edited = isFilled
+          ? fillList(field, given, this.#itemSource)
+          : editList(field, items, given, this.#itemSource)
+        const shown = edited.items.map(({ id, value }) => ({ id, value }))
+        return { edits: [...earlier, ...edited.edits], shown, items: edited.items, draft }
+      }
+      case Law.put: {
+        // What was written, not what is shown for want of it: a default that changes must not become a change of its own.
+        const written = before === undefined ? this.#stored(pending, field) : before.shown
+        const { edits, shown } = editJson(written as Value | undefined, encodeField(field, given, change))
+        return { edits: [...earlier, ...edits], shown, draft }
+      }
+      default: {
+        const value = encodeField(field, given, change)
+        return { edits: [{ law, value }], shown: value, draft }
+      }
     }
+  }
+
+  get #itemSource(): ItemSource {
+    const { device, newId } = this.#context
+    this.#items ??= { author: device.slice(0, 6), unique: newId().slice(0, 6), newId }
+    return this.#items
+  }
+
+  #itemsOf(row: Row | undefined, field: Field): readonly PlacedItem[] {
+    const { cells, view } = this.#context
+    if (row === undefined) return []
+    const list = row.values[view.field(field.table, field.name)!.column] as List | undefined
+    return list === undefined ? [] : placedItems(list, (a, b) => cells.ops.compare(a, b))
+  }
+
+  #stored({ row }: PendingRow, field: Field): Value | CounterTotal | undefined {
+    return row === undefined ? undefined : this.#context.view.value(row, field)
+  }
+
+  #shownNow(pending: PendingRow, field: Field): Value {
+    const { fields } = pending
+    return fields.get(field.name)?.shown ?? (shownValue(field, this.#stored(pending, field)) as Value)
   }
 
   #get(plan: TablePlan, id: string): Record<string, unknown> | undefined {
@@ -213,7 +405,7 @@ export class Transaction {
     const { hlc, device, projector } = this.#context
     const now = new Date(hlcToMs(hlc))
     const { row } = pending
-    const isWritten = pending.inserted || pending.values.size > 0
+    const isWritten = pending.inserted || pending.fields.size > 0
     const shown: Record<string, unknown> = {
       id,
       createdAt: row === undefined || row.created === 0 ? now : new Date(hlcToMs(projector.ops.stamp(row.created))),
@@ -221,14 +413,33 @@ export class Transaction {
       updatedAt:
         row === undefined || row.updated === 0 || isWritten ? now : new Date(hlcToMs(projector.ops.stamp(row.updated))),
     }
-    for (const [name, plan_] of plan.fields) shown[name] = decodeField(plan_.field, this.#cell(pending, name, plan_))
+    for (const [name, { field, law }] of plan.fields) shown[name] = decodeField(field, this.#cell(pending, field, law))
     return shown
   }
 
-  #cell(pending: PendingRow, name: string, { shape }: FieldPlan): Value | CounterTotal | undefined {
-    const stored = pending.row === undefined ? undefined : shownCell(pending.row, shape.law, shape.path)
-    const written = pending.values.get(name)
-    if (shape.law !== Law.increment) return written === undefined ? stored : written
-    return written === undefined ? stored : addToCounter((stored as CounterTotal | undefined) ?? 0, written as number)
+  #cell(pending: PendingRow, field: Field, law: Law): Value | CounterTotal | undefined {
+    const stored = this.#stored(pending, field)
+    const written = pending.fields.get(field.name)?.shown
+    if (written === undefined) return stored
+    if (law !== Law.increment && law !== Law.grow) return written
+    return addToCounter((stored as CounterTotal | undefined) ?? 0, written as number)
   }
+}
+
+const isRequired = ({ kind, isOptional, default: given }: Field): boolean =>
+  given === undefined && !isOptional && kind !== 'counter' && kind !== 'set' && kind !== 'list'
+
+const notFound = ({ table }: TablePlan, id: string): DriftlogError =>
+  new DriftlogError('ROW_NOT_FOUND', `${table.name} ${JSON.stringify(id)}`, { table: table.name, id })
+
+const taken = (field: Field, rowId: string): DriftlogError =>
+  new DriftlogError('VALUE_TAKEN', `${field.table}.${field.name}, by ${JSON.stringify(rowId)}`, {
+    table: field.table,
+    field: field.name,
+    rowId,
+  })
+
+const expectNotErased = ({ plan, id, erased }: PendingRow): void => {
+  if (erased)
+    throw new DriftlogError('ROW_ERASED', `${plan.table.name} ${JSON.stringify(id)}`, { table: plan.table.name, id })
 }

@@ -3,6 +3,7 @@ import type { Compilable } from 'kysely'
 import type { Observable } from 'rxjs'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openReplica } from '../open-replica.ts'
+import { CurrentView } from './current-view.ts'
 import { LiveTables } from './live-tables.ts'
 import { openSqlJs } from './sql-js.ts'
 
@@ -145,13 +146,13 @@ describe('how a watch ends', () => {
 })
 
 describe('where SQL fails', () => {
-  const cells = new Projector().cells
+  const view = new CurrentView(schema, new Projector().cells, false)
 
   it('an open that failed is tried again by the next read, and leaves nothing unhandled', async () => {
     let isFailing = true
     const tables = new LiveTables({
       schema,
-      cells,
+      view,
       openDatabase: () => (isFailing ? Promise.reject(new Error('no wasm')) : openSqlJs()),
     })
     tables.watch((db) => db.selectFrom('t0').selectAll())
@@ -162,7 +163,7 @@ describe('where SQL fails', () => {
     expect(await tables.query((db) => db.selectFrom('t0').selectAll())).toEqual([])
     tables.close()
 
-    const hopeless = new LiveTables({ schema, cells, openDatabase: () => Promise.reject(new Error('no wasm')) })
+    const hopeless = new LiveTables({ schema, view, openDatabase: () => Promise.reject(new Error('no wasm')) })
     hopeless.query((db) => db.selectFrom('t0').selectAll()).catch(() => undefined)
     hopeless.close()
     await pause()

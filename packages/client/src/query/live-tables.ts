@@ -12,16 +12,17 @@
  * - a watch ends: by its subscriber, by an error, or by completing when the replica closes.
  */
 import {
-  type CellState,
+  CONFLICTS,
+  ConflictTable,
   createQueryBuilder,
   createTables,
+  type DirtyRows,
   DriftlogError,
   type QueryBuilder,
   reconcileRows,
   type Schema,
   type Tables,
   tablesRead,
-  takeDirtyRows,
 } from '@driftlog/core'
 import type { Compilable, CompiledQuery } from 'kysely'
 import {
@@ -40,10 +41,11 @@ import {
   takeUntil,
 } from 'rxjs'
 import type { Database } from 'sql.js'
+import type { CurrentView } from './current-view.ts'
 
 export interface LiveTablesOptions<S extends Schema> {
   readonly schema: S
-  readonly cells: CellState
+  readonly view: CurrentView
   /** Makes the empty database in memory. */
   readonly openDatabase: () => Promise<Database>
 }
@@ -53,7 +55,9 @@ type Query<S extends Schema, O> = (db: QueryBuilder<S>) => Compilable<O>
 export class LiveTables<S extends Schema> {
   readonly #options: LiveTablesOptions<S>
   readonly #builder: QueryBuilder<S>
-  #cells: CellState
+  readonly #conflicts = new ConflictTable()
+  /** Somebody reads the table of conflicts. It costs nothing before. */
+  #readsConflicts = false
   #opening: Promise<Tables> | undefined
   #opened: Tables | undefined
   /** Counts flushes; `#flushedAt` has the last one that touched a table. */
@@ -69,14 +73,7 @@ export class LiveTables<S extends Schema> {
 
   constructor(options: LiveTablesOptions<S>) {
     this.#options = options
-    this.#cells = options.cells
     this.#builder = createQueryBuilder<S>()
-  }
-
-  /** Other cells have taken the place of those before; they know the same rows by the same numbers, and all are dirty. */
-  replace(cells: CellState): void {
-    this.#cells = cells
-    this.changed()
   }
 
   /** Something was projected. */
@@ -91,18 +88,28 @@ export class LiveTables<S extends Schema> {
 
   async query<O>(query: Query<S, O>): Promise<O[]> {
     const compiled = query(this.#builder).compile()
+    this.#noteReads(this.#tablesRead(compiled))
     return this.#run(await this.#open(), compiled)
   }
 
   watch<O>(query: Query<S, O>): Observable<O[]> {
     const compiled = query(this.#builder).compile()
-    const reads = tablesRead(this.#options.schema, compiled)
+    const reads = this.#tablesRead(compiled)
+    this.#noteReads(reads)
     return defer(() => (this.#closed ? EMPTY : from(this.#open()))).pipe(
       switchMap((tables) => this.#rows(tables, compiled, reads)),
       scan((previous, rows) => reconcileRows(previous, rows) as O[], [] as O[]),
       distinctUntilChanged(),
       takeUntil(this.#closing),
     )
+  }
+
+  #tablesRead(compiled: CompiledQuery<unknown>): ReadonlySet<string> {
+    return tablesRead(this.#options.schema, compiled)
+  }
+
+  #noteReads(tables: ReadonlySet<string>): void {
+    this.#readsConflicts ||= tables.has(CONFLICTS)
   }
 
   #rows<O>(tables: Tables, compiled: CompiledQuery<O>, reads: ReadonlySet<string>): Observable<O[]> {
@@ -125,7 +132,9 @@ export class LiveTables<S extends Schema> {
   }
 
   #flush(tables: Tables): void {
-    const dirty = takeDirtyRows(this.#cells, this.#options.schema)
+    const view = this.#options.view.now
+    const dirty: DirtyRows<unknown>[] = view.takeDirtyRows()
+    if (this.#readsConflicts) dirty.push(...this.#conflicts.takeDirtyRows(view))
     if (dirty.length === 0) return
     try {
       tables.flush(dirty)
@@ -143,7 +152,8 @@ export class LiveTables<S extends Schema> {
     this.#opening = undefined
     this.#opened = undefined
     tables.close()
-    this.#cells.markAllDirty()
+    this.#options.view.now.markAllDirty()
+    this.#conflicts.reset()
     const changes = this.#changes
     this.#changes = new Subject()
     changes.error(error)

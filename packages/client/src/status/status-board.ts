@@ -8,6 +8,7 @@ import {
   type VersionVector,
 } from '@driftlog/core'
 import { BehaviorSubject, filter, firstValueFrom, map, merge } from 'rxjs'
+import type { CurrentView } from '../query/current-view.ts'
 import type { ReplicaState } from '../state/replica-state.ts'
 import type { Keeper } from '../storage/keeper.ts'
 import type { SyncEngine } from '../sync/engine.ts'
@@ -27,6 +28,7 @@ export interface StatusSources {
   readonly space: string
   readonly store: QuarantiningStore
   readonly state: ReplicaState
+  readonly view: CurrentView
   readonly keeper: Keeper
   readonly engine: SyncEngine | undefined
   readonly acknowledged: VersionVector
@@ -86,7 +88,7 @@ export class StatusBoard {
 
   #read(): Status {
     const { keeper, store, space } = this.#sources
-    const { log, projector } = this.#sources.state
+    const { log } = this.#sources.state
     const damaged = store.damaged(space)
     const damage = log.damage ?? (damaged.length > 0 ? damageError(damaged[0]) : undefined)
     const { online, syncing } = this.#session
@@ -97,12 +99,25 @@ export class StatusBoard {
       unsaved: keeper.unsavedCount,
       ...log.backlog(),
       damaged: damaged.length,
-      conflicts: projector.cells.conflicts,
+      conflicts: this.#openConflicts(),
+      newerSchema: this.#newerSchema(),
       error: statusError(keeper.error ?? keeper.readError, damage, this.#session, log.backlog().parked),
       readOnly: keeper.error !== undefined,
       lastSyncedAt: this.#lastSyncedAt,
     }
     return { summary: summarize(flags), ...flags }
+  }
+
+  #newerSchema(): number | undefined {
+    const { state, view } = this.#sources
+    const { schemaVersion } = state.projector
+    return schemaVersion > view.now.schema.version ? schemaVersion : undefined
+  }
+
+  #openConflicts(): number {
+    const { now } = this.#sources.view
+    now.refresh()
+    return now.openCount
   }
 
   /** See `Replica.sync`. */

@@ -11,7 +11,7 @@ import {
 export interface Status {
   /**
    * `error`: something stands in the way that will not pass by itself. `offline`: not connected. `syncing`: connected, and
-   * something is on its way. `conflict`: in sync, and a field has more than one concurrent value. Else `up-to-date`.
+   * something is on its way. `conflict`: in sync, and a conflict is open. Else `up-to-date`.
    */
   readonly summary: 'offline' | 'syncing' | 'conflict' | 'up-to-date' | 'error'
   /** The server has answered on the present connection. */
@@ -27,8 +27,10 @@ export interface Status {
   readonly parked: number
   /** Stored batches that rotted and are left out until they were fetched again, with what goes on from them. */
   readonly damaged: number
-  /** Fields with more than one concurrent value now; each shows the latest. A write settles it. */
+  /** Open conflicts: what no rule decides, and a person is asked for. See `Replica.conflicts$`. */
   readonly conflicts: number
+  /** Somebody writes with a newer version of the schema than this app's: it should be updated. undefined: nobody does. */
+  readonly newerSchema: number | undefined
   readonly error: { readonly code: ErrorCode; readonly message: string } | undefined
   /** Mutations are refused until the local storage works again. */
   readonly readOnly: boolean
@@ -90,6 +92,7 @@ export const equalStatus = (a: Status, b: Status): boolean =>
       'parked',
       'damaged',
       'conflicts',
+      'newerSchema',
       'readOnly',
     ] as const
   ).every((key) => a[key] === b[key])

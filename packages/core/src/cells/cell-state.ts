@@ -3,18 +3,31 @@
  *
  * Invariants:
  * - ops are applied in a causal order, each once; any such order ends in the same cells;
- * - `conflicts` counts the registers that hold more than one concurrent value now.
+ * - a row in which anything concurrent survives is among the `contested`; others may be too, until somebody looked.
  */
 import type { SeenVector } from '../clock/seen.ts'
+import { cellLawOf, composedLaw } from '../laws/cell-laws.ts'
 import { addToCounter, type CounterTotal } from '../laws/counter.ts'
 import * as life from '../laws/life.ts'
 import { Law } from '../op/law.ts'
-import type { Value } from '../op/value.ts'
+import type { Shape } from '../op/run.ts'
+import { equalValues, type Value } from '../op/value.ts'
 import type { Dot } from '../clock/dot.ts'
 import { CellDigest } from './digest.ts'
 import { type OpIndex, sees } from './ops.ts'
 import { type DotRef } from '../op/dot-ref.ts'
-import { ABSENT, columnIndex, COUNTED, createTable, type Row, SIBLINGS, type TableCells, type Write } from './row.ts'
+import {
+  ABSENT,
+  columnIndex,
+  COMPOSED,
+  COUNTED,
+  createTable,
+  type Row,
+  SIBLINGS,
+  type TableCells,
+  type Write,
+} from './row.ts'
+import { type LifeSide, SettledConflicts } from './settled.ts'
 
 const NO_REFS: DotRef[] = []
 
@@ -26,6 +39,20 @@ export interface Applied {
   readonly seen: SeenVector
 }
 
+/** A change of an op that is not void. */
+export interface CellChange {
+  readonly shape: Shape
+  /** See `columnOf`. */
+  readonly column: number
+  readonly value: Value
+  /** Exactly what a write or a delete replaces, else all that the op saw. */
+  readonly over: readonly Dot[] | undefined
+}
+
+/** The column that a shape goes to in its table's rows; -1 where it concerns the row itself. */
+export const columnOf = (table: TableCells, { law, path }: Shape): number =>
+  path.length === 0 || path[0] === '' ? -1 : columnIndex(table, cellLawOf(law), path.slice(0, 1))
+
 export class CellState {
   readonly ops: OpIndex
   readonly #tables = new Map<string, TableCells>()
@@ -33,13 +60,15 @@ export class CellState {
   /** Shared with the state of which this one takes the place: no number stands for two rows. */
   readonly #rowNumbers: { last: number }
   #before: CellState | undefined
-  /** Registers with more than one concurrent value. */
-  conflicts = 0
+  /** Rows in which concurrent changes may have survived beside each other. */
+  readonly contested = new Set<Row>()
+  readonly settled: SettledConflicts
 
   /** `before`: a state of which this one takes the place; rows keep their numbers. */
   constructor(ops: OpIndex, before?: CellState) {
     this.ops = ops
     this.#digest = new CellDigest(ops)
+    this.settled = new SettledConflicts((a, b) => ops.compare(a, b))
     this.#before = before
     this.#rowNumbers = before === undefined ? { last: 0 } : before.#rowNumbers
   }
@@ -91,6 +120,7 @@ export class CellState {
         updated: ABSENT,
         introducer: -1,
         ordinal: 0,
+        erased: ABSENT,
         dirty: false,
         undigested: false,
       }
@@ -99,16 +129,25 @@ export class CellState {
     return row
   }
 
-  /** Applies one change of an op that is not void. `over`: exactly what a `set` replaces, else all that the op saw. */
-  apply(row: Row, law: number, column: number, value: Value, op: Applied, over: readonly Dot[] | undefined): void {
+  /** Applies one change of an op that is not void. */
+  apply(row: Row, { shape, column, value, over }: CellChange, op: Applied): void {
+    const { law } = shape
+    if (law === Law.resolve) {
+      this.settled.explain(row, column < 0 ? undefined : column, op.ref, value as string)
+      return
+    }
     this.#digest.beforeChange(row)
     if (!row.dirty) {
       row.dirty = true
       row.table.dirty.push(row)
     }
+    if (law === Law.erase) this.#erase(row, op.ref)
+    if (row.erased !== ABSENT) return
     const isSeen = (ref: DotRef): boolean => sees(op.seen, op.device, op.seq, ref)
+    if (row.deletes.length > 0) this.#settleLife(row, op, isSeen, law)
     if (law === Law.delete) {
-      life.remove(row, op.ref, isSeen)
+      life.remove(row, op.ref, isSeen, over === undefined ? isSeen : this.#named(over, op.ref))
+      if (row.touches.length > 0) this.contested.add(row)
       return
     }
     // Once an op: an insert brings a change for each field.
@@ -118,17 +157,55 @@ export class CellState {
       return
     }
     life.touch(row, op.ref, isSeen)
+    // Two changes that had not seen each other are two touches, so nothing concurrent in the row is missed.
+    if (row.touches.length > 1 || row.deletes.length > 0) this.contested.add(row)
     // Rows fill their columns in any order; entries before the first write of a later column are absent, never holes.
     while (row.refs.length <= column) {
       row.refs.push(ABSENT)
       row.values.push(undefined)
     }
-    if (law === Law.increment) {
+    if (law === Law.set) {
+      this.#write(row, column, { ref: op.ref, value }, isSeen, over)
+    } else if (law === Law.increment || law === Law.grow) {
       row.values[column] = addToCounter((row.values[column] as CounterTotal | undefined) ?? 0, value as number)
       row.refs[column] = COUNTED
+    } else if (law === Law.reopen) {
+      this.#write(row, column, { ref: op.ref, value, isReopened: true }, isSeen, over)
     } else {
-      this.#write(row, column, value, op.ref, over === undefined ? isSeen : this.#named(over, op.ref))
+      const composed = composedLaw(cellLawOf(law))!
+      row.refs[column] = COMPOSED
+      const state = (row.values[column] ??= composed.create() as object)
+      composed.enter(state, { law, keys: shape.path.slice(1), value }, { ref: op.ref, sees: isSeen })
     }
+  }
+
+  /** CELL6: whatever the row held, and whatever is written to it from now on, is gone. */
+  #erase(row: Row, ref: DotRef): void {
+    if (row.erased === ABSENT || this.ops.compare(ref, row.erased) < 0) row.erased = ref
+    row.touches = NO_REFS
+    row.deletes = NO_REFS
+    row.values = []
+    row.refs = []
+    row.created = ABSENT
+    row.updated = ABSENT
+    this.contested.delete(row)
+    this.settled.forget(row)
+  }
+
+  /** An op that saw a delete and a change that had not seen each other decides between them. */
+  #settleLife(row: Row, { ref: by }: Applied, isSeen: (ref: DotRef) => boolean, law: number): void {
+    const sides: LifeSide[] = []
+    const deletes = row.deletes.filter((other) => other !== by && isSeen(other))
+    const touches = row.touches.filter((other) => other !== by && isSeen(other))
+    for (const ref of touches)
+      if (deletes.some((other) => !this.ops.saw(ref, other))) sides.push({ ref, isDelete: false })
+    if (sides.length === 0) return
+    for (const ref of deletes) {
+      if (touches.some((other) => !this.ops.saw(other, ref))) sides.push({ ref, isDelete: true })
+    }
+    sides.sort((a, b) => this.ops.compare(a.ref, b.ref))
+    const isDeleted = law === Law.delete
+    this.settled.add({ row, column: undefined, by, reason: undefined, sides, isDeleted })
   }
 
   #mark(row: Row, ref: DotRef): void {
@@ -141,29 +218,55 @@ export class CellState {
     return (ref) => ref === own || refs.has(ref)
   }
 
-  #write(row: Row, column: number, value: Value, ref: DotRef, replaces: (ref: DotRef) => boolean): void {
+  #write(
+    row: Row,
+    column: number,
+    write: Write,
+    isSeen: (ref: DotRef) => boolean,
+    over: readonly Dot[] | undefined,
+  ): void {
     const current = row.refs[column]
+    const replaces = over === undefined ? isSeen : this.#named(over, write.ref)
     if (current !== SIBLINGS) {
-      if (current === ABSENT || replaces(current)) {
-        row.refs[column] = ref
-        row.values[column] = value
-        return
-      }
-      this.#setSiblings(row, column, [{ ref: current, value: row.values[column] as Value }], { ref, value })
+      if (current === ABSENT || replaces(current)) this.#setSiblings(row, column, [], write)
+      else this.#setSiblings(row, column, [{ ref: current, value: row.values[column] as Value }], write)
       return
     }
-    const rest = (row.values[column] as Write[]).filter((write) => !replaces(write.ref))
-    this.conflicts--
-    if (rest.length === 0) {
-      row.refs[column] = ref
-      row.values[column] = value
-    } else {
-      this.#setSiblings(row, column, rest, { ref, value })
+    const writes = row.values[column] as Write[]
+    const replaced = writes.filter(({ ref }) => ref !== write.ref && replaces(ref))
+    const rest = writes.filter(({ ref }) => !replaces(ref))
+    this.#settle(row, column, replaced, write, over)
+    this.#setSiblings(row, column, rest, write)
+  }
+
+  /** A write that takes the place of several values that differ is the end of their conflict. */
+  #settle(
+    row: Row,
+    column: number,
+    replaced: Write[],
+    { ref: by, value }: Write,
+    over: readonly Dot[] | undefined,
+  ): void {
+    const candidates = replaced
+    for (const dot of over ?? []) {
+      // Another write may have settled it here before: what its author saw is told by its own dots all the same.
+      const ref = this.ops.refOf(dot)
+      if (candidates.some((write) => write.ref === ref)) continue
+      const known = this.settled.find(row, column, ref)
+      if (known !== undefined) candidates.push(known)
     }
+    candidates.sort((a, b) => this.ops.compare(a.ref, b.ref))
+    if (!isContest(candidates)) return
+    this.settled.add({ row, column, by, reason: undefined, candidates, outcome: value })
   }
 
   /** `others`: by rising total order, and this register's alone. Thousands of devices may write one field: no sorting. */
   #setSiblings(row: Row, column: number, others: Write[], write: Write): void {
+    if (others.length === 0 && write.isReopened !== true) {
+      row.refs[column] = write.ref
+      row.values[column] = write.value
+      return
+    }
     let low = 0
     let high = others.length
     while (low < high) {
@@ -172,9 +275,9 @@ export class CellState {
       else high = middle
     }
     others.splice(low, 0, write)
-    this.conflicts++
     row.refs[column] = SIBLINGS
     row.values[column] = others
+    this.contested.add(row)
   }
 
   /** Rows changed since the last call, by table. They are told once. */
@@ -203,25 +306,13 @@ export class CellState {
   }
 }
 
+/** Whether writes hold more than one value. */
+export const isContest = (writes: readonly Write[]): boolean =>
+  writes.some(({ isReopened }) => isReopened) || writes.some(({ value }) => !equalValues(value, writes[0].value))
+
 /** The concurrent writes of a register, by rising total order; empty where it was never written. */
-export const writesOf = (row: Row, law: number, path: readonly string[]): readonly Write[] => {
-  const column = columnIndex(row.table, law, path)
+export const writesOf = (row: Row, column: number): readonly Write[] => {
   const ref = row.refs[column] ?? ABSENT
-  if (ref === ABSENT || ref === COUNTED) return []
+  if (ref === ABSENT || ref === COUNTED || ref === COMPOSED) return []
   return ref === SIBLINGS ? (row.values[column] as Write[]) : [{ ref, value: row.values[column] as Value }]
 }
-
-/** Last-writer-wins: the write that is last in total order; a counter's total. undefined where nothing was written. */
-export const latestValue = (row: Row, column: number): Value | CounterTotal | undefined => {
-  const ref = row.refs[column]
-  if (ref === undefined || ref === ABSENT) return undefined
-  if (ref === SIBLINGS) {
-    const writes = row.values[column] as Write[]
-    return writes[writes.length - 1].value
-  }
-  return row.values[column] as Value | CounterTotal
-}
-
-/** What a row's cell shows: see `latestValue`. */
-export const shownCell = (row: Row, law: number, path: readonly string[]): Value | CounterTotal | undefined =>
-  latestValue(row, columnIndex(row.table, law, path))

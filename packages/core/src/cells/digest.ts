@@ -8,18 +8,21 @@
 import { deviceIdToBytes } from '../clock/dot.ts'
 import { ByteWriter } from '../codec/bytes.ts'
 import { hash } from '../crypto/sodium.ts'
+import { composedLaw } from '../laws/cell-laws.ts'
 import type { CounterTotal } from '../laws/counter.ts'
 import { isTombstone } from '../laws/life.ts'
 import { writeValue } from '../op/value.ts'
 import type { Value } from '../op/value.ts'
 import { type OpIndex } from './ops.ts'
 import { deviceOfRef, type DotRef, seqOfRef } from '../op/dot-ref.ts'
-import { ABSENT, COUNTED, type Row, SIBLINGS, type TableCells, type Write } from './row.ts'
+import { ABSENT, COMPOSED, COUNTED, type Row, SIBLINGS, type TableCells, type Write } from './row.ts'
 
 const LANES = 16
 const LIFE = 0
 const REGISTER = 1
 const COUNTER = 2
+const COMPOSITION = 3
+const ERASED = 4
 
 export class CellDigest {
   readonly #ops: OpIndex
@@ -27,6 +30,8 @@ export class CellDigest {
   #asked = false
   #changed: Row[] = []
   readonly #scratch = new ByteWriter(1024)
+
+  readonly #compare = (a: DotRef, b: DotRef): number => this.#ops.compare(a, b)
 
   constructor(ops: OpIndex) {
     this.#ops = ops
@@ -55,6 +60,10 @@ export class CellDigest {
   }
 
   #count(row: Row, sign: 1 | -1): void {
+    if (row.erased !== ABSENT) {
+      this.#addCell(row, ERASED, [], sign, (writer) => this.#writeRef(writer, row.erased))
+      return
+    }
     if (row.touches.length === 0 && row.deletes.length === 0) return
     this.#addCell(row, LIFE, [], sign, (writer) => {
       this.#writeRefs(writer, row.touches)
@@ -66,17 +75,27 @@ export class CellDigest {
     for (let index = 0; index < row.refs.length; index++) {
       const ref = row.refs[index]
       if (ref === ABSENT) continue
-      const { path } = row.table.columns[index]
+      const { path, law } = row.table.columns[index]
       const content = row.values[index]
       if (ref === COUNTED) {
-        this.#addCell(row, COUNTER, path, sign, (writer) => writer.string((content as CounterTotal).toString()))
+        this.#addCell(row, COUNTER, path, sign, (writer) =>
+          writer.byte(law).string((content as CounterTotal).toString()),
+        )
         continue
       }
-      const writes = ref === SIBLINGS ? (content as Write[]) : [{ ref, value: content as Value }]
+      if (ref === COMPOSED) {
+        this.#addCell(row, COMPOSITION, path, sign, (writer) => {
+          writer.byte(law)
+          composedLaw(law)!.write(content, writer, (other) => this.#writeRef(writer, other), this.#compare)
+        })
+        continue
+      }
+      const writes: readonly Write[] = ref === SIBLINGS ? (content as Write[]) : [{ ref, value: content as Value }]
       this.#addCell(row, REGISTER, path, sign, (writer) => {
         writer.varint(writes.length)
         for (const write of writes) {
           this.#writeRef(writer, write.ref)
+          writer.byte(write.isReopened === true ? 1 : 0)
           writeValue(writer, write.value)
         }
       })
@@ -95,8 +114,7 @@ export class CellDigest {
   /** Dots in total order, so that equal sets have equal bytes. */
   #writeRefs(writer: ByteWriter, refs: readonly DotRef[]): void {
     writer.varint(refs.length)
-    for (const ref of refs.length < 2 ? refs : refs.toSorted((a, b) => this.#ops.compare(a, b)))
-      this.#writeRef(writer, ref)
+    for (const ref of refs.length < 2 ? refs : refs.toSorted(this.#compare)) this.#writeRef(writer, ref)
   }
 
   #writeRef(writer: ByteWriter, ref: DotRef): void {

@@ -214,6 +214,25 @@ export class OpIndex {
     return false
   }
 
+  /** Whether an op, projected, had seen another, or is it. */
+  saw(op: DotRef, other: DotRef): boolean {
+    const device = deviceOfRef(op)
+    const seq = seqOfRef(op)
+    return sees(seenAt(this.#devices[device].seen, seq), device, seq, other)
+  }
+
+  /** What an op, projected, had seen of the branches of `of`: the highest seq of each. */
+  seenOf(op: DotRef, of: Iterable<number>): Map<DeviceId, number> {
+    const device = deviceOfRef(op)
+    const seen = seenAt(this.#devices[device].seen, seqOfRef(op))
+    const vector = new Map<DeviceId, number>()
+    for (const other of of) {
+      const seq = other === device ? seqOfRef(op) - 1 : seenSeq(seen, other)
+      if (seq > 0) vector.set(this.deviceId(other), seq)
+    }
+    return vector
+  }
+
   /** `seen`, joined with an op of `device` at `seq` and all that it had seen. */
   joinHead(seen: SeenVector, device: number, seq: number): SeenVector {
     return withSeen(joinSeen(seen, seenAt(this.#devices[device].seen, seq)), device, seq)

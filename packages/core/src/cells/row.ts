@@ -7,6 +7,8 @@ import type { DotRef } from '../op/dot-ref.ts'
 export interface Write {
   readonly ref: DotRef
   readonly value: Value
+  /** The value stands for several candidates (see laws/reopened). */
+  readonly isReopened?: boolean
 }
 
 /** A field of a table under one law: what a cell of each row is filed under. */
@@ -18,22 +20,25 @@ export interface Column {
 
 /**
  * A row and its cells. The cells lie in two arrays by column index: a register with one write has it in `values` and
- * `refs`; one with several has `SIBLINGS` in `refs` and its writes, sorted by total order, in `values`;
- * a counter has its total in `values` and `COUNTED` in `refs`.
+ * `refs`; one with several, or with one that stands for several, has `SIBLINGS` in `refs` and its writes, sorted by total
+ * order, in `values`; a counter has its total in `values` and `COUNTED` in `refs`; a cell of several registers (a set, a list,
+ * JSON under deep merge) has its state in `values` and `COMPOSED` in `refs`.
  */
 export interface Row extends Life {
   readonly table: TableCells
   readonly id: string
   /** Stable in this replica, from 1: the row's key in SQL. */
   number: number
-  readonly values: (Value | CounterTotal | Write[] | undefined)[]
-  readonly refs: DotRef[]
+  values: (Value | CounterTotal | Write[] | object | undefined)[]
+  refs: DotRef[]
   /** The first and the last change to the row in total order; 0 where there is none. */
   created: DotRef
   updated: DotRef
   /** Who introduced the row first, as far as this replica projected: how a later op names it. -1: nobody yet. */
   introducer: number
   ordinal: number
+  /** The first erasure in total order (CELL6); 0: none. An erased row has no life and no cells. */
+  erased: DotRef
   /** Changed since the tables were last brought up to date. */
   dirty: boolean
   /** Not counted in the digest's sum at the moment. */
@@ -42,6 +47,7 @@ export interface Row extends Life {
 
 export const SIBLINGS = -1
 export const COUNTED = -2
+export const COMPOSED = -3
 export const ABSENT = 0
 
 export interface TableCells {

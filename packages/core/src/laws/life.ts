@@ -9,7 +9,8 @@
  */
 import type { DotRef } from '../op/dot-ref.ts'
 
-export type DeleteLaw = 'update-wins' | 'delete-wins'
+/** manual: as update-wins, and a person is asked. */
+export type DeleteLaw = 'update-wins' | 'delete-wins' | 'manual'
 
 export interface Life {
   touches: DotRef[]
@@ -40,13 +41,14 @@ export const insert = (life: Life, ref: DotRef, sees: Sees): void => {
   if (life.deletes.length > 0) life.deletes = without(life.deletes, sees)
 }
 
-export const remove = (life: Life, ref: DotRef, sees: Sees): void => {
-  life.touches = without(life.touches, sees)
+/** `kills`: which changes a delete takes with it: all that it saw, or those that it names. */
+export const remove = (life: Life, ref: DotRef, sees: Sees, kills: Sees = sees): void => {
+  life.touches = without(life.touches, kills)
   life.deletes = replaceSeen(life.deletes, ref, sees)
 }
 
 export const isLive = (life: Life, law: DeleteLaw): boolean =>
-  life.touches.length > 0 && (law === 'update-wins' || life.deletes.length === 0)
+  life.touches.length > 0 && (law !== 'delete-wins' || life.deletes.length === 0)
 
 /** Dead whichever law rules: a tombstone (CELL7). */
 export const isTombstone = (life: Life): boolean => life.touches.length === 0

@@ -242,7 +242,7 @@ describe('run codec', () => {
     expect(codeOf(() => decodeRun(spliceBytes(bytes, shape, newer), AUTHOR, MANY))).toBe('FORMAT_UNKNOWN')
   })
 
-  it('[SEEN3] what later laws will read in their own way is of a newer format today: JSON paths, `over` beside set', () => {
+  it('[SEEN3] what later laws will read in their own way is of a newer format today: paths, `over` of other laws', () => {
     const decoding = (shape: Shape, over?: readonly Dot[]): string =>
       codeOf(() =>
         decodeRun(
@@ -253,7 +253,9 @@ describe('run codec', () => {
       )
     const dots = [{ device: deviceOf(3), seq: 1 }]
     expect(decoding(shapes.title, dots)).toBe('ok')
-    expect(decoding(shapes.delete, dots)).toBe('FORMAT_UNKNOWN')
+    expect(decoding(shapes.delete, dots)).toBe('ok')
+    expect(decoding({ law: Law.put, table: 'tasks', path: ['meta', 'color'] })).toBe('ok')
+    expect(decoding(shapes.insert, dots)).toBe('FORMAT_UNKNOWN')
     expect(decoding(shapes.votes, dots)).toBe('FORMAT_UNKNOWN')
     expect(decoding({ ...shapes.title, path: ['meta', 'color'] })).toBe('FORMAT_UNKNOWN')
   })

@@ -16,9 +16,9 @@
 import { DEVICE_ID_BYTES, type Dot, deviceIdFromBytes, deviceIdToBytes, type DeviceId } from '../clock/dot.ts'
 import { ByteReader, ByteWriter, malformed } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
-import { isRowLevel, LAST_KNOWN_LAW, Law } from './law.ts'
+import { isRowLevel, LAST_KNOWN_LAW, Law, mayBeOver } from './law.ts'
 import { createRun, firstChange, firstHead, HANDLE, NEW_ROW, opCount, type Run, SAME_ROW, type Shape } from './run.ts'
-import { readValue, writeValue } from './value.ts'
+import { MAX_DEPTH, readValue, writeValue } from './value.ts'
 
 export const RUN_FORMAT = 1
 /** OP7: what one change counts for beside its value and the id of a row that it introduces. */
@@ -29,6 +29,9 @@ export const MAX_GROUP_OPS = 4096
 export const OVER_DOT_BYTES = 4
 /** OP7: an op above this, heads not counted, is void. */
 export const MAX_OP_BYTES = 256 * 1024
+
+/** A field, and keys of its JSON. */
+const MAX_PATH_LENGTH = 1 + MAX_DEPTH
 
 const writeRepeated = (writer: ByteWriter, values: readonly number[], from: number, to: number): void => {
   for (let index = from; index < to; ) {
@@ -271,8 +274,10 @@ const readShape = (reader: ByteReader): Shape => {
   if (law < 1 || table === '') throw malformed('run: shape')
   if (law > LAST_KNOWN_LAW) throw new DriftlogError('FORMAT_UNKNOWN', 'law', { law })
   if (isRowLevel(law) !== (path.length === 0)) throw malformed('run: shape')
-  // Paths into JSON belong to a law that is not there yet: a release that has it would read them in another way.
-  if (path.length > 1) throw new DriftlogError('FORMAT_UNKNOWN', 'path', { length: path.length })
+  // Only JSON has paths below its field: a release that knows more of them would read this in another way.
+  if (path.length > (law === Law.put ? MAX_PATH_LENGTH : 1)) {
+    throw new DriftlogError('FORMAT_UNKNOWN', 'path', { length: path.length })
+  }
   return { law, table, path }
 }
 
@@ -339,8 +344,8 @@ const readOver = (reader: ByteReader, run: Run, changes: number): void => {
       const device = run.devices[readIndex(reader, run.devices.length)]
       dots.push({ device, seq: reader.varint() })
     }
-    // CELL2 knows `over` of other laws too; a release that has them would read this in another way.
-    if (run.shapes[run.shape[change]].law !== Law.set) throw new DriftlogError('FORMAT_UNKNOWN', 'over')
+    // A release that knows `over` of other laws would read this in another way.
+    if (!mayBeOver(run.shapes[run.shape[change]].law)) throw new DriftlogError('FORMAT_UNKNOWN', 'over')
     while (run.changeEnd[op] <= change) op++
     run.opBytes[op] += dots.length * OVER_DOT_BYTES
     run.over.set(change, dots)

@@ -7,7 +7,7 @@
  *
  * Integers beyond 2^53, NaN, infinities, -0, lone surrogates and repeated keys have no encoding.
  */
-import { type ByteReader, type ByteWriter, malformed } from '../codec/bytes.ts'
+import { type ByteReader, type ByteWriter, equalBytes, malformed } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
 
 export type Value = null | boolean | number | string | Uint8Array | readonly Value[] | { readonly [key: string]: Value }
@@ -193,4 +193,28 @@ const skipValue = (reader: ByteReader): void => {
     else if (tag === MAP) pending += 2 * reader.count(2)
     else throw malformed(`value: unknown tag ${tag}`)
   }
+}
+
+/** Whether two values are one: of equal encoding. */
+export const equalValues = (a: Value, b: Value): boolean => {
+  if (a === b) return true
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
+  if (a instanceof Uint8Array || b instanceof Uint8Array) {
+    return a instanceof Uint8Array && b instanceof Uint8Array && equalBytes(a, b)
+  }
+  if (Array.isArray(a) || Array.isArray(b)) {
+    return (
+      Array.isArray(a) &&
+      Array.isArray(b) &&
+      a.length === b.length &&
+      a.every((item: Value, index) => equalValues(item, b[index] as Value))
+    )
+  }
+  const left = a as { readonly [key: string]: Value }
+  const right = b as { readonly [key: string]: Value }
+  const keys = Object.keys(left)
+  return (
+    keys.length === Object.keys(right).length &&
+    keys.every((key) => Object.hasOwn(right, key) && equalValues(left[key], right[key]))
+  )
 }

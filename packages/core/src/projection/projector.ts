@@ -6,15 +6,16 @@
  * - a void op keeps its seq, has no effect, and counts as having seen only its predecessor, stamped just above it;
  * - whether an op is void follows from its bytes and its causal past alone, so all replicas agree.
  */
-import { CellState, type Applied } from '../cells/cell-state.ts'
+import { type Applied, CellState, columnOf } from '../cells/cell-state.ts'
 import { OpIndex, sees } from '../cells/ops.ts'
 import { type DotRef, deviceOfRef, dotRef, seqOfRef } from '../op/dot-ref.ts'
-import { columnIndex, type Row } from '../cells/row.ts'
+import type { Row } from '../cells/row.ts'
 import type { DeviceId, Dot } from '../clock/dot.ts'
 import { advanceFrontier, type Frontier } from '../clock/frontier.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { nothingSeen, type SeenVector, seenSeq } from '../clock/seen.ts'
-import { Law } from '../op/law.ts'
+import { fitsLaw } from '../laws/cell-laws.ts'
+import { isRowLevel } from '../op/law.ts'
 import { firstChange, firstHead, HANDLE, NEW_ROW, opCount, type Run, SAME_ROW, type Shape } from '../op/run.ts'
 import { MAX_GROUP_OPS, MAX_OP_BYTES } from '../op/run-codec.ts'
 
@@ -64,6 +65,8 @@ export class Projector {
   #reach: Reach = { device: -1, seen: nothingSeen, branches: new Map() }
   /** The highest effective stamp projected. */
   highest: Hlc = 0
+  /** The highest version of a schema that somebody wrote with. */
+  schemaVersion = 0
   voidCount = 0
 
   /** `before`: of a projection of the same space of which this one takes the place. */
@@ -213,7 +216,7 @@ export class Projector {
       }
       if (row === undefined || row.table.name !== shape.table) isVoid = true
       else rows.push(row)
-      if (shape.law === Law.increment && !Number.isSafeInteger(run.value[change])) isVoid = true
+      if (!isRowLevel(shape.law) && !fitsLaw(shape.law, shape.path, run.value[change])) isVoid = true
       const over = run.over.size === 0 ? undefined : run.over.get(change)
       if (over?.some((dot) => !this.#hadSeen(seen, device, seq - 1, dot))) isVoid = true
     }
@@ -312,6 +315,7 @@ export class Projector {
       advanceFrontier(this.frontier, run.device, seq, heads)
       return
     }
+    this.schemaVersion = Math.max(this.schemaVersion, run.schemaVersion[op])
     const ref = this.ops.append(device, judged.stamp, judged.seen)
     this.highest = Math.max(this.highest, judged.stamp)
     advanceFrontier(this.frontier, run.device, seq, heads)
@@ -332,7 +336,7 @@ export class Projector {
       const shape = run.shapes[run.shape[change]]
       const row = rows[change - first]
       const over = run.over.size === 0 ? undefined : run.over.get(change)
-      this.cells.apply(row, shape.law, this.#column(shape, row), run.value[change], applied, over)
+      this.cells.apply(row, { shape, column: this.#column(shape, row), value: run.value[change], over }, applied)
     }
   }
 
@@ -340,7 +344,7 @@ export class Projector {
   #column(shape: Shape, row: Row): number {
     let column = this.#columns.get(shape)
     if (column === undefined) {
-      column = shape.path.length === 0 ? -1 : columnIndex(row.table, shape.law, shape.path)
+      column = columnOf(row.table, shape)
       this.#columns.set(shape, column)
     }
     return column

@@ -176,6 +176,8 @@ describe('decodeField', () => {
             number: 'number',
             integer: 'number',
             counter: 'number',
+            set: 'object',
+            list: 'object',
           }
           if (shown === null || field.kind === 'json') return
           if (field.kind === 'date') expect(shown).toBeInstanceOf(Date)

@@ -1,13 +1,13 @@
 /** Between the app's values and the log's. */
 import { DriftlogError } from '../errors.ts'
-import type { Law } from '../op/law.ts'
+import { Law } from '../op/law.ts'
 import type { Value } from '../op/value.ts'
 import type { Field } from './field.ts'
 import { describe, Refusal, type Shown } from './kinds/kind.ts'
 import { kinds } from './kinds/kinds.ts'
 
 /** The law that a change to this field names, and whose cells it shows. */
-export const lawOf = (field: Field): Law => kinds[field.kind].law
+export const lawOf = (field: Field): Law => kinds[field.kind].law?.(field) ?? Law.set
 
 /**
  * An app's value as the log carries it (SCH5); detached from what the app holds. A counter takes a number (its first
@@ -41,7 +41,7 @@ export const encodeOrRefuse = (field: Field, value: unknown, change: 'insert' | 
  */
 export const decodeField = (field: Field, value: Shown | undefined): unknown => {
   const shown = shownValue(field, value)
-  return shown === null ? null : kinds[field.kind].decode(shown)
+  return shown === null ? null : kinds[field.kind].decode(shown, field)
 }
 
 /** The log value that a field shows; null where there is none. */

@@ -3,14 +3,21 @@
  */
 import type { DeleteLaw } from '../laws/life.ts'
 import { encodeOrRefuse } from './encode.ts'
-import type { Field, FieldDefinition } from './field.ts'
+import type { Value } from '../op/value.ts'
+import type { Field, FieldDefinition, FieldKind } from './field.ts'
 import type { Fields, TypedTable } from './infer.ts'
 import { Refusal } from './kinds/kind.ts'
+import { checkStrategy, strategies, type Strategy } from './strategy.ts'
 import { checkFieldNames, checkIndexes, checkName, checkNoTwins, invalid } from './validate.ts'
 
 export interface TableOptions<Name extends string = string> {
-  /** What a delete does to a row that someone changed at the same time. Default: update-wins, the row stays. */
+  /**
+   * What a delete does to a row that someone changed at the same time. update-wins (the default): the row stays; delete-wins: it
+   * goes; manual: it stays, and is an open conflict until somebody resolves it.
+   */
   readonly onDelete?: DeleteLaw
+  /** Of concurrent values, for fields that do not say. Default: the last writer wins. */
+  readonly strategy?: Strategy
   /** Each a list of fields (or createdAt, createdBy, updatedAt) that queries filter or order by. */
   readonly indexes?: readonly (readonly (Name | 'createdAt' | 'createdBy' | 'updatedAt')[])[]
 }
@@ -19,6 +26,7 @@ export interface TableOptions<Name extends string = string> {
 export interface TableDefinition<F extends Fields = Fields> extends TypedTable<F> {
   readonly fields: F
   readonly onDelete: DeleteLaw
+  readonly strategy: Strategy
   readonly indexes: readonly (readonly string[])[]
 }
 
@@ -26,6 +34,7 @@ export interface TableDefinition<F extends Fields = Fields> extends TypedTable<F
 export interface Table<F extends Fields = Fields> extends TypedTable<F> {
   readonly name: string
   readonly onDelete: DeleteLaw
+  readonly strategy: Strategy
   readonly indexes: readonly (readonly string[])[]
   readonly fields: { readonly [K in keyof F]: Field }
 }
@@ -46,6 +55,7 @@ export const table = <const F extends Fields>(
   Object.freeze({
     fields: Object.freeze({ ...fields }),
     onDelete: options.onDelete ?? 'update-wins',
+    strategy: options.strategy ?? strategies.lastWriterWins(),
     indexes: Object.freeze((options.indexes ?? []).map((index) => Object.freeze([...index]))),
   })
 
@@ -68,12 +78,19 @@ export const defineSchema = <const T extends TableDefinitions>(definition: {
   return Object.freeze({ version, tables: Object.freeze(checked) }) as Schema<T>
 }
 
+/** A table that every replica has, beside those of its schema; its name begins with _, as no other's can. */
+export const systemTable = (name: string, fields: Fields, indexes: readonly (readonly string[])[]): Table => {
+  const definition = table(fields, { indexes } as TableOptions)
+  return checkTable(name, definition, { [name]: definition })
+}
+
 const checkTable = (name: string, definition: TableDefinition, tables: TableDefinitions): Table => {
   if (definition?.fields === undefined) throw invalid(`table "${name}" is not made by table()`, { table: name })
-  const { onDelete, indexes } = definition
-  if (onDelete !== 'update-wins' && onDelete !== 'delete-wins') {
-    throw invalid(`table "${name}": onDelete must be update-wins or delete-wins`, { table: name, onDelete })
+  const { onDelete, indexes, strategy } = definition
+  if (!['update-wins', 'delete-wins', 'manual'].includes(onDelete)) {
+    throw invalid(`table "${name}": onDelete must be update-wins, delete-wins or manual`, { table: name, onDelete })
   }
+  checkStrategy(strategy, `table "${name}"`)
   const fieldNames = Object.keys(definition.fields)
   checkFieldNames(name, fieldNames)
   checkIndexes(name, indexes, fieldNames)
@@ -81,34 +98,80 @@ const checkTable = (name: string, definition: TableDefinition, tables: TableDefi
   for (const field of fieldNames) {
     const { definition: particulars } = definition.fields[field] ?? {}
     if (particulars === undefined) throw invalid(`${name}.${field} is not made by f`, { table: name, field })
-    fields[field] = checkField(name, field, particulars, tables)
+    fields[field] = checkField({ table: name, name: field, definition: particulars, tables, tableStrategy: strategy })
   }
-  return Object.freeze({ name, onDelete, indexes, fields: Object.freeze(fields) })
+  return Object.freeze({ name, onDelete, strategy, indexes, fields: Object.freeze(fields) })
 }
 
-const checkField = (table: string, name: string, definition: FieldDefinition, tables: TableDefinitions): Field => {
+interface CheckedField {
+  readonly table: string
+  readonly name: string
+  readonly definition: FieldDefinition
+  readonly tables: TableDefinitions
+  readonly tableStrategy: Strategy
+}
+
+const checkField = ({ table, name, definition, tables, tableStrategy }: CheckedField): Field => {
   const where = { table, field: name }
-  if (definition.kind === 'ref') {
-    if (!Object.hasOwn(tables, definition.target)) {
-      throw invalid(`${table}.${name} refers to "${definition.target}", which is no table of the schema`, where)
-    }
-    if (definition.onDelete !== 'keep') throw invalid(`${table}.${name}: onDelete of a ref must be keep`, where)
-  }
-  if (definition.kind === 'enum') {
-    const { options } = definition
-    if (options.length === 0) throw invalid(`${table}.${name}: an enum needs an option`, where)
-    if (options.some((option) => typeof option !== 'string' || !option.isWellFormed())) {
-      throw invalid(`${table}.${name}: an enum's options are strings`, where)
-    }
-    if (new Set(options).size < options.length) throw invalid(`${table}.${name}: an enum option stands twice`, where)
-  }
-  const field: Field = { ...definition, table, name, fallback: definition.kind === 'counter' ? 0 : null }
+  checkKind(table, name, definition, tables)
+  const strategy = definition.strategy ?? tableStrategy
+  checkStrategy(strategy, `${table}.${name}`)
+  const field: Field = { ...definition, table, name, strategy, fallback: emptyValue(definition) }
   if (definition.default === undefined) return Object.freeze(field)
   try {
     return Object.freeze({ ...field, fallback: deepFreeze(encodeOrRefuse(field, definition.default, 'insert')) })
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     throw invalid(`the default of ${table}.${name} is ${error.message}`, where)
+  }
+}
+
+/** What is shown where nothing was written, and the app gave no default. */
+const emptyValue = ({ kind }: FieldDefinition): Value =>
+  kind === 'counter' ? 0 : kind === 'set' || kind === 'list' ? EMPTY : null
+
+const EMPTY: readonly Value[] = Object.freeze([])
+
+/** Fields whose values can stand in a set; a list may hold JSON too. */
+const SCALARS: readonly FieldKind[] = ['string', 'number', 'integer', 'boolean', 'date', 'enum', 'ref']
+
+const checkKind = (table: string, name: string, definition: FieldDefinition, tables: TableDefinitions): void => {
+  const where = { table, field: name }
+  const refuse = (why: string): never => {
+    throw invalid(`${table}.${name}${why}`, where)
+  }
+  if (definition.isUnique && !SCALARS.includes(definition.kind))
+    refuse(': only fields of one plain value can be unique')
+  switch (definition.kind) {
+    case 'ref':
+      if (!Object.hasOwn(tables, definition.target)) {
+        refuse(` refers to "${definition.target}", which is no table of the schema`)
+      }
+      if (!['keep', 'set-null', 'cascade'].includes(definition.onDelete)) {
+        refuse(': onDelete of a ref must be keep, set-null or cascade')
+      }
+      if (definition.onDelete === 'set-null' && !definition.isOptional) {
+        refuse(': onDelete set-null needs a field that is optional')
+      }
+      return
+    case 'enum': {
+      const { options } = definition
+      if (options.length === 0) refuse(': an enum needs an option')
+      if (options.some((option) => typeof option !== 'string' || !option.isWellFormed())) {
+        refuse(": an enum's options are strings")
+      }
+      if (new Set(options).size < options.length) refuse(': an enum option stands twice')
+      return
+    }
+    case 'set':
+    case 'list': {
+      const { element } = definition
+      const isFit = SCALARS.includes(element?.kind) || (definition.kind === 'list' && element?.kind === 'json')
+      if (!isFit || element.isOptional || (element.kind === 'json' && element.isDeep)) {
+        refuse(`: a ${definition.kind} cannot hold what f.${element?.kind ?? 'nothing'} makes`)
+      }
+      checkKind(table, name, element, tables)
+    }
   }
 }
 

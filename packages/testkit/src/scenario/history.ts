@@ -16,7 +16,7 @@ import type { Stage } from './stage.ts'
 
 type Apply = CellState['apply']
 export type Row = Parameters<Apply>[0]
-type DotRef = Parameters<Apply>[4]['ref']
+type DotRef = Parameters<Apply>[2]['ref']
 
 /** An op and its author. */
 export interface Author {
@@ -104,13 +104,14 @@ interface Changes {
 const listen = (cells: CellState): Changes => {
   const changes: Changes = { fields: new Map(), increments: new Map() }
   const apply: Apply = cells.apply.bind(cells)
-  cells.apply = (row, law, column, value, op, over) => {
-    apply(row, law, column, value, op, over)
+  cells.apply = (row, change, op) => {
+    apply(row, change, op)
+    const { column, shape, value } = change
     if (column < 0) return
     const field = row.table.columns[column].path.join('.')
     const byOp = entry(changes.fields, row, () => new Map<DotRef, Set<string>>())
     entry(byOp, op.ref, () => new Set<string>()).add(field)
-    if (law !== Law.increment) return
+    if (shape.law !== Law.increment && shape.law !== Law.grow) return
     entry(changes.increments, row, () => []).push({ field, by: value as number, ref: op.ref })
   }
   return changes

@@ -24,13 +24,21 @@ export class Recorder<S extends Schema> {
           said.push(`inserts ${name}/${id} ${textOfValue({ ...row, id: undefined })}`)
           return id
         },
-        update: (id, changes) => {
-          writer.update(id, changes)
+        update: (id, changes, options) => {
+          writer.update(id, changes, options)
           said.push(`updates ${name}/${id} ${textOfValue(changes)}`)
         },
-        delete: (id) => {
-          writer.delete(id)
+        delete: (id, options) => {
+          writer.delete(id, options)
           said.push(`deletes ${name}/${id}`)
+        },
+        restore: (id) => {
+          writer.restore(id)
+          said.push(`restores ${name}/${id}`)
+        },
+        erase: (id) => {
+          writer.erase(id)
+          said.push(`erases ${name}/${id}`)
         },
         get: (id) => writer.get(id),
       }

@@ -4,11 +4,9 @@ import {
   decodeField,
   type DeleteLaw,
   type Field,
-  isLive,
-  lawOf,
   type Schema,
-  shownCell,
-  writesOf,
+  SchemaView,
+  type Table,
 } from '@driftlog/core'
 import type { Author, History, Row } from './history.ts'
 import { textOfReport } from './report-text.ts'
@@ -68,8 +66,9 @@ export interface Report {
 }
 
 export const reportOf = (schema: Schema, history: History): Report => {
-  const rows = Object.values(schema.tables).flatMap(({ name, fields, onDelete }) =>
-    rowsOf(history.cells, name).map((row) => rowReport(history, row, Object.values(fields), onDelete)),
+  const view = SchemaView.beside(schema, history.cells)
+  const rows = Object.values(schema.tables).flatMap((table) =>
+    rowsOf(history.cells, table.name).map((row) => rowReport(history, view, row, table)),
   )
   const text = textOfReport(rows)
   return { rows, conflicts: rows.filter(({ isConflict }) => isConflict), text, toString: () => text }
@@ -80,8 +79,9 @@ const rowsOf = (cells: CellState, table: string): Row[] =>
     a.created === 0 || b.created === 0 ? a.created - b.created : cells.ops.compare(a.created, b.created),
   )
 
-const rowReport = (history: History, row: Row, fields: readonly Field[], onDelete: DeleteLaw): RowReport => {
-  const reports = fields.map((field) => fieldReport(history, row, field))
+const rowReport = (history: History, view: SchemaView, row: Row, table: Table): RowReport => {
+  const { onDelete } = table
+  const reports = Object.values(table.fields).map((field) => fieldReport(history, view, row, field))
   const deletions = latestFirst(
     row.deletes.map((ref) => history.authorOf(ref)),
     (by) => by,
@@ -91,7 +91,7 @@ const rowReport = (history: History, row: Row, fields: readonly Field[], onDelet
   return {
     table: row.table.name,
     id: row.id,
-    isLive: isLive(row, onDelete),
+    isLive: view.isShown(row, table),
     onDelete,
     deletions,
     survivors,
@@ -100,10 +100,16 @@ const rowReport = (history: History, row: Row, fields: readonly Field[], onDelet
   }
 }
 
-const fieldReport = (history: History, row: Row, field: Field): FieldReport => {
-  const law = lawOf(field)
-  const value = decodeField(field, shownCell(row, law, [field.name]))
-  const [winner, ...others] = writesOf(row, law, [field.name])
+const fieldReport = (history: History, view: SchemaView, row: Row, field: Field): FieldReport => {
+  const value = decodeField(field, view.value(row, field))
+  const fieldView = view.field(field.table, field.name)!
+  const shown = fieldView.shownRef(row)
+  const writes = fieldView.writes(row)
+  // The one that is shown is the last here, whatever the strategy.
+  const [winner, ...others] = [
+    ...writes.filter(({ ref }) => ref !== shown),
+    ...writes.filter(({ ref }) => ref === shown),
+  ]
     .map((write) => ({ value: decodeField(field, write.value), by: history.authorOf(write.ref) }))
     .toReversed()
   const contributions = field.kind === 'counter' ? contributionsTo(history, row, field.name) : []

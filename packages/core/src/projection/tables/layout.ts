@@ -9,9 +9,8 @@
  */
 import type { Field } from '../../schema/field.ts'
 import type { SqlValue } from '../../schema/kinds/kind.ts'
-import { date } from '../../schema/kinds/date.ts'
+import { dateFromSql } from '../../schema/kinds/date.ts'
 import { kinds } from '../../schema/kinds/kinds.ts'
-import { string } from '../../schema/kinds/string.ts'
 import type { Schema, Table } from '../../schema/schema.ts'
 
 /** Turns what SQL returns for a column into what the app sees. */
@@ -42,20 +41,22 @@ export const quote = (name: string): string => `"${name}"`
 export const searchTableOf = (table: string): string => `${SEARCH_PREFIX}${table}`
 export const searchColumn = (index: number): string => `c${index}`
 
-const ID: ColumnLayout = { name: 'id', sqlType: 'TEXT NOT NULL', fromSql: string.fromSql }
+const asText: FromSql = (value) => value
+const asDate: FromSql = (value) => dateFromSql(value)
+
+const ID: ColumnLayout = { name: 'id', sqlType: 'TEXT NOT NULL', fromSql: asText }
 const STAMPS: readonly ColumnLayout[] = [
-  { name: 'createdAt', sqlType: 'INTEGER NOT NULL', fromSql: date.fromSql },
-  { name: 'createdBy', sqlType: 'TEXT NOT NULL', fromSql: string.fromSql },
-  { name: 'updatedAt', sqlType: 'INTEGER NOT NULL', fromSql: date.fromSql },
+  { name: 'createdAt', sqlType: 'INTEGER NOT NULL', fromSql: asDate },
+  { name: 'createdBy', sqlType: 'TEXT NOT NULL', fromSql: asText },
+  { name: 'updatedAt', sqlType: 'INTEGER NOT NULL', fromSql: asDate },
 ]
 
 export const layOut = (table: Table): TableLayout => {
   const fields = Object.values(table.fields)
-  const fieldColumns = fields.map(({ name, kind }) => ({
-    name,
-    sqlType: kinds[kind].sqlType,
-    fromSql: kinds[kind].fromSql,
-  }))
+  const fieldColumns = fields.map((field) => {
+    const { sqlType, fromSql } = kinds[field.kind]
+    return { name: field.name, sqlType, fromSql: (value: SqlValue) => fromSql(value, field) }
+  })
   return {
     table,
     columns: [ID, ...fieldColumns, ...STAMPS],

@@ -12,12 +12,16 @@ import {
 import type { ReadonlyKysely } from 'kysely/readonly'
 import { DriftlogError } from '../../errors.ts'
 import type { InferDatabase, SearchableTable, TypedSchema } from '../../schema/infer.ts'
+import type { CONFLICTS, ConflictRow } from '../view/conflict-table.ts'
 import { ROW_NUMBER, searchTableOf } from './layout.ts'
+
+/** What queries can read: the schema's tables, and those that every replica has. */
+export type ReadableTables<S extends TypedSchema> = InferDatabase<S> & { readonly [CONFLICTS]: ConflictRow }
 
 /** Builds selects over a schema's tables; `db` in `replica.query(db => …)`. It runs nothing itself. */
 export interface QueryBuilder<S extends TypedSchema>
   extends Pick<
-    ReadonlyKysely<InferDatabase<S>>,
+    ReadonlyKysely<ReadableTables<S>>,
     'selectFrom' | 'selectNoFrom' | 'with' | 'withRecursive' | 'fn' | 'dynamic' | 'case'
   > {
   /**
@@ -57,7 +61,7 @@ const search = (table: string, text: string, alias = table): Expression<SqlBool>
 }
 
 export const createQueryBuilder = <S extends TypedSchema>(): QueryBuilder<S> => {
-  const kysely = new Kysely<InferDatabase<S>>({
+  const kysely = new Kysely<ReadableTables<S>>({
     dialect: {
       createAdapter: () => new SqliteAdapter(),
       createDriver: () => driver,

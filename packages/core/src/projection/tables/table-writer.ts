@@ -23,7 +23,7 @@ export interface TableWriter {
 }
 
 const fallbacks = (fields: readonly Field[]): SqlValue[] =>
-  fields.map((field) => (field.fallback === null ? null : kinds[field.kind].toSql(field.fallback)))
+  fields.map((field) => (field.fallback === null ? null : kinds[field.kind].toSql(field.fallback, field)))
 
 const insertSql = ({ table, columns }: TableLayout, rowCount: number): string => {
   const names = [ROW_NUMBER, ...columns.map(({ name }) => name)].map(quote)
@@ -57,7 +57,7 @@ export const createTableWriter = (database: Database, layout: TableLayout): Tabl
     const value = reader.value(row, index)
     if (value === undefined) return fieldFallbacks[index]
     const shown = shownValue(fields[index], value)
-    return shown === null ? null : fieldKinds[index].toSql(shown)
+    return shown === null ? null : fieldKinds[index].toSql(shown, fields[index])
   }
 
   const pushRow = <R>(parameters: SqlValue[], row: R, reader: RowReader<R>): void => {

@@ -1,5 +1,6 @@
 import type { CompiledQuery, IdentifierNode, OperationNode, RawNode, TableNode } from 'kysely'
 import type { TypedSchema } from '../../schema/infer.ts'
+import { CONFLICTS } from '../view/conflict-table.ts'
 import { searchTableOf } from './layout.ts'
 import { walk } from './walk.ts'
 
@@ -9,7 +10,7 @@ import { walk } from './walk.ts'
  */
 export const tablesRead = (schema: TypedSchema, query: CompiledQuery<unknown>): ReadonlySet<string> => {
   const byName = new Map<string, string>()
-  for (const table of Object.keys(schema.tables)) {
+  for (const table of [...Object.keys(schema.tables), CONFLICTS]) {
     byName.set(table.toLowerCase(), table)
     byName.set(searchTableOf(table).toLowerCase(), table)
   }

@@ -8,6 +8,7 @@
 import type { CompiledQuery } from 'kysely'
 import type { Database } from 'sql.js'
 import type { Schema } from '../../schema/schema.ts'
+import { withSystemTables } from '../view/conflict-table.ts'
 import { createSearchSql, createTableSql, DATABASE, indexesOf, layOutAll } from './layout.ts'
 import { createReader } from './reader.ts'
 import type { RowReader } from './row-reader.ts'
@@ -36,7 +37,7 @@ export interface Tables {
    * Brings the tables up to date, in one SQL transaction. Tables that the schema does not know are passed over. If it
    * throws (out of memory), SQL is as it was before and the tables are of no further use: make them anew.
    */
-  flush<R>(dirty: Iterable<DirtyRows<R>>): void
+  flush(dirty: Iterable<DirtyRows<unknown>>): void
   /** Runs a select. Throws QUERY_INVALID, with SQLite's error as cause where there is one. */
   run<O>(query: CompiledQuery<O>): O[]
   /** Frees all memory, the database's too. */
@@ -46,7 +47,7 @@ export interface Tables {
 /** Makes the tables of a schema in an empty sql.js database, which is theirs from then on. */
 export const createTables = (database: Database, schema: Schema): Tables => {
   for (const sql of SET_UP) database.run(sql)
-  const layouts = layOutAll(schema)
+  const layouts = layOutAll(withSystemTables(schema))
   for (const layout of layouts.values()) {
     database.run(createTableSql(layout))
     for (const { create } of indexesOf(layout)) database.run(create)

@@ -1,8 +1,6 @@
-import { Law } from '../../op/law.ts'
 import { describe, type Kind, Refusal } from './kind.ts'
 
 export const boolean: Kind = {
-  law: Law.set,
   sqlType: 'INTEGER',
   encode: (value) => {
     if (typeof value !== 'boolean') throw new Refusal(`${describe(value)} instead of a boolean`)

@@ -1,4 +1,3 @@
-import { Law } from '../../op/law.ts'
 import { describe, type Kind, Refusal, type SqlValue } from './kind.ts'
 
 /** The range of Date, in milliseconds around the Unix epoch. */
@@ -9,9 +8,10 @@ const isDate = (value: unknown): value is Date => Object.prototype.toString.call
 
 const inRange = (value: unknown): value is number => Number.isSafeInteger(value) && Math.abs(value as number) <= MAX_MS
 
+export const dateFromSql = (value: SqlValue): unknown => (inRange(value) ? new Date(value) : value)
+
 /** In the log and in SQL: milliseconds since the Unix epoch. */
 export const date: Kind = {
-  law: Law.set,
   sqlType: 'INTEGER',
   encode: (value) => {
     if (!isDate(value)) throw new Refusal(`${describe(value)} instead of a Date`)
@@ -22,5 +22,5 @@ export const date: Kind = {
   fits: inRange,
   decode: (value) => new Date(value as number),
   toSql: (value) => value as SqlValue,
-  fromSql: (value) => (inRange(value) ? new Date(value) : value),
+  fromSql: dateFromSql,
 }

@@ -58,7 +58,14 @@ const copy = (value: unknown, walk: Walk): Value => {
   return copied
 }
 
-const NO_DEFINITION = { kind: 'number', isOptional: false, isSearchable: false, default: undefined } as const
+const NO_DEFINITION = {
+  kind: 'number',
+  isOptional: false,
+  isSearchable: false,
+  isUnique: false,
+  default: undefined,
+  strategy: undefined,
+} as const
 
 // Bytes have no JSON. The log bounds the depth.
 const isJson = (value: Shown): boolean => {
@@ -82,7 +89,7 @@ export const canonicalJson = (value: Value): string => {
 export const encodeJson = (value: unknown): Value => copy(value, { ancestors: new Set(), itemsLeft: MAX_OP_BYTES })
 
 export const json: Kind = {
-  law: Law.set,
+  law: (definition) => (definition.kind === 'json' && definition.isDeep ? Law.put : Law.set),
   sqlType: 'TEXT',
   encode: encodeJson,
   fits: isJson,

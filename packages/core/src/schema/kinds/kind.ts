@@ -13,19 +13,19 @@ export type Shown = Value | CounterTotal
 export type SqlValue = number | string | null
 
 export interface Kind {
-  /** Whose cells the field shows. */
-  readonly law: Law
+  /** Whose cells the field shows: those of a register, unless it says otherwise. */
+  readonly law?: (definition: FieldDefinition) => Law
   readonly sqlType: 'TEXT' | 'INTEGER' | 'REAL'
   /** The app's value, not null, as a log value. Throws `Refusal`. */
   readonly encode: (value: unknown, definition: FieldDefinition) => Value
   /** Whether the field can show this value, not null. */
   readonly fits: (value: Shown, definition: FieldDefinition) => boolean
   /** A value that fits, as the app sees it: never an object that the log holds. */
-  readonly decode: (value: Shown) => unknown
+  readonly decode: (value: Shown, definition: FieldDefinition) => unknown
   /** A value that fits, as the column holds it. */
-  readonly toSql: (value: Shown) => SqlValue
+  readonly toSql: (value: Shown, definition: FieldDefinition) => SqlValue
   /** What a column of this kind returns, as the app sees it; what does not look like it is returned as it is. */
-  readonly fromSql: (value: SqlValue) => unknown
+  readonly fromSql: (value: SqlValue, definition: FieldDefinition) => unknown
 }
 
 /** Why a value cannot be taken. `encodeField` adds whose. */

@@ -1,22 +1,7 @@
 import type { FieldKind } from '../field.ts'
-import { boolean } from './boolean.ts'
-import { counter } from './counter.ts'
-import { date } from './date.ts'
-import { enumeration } from './enum.ts'
-import { json } from './json.ts'
 import type { Kind } from './kind.ts'
-import { integer, number } from './number.ts'
-import { ref } from './ref.ts'
-import { string } from './string.ts'
+import { list } from './list.ts'
+import { scalarKinds } from './scalar-kinds.ts'
+import { set } from './set.ts'
 
-export const kinds: Readonly<Record<FieldKind, Kind>> = {
-  string,
-  number,
-  integer,
-  boolean,
-  date,
-  enum: enumeration,
-  json,
-  ref,
-  counter,
-}
+export const kinds: Readonly<Record<FieldKind, Kind>> = { ...scalarKinds, set, list }

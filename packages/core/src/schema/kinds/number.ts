@@ -1,4 +1,3 @@
-import { Law } from '../../op/law.ts'
 import { describe, type Kind, Refusal, type SqlValue } from './kind.ts'
 
 const checkNumber = (value: unknown): number => {
@@ -10,7 +9,6 @@ const checkNumber = (value: unknown): number => {
 }
 
 export const number: Kind = {
-  law: Law.set,
   // REAL, so that a division in SQL is the division of JavaScript whatever the value.
   sqlType: 'REAL',
   encode: checkNumber,

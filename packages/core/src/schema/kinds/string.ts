@@ -1,8 +1,6 @@
-import { Law } from '../../op/law.ts'
 import { describe, type Kind, Refusal, type SqlValue, wellFormed } from './kind.ts'
 
 export const string: Kind = {
-  law: Law.set,
   sqlType: 'TEXT',
   encode: (value) => {
     if (typeof value !== 'string') throw new Refusal(`${describe(value)} instead of a string`)

@@ -1,6 +1,7 @@
 /** Faults 3: every op takes effect once. The cells are compared with a model that knows nothing of logs and heads. */
-import { isLive, Law, shownCell } from '@driftlog/core'
+import { isLive, SchemaView } from '@driftlog/core'
 import { expectedState } from '../model.ts'
+import { schemas } from '../workload.ts'
 import type { CheckerFactory } from './checker.ts'
 import { mayFork } from './identity-faults.ts'
 
@@ -15,6 +16,7 @@ export const effects: CheckerFactory = (report, options) => ({
     if (log.voidCount > 0) report(`${log.voidCount} ops are void, though all were written in good faith`)
     // What saw something that nobody has any more waits for ever.
     const ops = gone.batches.length === 0 ? log.ops : log.ops.filter(({ isShown }) => isShown)
+    const view = SchemaView.beside(schemas[2], log.cells)
     for (const [key, expected] of expectedState(mutations, ops)) {
       const [table, id] = key.split('/')
       const row = log.cells.table(table).rows.get(id)
@@ -23,11 +25,11 @@ export const effects: CheckerFactory = (report, options) => ({
         continue
       }
       for (const [field, value] of expected.registers) {
-        const shown = shownCell(row, Law.set, [field])
+        const shown = view.field(table, field)!.value(row)
         if (!same(shown, value)) report(`${key}.${field} is ${text(shown)}; its last write was ${text(value)}`)
       }
       for (const [field, total] of expected.counters) {
-        const shown = shownCell(row, Law.increment, [field])
+        const shown = view.field(table, field)!.value(row)
         if (!same(shown, total)) report(`${key}.${field} counts ${text(shown)}; the increments sum up to ${total}`)
       }
       if (mayFork(options)) continue

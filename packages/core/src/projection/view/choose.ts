@@ -1,0 +1,128 @@
+/**
+ * Which of a register's concurrent values is shown (SPEC STRAT). Never throws: a function of the app's that fails is told in the
+ * choice, and the latest value is shown meanwhile.
+ */
+import type { OpIndex } from '../../cells/ops.ts'
+import type { Row, Write } from '../../cells/row.ts'
+import { compareDevices, type DeviceId } from '../../clock/dot.ts'
+import { type Hlc, hlcToMs } from '../../clock/hlc.ts'
+import { reopenedCandidates } from '../../laws/reopened.ts'
+import { deviceOfRef, type DotRef } from '../../op/dot-ref.ts'
+import { equalValues, type Value } from '../../op/value.ts'
+import { decodeField, encodeOrRefuse } from '../../schema/encode.ts'
+import type { Field } from '../../schema/field.ts'
+import { canonicalJson } from '../../schema/kinds/json.ts'
+import { Refusal } from '../../schema/kinds/kind.ts'
+import type { Strategy, StrategyCandidate, TieRule } from '../../schema/strategy.ts'
+
+/** One of the values that a register holds. */
+export interface RegisterCandidate {
+  readonly value: Value
+  readonly author: DeviceId
+  readonly stamp: Hlc
+  /** The write that holds it, alone or (see laws/reopened) with others. */
+  readonly ref: DotRef
+}
+
+export interface Choice {
+  readonly value: Value
+  /** The candidate that is shown; undefined where a function made a value of its own. */
+  readonly shown: RegisterCandidate | undefined
+  /** Why the strategy could not choose, in a sentence. */
+  readonly failure: string | undefined
+}
+
+/** All values of a register, by rising stamp, with those that a reopened conflict stands for. */
+export const candidatesOf = (writes: readonly Write[], ops: OpIndex): RegisterCandidate[] => {
+  const candidates = writes.flatMap(({ ref, value, isReopened }): RegisterCandidate[] =>
+    isReopened === true
+      ? reopenedCandidates(value).map((candidate) => ({ ...candidate, ref }))
+      : [{ ref, value, author: ops.authorId(deviceOfRef(ref)), stamp: ops.stamp(ref) }],
+  )
+  return candidates.sort((a, b) => a.stamp - b.stamp || compareDevices(a.author, b.author) || ops.compare(a.ref, b.ref))
+}
+
+/** `isChecked`: custom functions are asked twice, the second time in reverse, to find those that are not pure. */
+export const choose = (field: Field, candidates: readonly RegisterCandidate[], isChecked: boolean): Choice => {
+  const { strategy } = field
+  const latest = candidates[candidates.length - 1]
+  try {
+    switch (strategy.kind) {
+      case 'last-writer-wins':
+      case 'manual':
+        return chosen(latest)
+      case 'timestamp':
+        return chosen(byTimestamp(candidates, strategy.tie))
+      case 'priority':
+        return chosen(byPriority(field, candidates, strategy))
+      case 'custom':
+        return byFunction(field, candidates, strategy, isChecked)
+    }
+  } catch (error) {
+    return { value: latest.value, shown: latest, failure: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+const chosen = (candidate: RegisterCandidate): Choice => ({
+  value: candidate.value,
+  shown: candidate,
+  failure: undefined,
+})
+
+const byTimestamp = (candidates: readonly RegisterCandidate[], tie: TieRule): RegisterCandidate =>
+  candidates.reduce((best, candidate) => {
+    const difference = hlcToMs(candidate.stamp) - hlcToMs(best.stamp)
+    if (difference !== 0) return difference > 0 ? candidate : best
+    const [text, other] = [tieText(candidate.value), tieText(best.value)]
+    return (tie === 'greatest' ? text > other : text < other) ? candidate : best
+  })
+
+const tieText = (value: Value): string => (value instanceof Uint8Array ? String(value) : canonicalJson(value))
+
+const asSeen = (field: Field, { value, author, stamp }: RegisterCandidate): StrategyCandidate => ({
+  value: decodeField(field, value),
+  author,
+  at: new Date(hlcToMs(stamp)),
+  role: undefined,
+})
+
+const byPriority = (
+  field: Field,
+  candidates: readonly RegisterCandidate[],
+  { rank }: Extract<Strategy, { kind: 'priority' }>,
+): RegisterCandidate => {
+  const ranks = candidates.map((candidate) => {
+    const given: unknown = rank(asSeen(field, candidate))
+    if (typeof given !== 'number' || Number.isNaN(given)) throw new Error(`the rank is ${String(given)}, not a number`)
+    return given
+  })
+  const highest = Math.max(...ranks)
+  return candidates[ranks.lastIndexOf(highest)]
+}
+
+const byFunction = (
+  field: Field,
+  candidates: readonly RegisterCandidate[],
+  { merge }: Extract<Strategy, { kind: 'custom' }>,
+  isChecked: boolean,
+): Choice => {
+  // Each time anew: a function that changes what it is given must not reach the cells, or the second run.
+  const run = (of: readonly RegisterCandidate[]): Value => {
+    try {
+      return encodeOrRefuse(field, merge(of.map((candidate) => asSeen(field, candidate))), 'insert')
+    } catch (error) {
+      if (error instanceof Refusal) throw new Error(`it returned ${error.message}`, { cause: error })
+      throw error
+    }
+  }
+  const value = run(candidates)
+  if (isChecked && !equalValues(run(candidates), value)) throw new Error('asked twice, it answered differently')
+  if (isChecked && !equalValues(run(candidates.toReversed()), value)) {
+    throw new Error('it answers differently when the values come in another order')
+  }
+  return { value, shown: candidates.findLast((candidate) => equalValues(candidate.value, value)), failure: undefined }
+}
+
+/** Whether a register of the row holds several values at the moment. */
+export const holdsSeveral = (row: Row, writes: readonly Write[]): boolean =>
+  writes.length > 1 || (writes.length === 1 && writes[0].isReopened === true && row.erased === 0)

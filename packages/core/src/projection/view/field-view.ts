@@ -1,0 +1,68 @@
+/** What a field shows of its cell: by the law of the cell and, for registers, by the strategy of the schema. */
+import { writesOf } from '../../cells/cell-state.ts'
+import type { OpIndex } from '../../cells/ops.ts'
+import { ABSENT, columnIndex, type Row, SIBLINGS, type TableCells, type Write } from '../../cells/row.ts'
+import { type Elements, lastWrite, observedRemove } from '../../laws/elements.ts'
+import { items, type List } from '../../laws/list.ts'
+import { shown as shownTree, type Tree } from '../../laws/tree.ts'
+import type { DotRef } from '../../op/dot-ref.ts'
+import { Law } from '../../op/law.ts'
+import type { Value } from '../../op/value.ts'
+import { lawOf } from '../../schema/encode.ts'
+import type { Field } from '../../schema/field.ts'
+import type { Shown } from '../../schema/kinds/kind.ts'
+import { candidatesOf, choose, type Choice } from './choose.ts'
+
+export class FieldView {
+  readonly field: Field
+  readonly law: Law
+  /** Of the cells that it shows, in its table's rows. */
+  readonly column: number
+  readonly #ops: OpIndex
+  readonly #isChecked: boolean
+  readonly #compare: (a: DotRef, b: DotRef) => number
+
+  constructor(field: Field, cells: TableCells, ops: OpIndex, isChecked: boolean) {
+    this.field = field
+    this.law = lawOf(field)
+    this.column = columnIndex(cells, this.law, [field.name])
+    this.#ops = ops
+    this.#isChecked = isChecked
+    this.#compare = (a, b) => ops.compare(a, b)
+  }
+
+  /** undefined where nothing was written. */
+  value(row: Row): Shown | undefined {
+    const ref = row.refs[this.column]
+    if (ref === undefined || ref === ABSENT) return undefined
+    const content = row.values[this.column]
+    switch (this.law) {
+      case Law.add:
+        return this.field.kind === 'set' && this.field.wins === 'last-write'
+          ? lastWrite(content as Elements, this.#compare)
+          : observedRemove(content as Elements)
+      case Law.item:
+        return items(content as List, this.#compare) as unknown as Value
+      case Law.put:
+        return shownTree(content as Tree, this.#compare)
+      default:
+        return ref === SIBLINGS ? this.choice(content as Write[]).value : (content as Shown)
+    }
+  }
+
+  choice(writes: readonly Write[]): Choice {
+    return choose(this.field, candidatesOf(writes, this.#ops), this.#isChecked)
+  }
+
+  /** The concurrent writes of a register, by rising total order. */
+  writes(row: Row): readonly Write[] {
+    return writesOf(row, this.column)
+  }
+
+  /** The write that a register shows, in whichever way it came to it; 0 where there is none. */
+  shownRef(row: Row): DotRef {
+    const writes = this.writes(row)
+    if (writes.length < 2) return writes[0]?.ref ?? ABSENT
+    return this.choice(writes).shown?.ref ?? writes[writes.length - 1].ref
+  }
+}

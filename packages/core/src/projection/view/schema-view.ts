@@ -1,0 +1,262 @@
+/**
+ * The cells as a schema shows them (SPEC VIEW): which rows are there, what their fields show, what is in conflict. A local view:
+ * another schema, or another version of it, shows the same cells in another way.
+ *
+ *     cells ─ rows that changed ─▶ refresh ─▶ references, uniques, conflicts ─ rows that show something else ─▶ tables
+ *
+ * Invariant: after `refresh`, what is derived is that of the cells as they are.
+ */
+import type { CellState } from '../../cells/cell-state.ts'
+import { ABSENT, type Row, type TableCells } from '../../cells/row.ts'
+import { hlcToMs } from '../../clock/hlc.ts'
+import { isLive } from '../../laws/life.ts'
+import { deviceOfRef } from '../../op/dot-ref.ts'
+import { shownValue } from '../../schema/encode.ts'
+import type { Field } from '../../schema/field.ts'
+import type { Shown } from '../../schema/kinds/kind.ts'
+import type { Schema, Table } from '../../schema/schema.ts'
+import type { RowReader } from '../tables/row-reader.ts'
+import type { DirtyRows } from '../tables/tables.ts'
+import { type Conflict, isOpen } from './conflict.ts'
+import { FieldView } from './field-view.ts'
+import { ConflictRecords } from './records.ts'
+import { type Reference, References } from './references.ts'
+import { UniqueField } from './uniques.ts'
+
+interface TableView {
+  readonly table: Table
+  readonly cells: TableCells
+  readonly fields: readonly FieldView[]
+  readonly references: readonly Reference[]
+  /** By index into `fields`; undefined where nothing is to be unique. */
+  readonly uniques: readonly (UniqueField | undefined)[]
+  readonly hasUniques: boolean
+  /** Changed since they were last taken. */
+  dirty: Set<Row>
+}
+
+export interface SchemaViewOptions {
+  /** Custom strategies are asked twice, to find those that are not pure. */
+  readonly isChecked?: boolean
+}
+
+export class SchemaView {
+  readonly schema: Schema
+  readonly cells: CellState
+  readonly #tables = new Map<string, TableView>()
+  readonly #references: References | undefined
+  readonly #records: ConflictRecords
+  /** Of rows in which something is concurrent now. */
+  readonly #conflicts = new Map<Row, readonly Conflict[]>()
+  #openCount = 0
+  #version = 0
+
+  constructor(schema: Schema, cells: CellState, { isChecked = false }: SchemaViewOptions = {}) {
+    this.schema = schema
+    this.cells = cells
+    this.#records = new ConflictRecords(cells.ops)
+    for (const table of Object.values(schema.tables)) this.#tables.set(table.name, this.#tableView(table, isChecked))
+    const tables = [...this.#tables.values()]
+    if (tables.some(({ references }) => references.length > 0)) {
+      this.#references = new References({
+        of: (name) => this.#tables.get(name)?.references,
+        find: (name, id) => this.#tables.get(name)?.cells.rows.get(id),
+        isDead: (row) => !isLive(row, this.#tables.get(row.table.name)!.table.onDelete),
+      })
+    }
+  }
+
+  /** Another view of cells that have one: it takes nothing from them, and is as they are now. */
+  static beside(schema: Schema, cells: CellState): SchemaView {
+    const view = new SchemaView(schema, cells)
+    const rows = Object.keys(schema.tables).flatMap((name) => [...cells.table(name).rows.values()])
+    view.#references?.refresh(rows)
+    return view
+  }
+
+  #tableView(table: Table, isChecked: boolean): TableView {
+    const cells = this.cells.table(table.name)
+    const fields = Object.values(table.fields).map((field) => new FieldView(field, cells, this.cells.ops, isChecked))
+    const uniques = fields.map(({ field }) => (field.isUnique ? new UniqueField() : undefined))
+    const references = fields.flatMap((view): Reference[] => {
+      const { field } = view
+      if (field.kind !== 'ref' || field.onDelete === 'keep') return []
+      const id = (row: Row): string | undefined => textOf(shownValue(field, view.value(row)))
+      return [{ target: field.target, onDelete: field.onDelete, id }]
+    })
+    const hasUniques = uniques.some((unique) => unique !== undefined)
+    return { table, cells, fields, references, uniques, hasUniques, dirty: new Set() }
+  }
+
+  #table(name: string): TableView {
+    const view = this.#tables.get(name)
+    if (view === undefined) throw new Error(`no table ${name}`)
+    return view
+  }
+
+  /** Takes in what changed in the cells. Cheap where nothing did. */
+  refresh(): void {
+    const changed: Row[] = []
+    for (const [cells, rows] of this.cells.takeDirty()) {
+      const view = this.#tables.get(cells.name)
+      if (view === undefined) continue
+      for (const row of rows) view.dirty.add(row)
+      changed.push(...rows)
+    }
+    if (changed.length === 0) return
+    const others = this.#references?.refresh(changed) ?? []
+    for (const row of others) this.#table(row.table.name).dirty.add(row)
+    for (const rows of [changed, others]) {
+      for (const row of rows) {
+        const view = this.#table(row.table.name)
+        if (view.hasUniques) this.#noteUniques(row, view)
+        if (this.cells.contested.has(row) || this.#conflicts.has(row)) this.#noteConflicts(row, view)
+      }
+    }
+  }
+
+  #noteUniques(row: Row, { table, fields, uniques }: TableView): void {
+    const isShown = this.isShown(row, table)
+    uniques.forEach((unique, index) => {
+      if (unique === undefined) return
+      const before = unique.taken.size
+      const shown = isShown ? this.#shownOf(row, fields[index]) : null
+      unique.set(row, isKey(shown) ? shown : undefined)
+      if (before > 0 || unique.taken.size > 0) this.#version++
+    })
+  }
+
+  #noteConflicts(row: Row, { table, fields }: TableView): void {
+    const before = this.#conflicts.get(row) ?? []
+    const conflicts = this.#records.ofRow(row, table, fields)
+    this.#openCount += conflicts.filter(isOpen).length - before.filter(isOpen).length
+    if (before.length > 0 || conflicts.length > 0) this.#version++
+    if (conflicts.length > 0) {
+      this.#conflicts.set(row, conflicts)
+      return
+    }
+    this.#conflicts.delete(row)
+    this.cells.contested.delete(row)
+  }
+
+  #shownOf(row: Row, view: FieldView): Shown {
+    return shownValue(view.field, view.value(row))
+  }
+
+  /** Whether a row is there: alive under its table's law, and not pulled along by one that it refers to. */
+  isShown(row: Row, table: Table): boolean {
+    return isLive(row, table.onDelete) && this.#references?.isHidden(row) !== true
+  }
+
+  /** What a field of a row shows; undefined where nothing was written. */
+  value(row: Row, field: Field): Shown | undefined {
+    const view = this.#table(field.table).fields.find((candidate) => candidate.field.name === field.name)!
+    return this.#value(row, view)
+  }
+
+  #value(row: Row, view: FieldView): Shown | undefined {
+    const value = view.value(row)
+    const { field } = view
+    if (field.kind !== 'ref' || field.onDelete !== 'set-null' || typeof value !== 'string') return value
+    return this.#references?.isGone(field.target, value) === true ? null : value
+  }
+
+  /** The view of one field. */
+  field(table: string, name: string): FieldView | undefined {
+    return this.#tables.get(table)?.fields.find(({ field }) => field.name === name)
+  }
+
+  /** The rows that show a value in a field that is to be unique. */
+  rowsWith(field: Field, value: Shown): ReadonlySet<Row> {
+    const { fields, uniques } = this.#table(field.table)
+    const unique = uniques[fields.findIndex((view) => view.field.name === field.name)]
+    return unique === undefined || !isKey(value) ? NOBODY : unique.rowsWith(value)
+  }
+
+  /** Moves when `conflicts` or `settled` may have. */
+  get version(): number {
+    return this.#version + this.cells.settled.version
+  }
+
+  /** How many of the conflicts ask for a person. */
+  get openCount(): number {
+    let count = this.#openCount
+    for (const { uniques } of this.#tables.values()) for (const unique of uniques) count += unique?.taken.size ?? 0
+    return count
+  }
+
+  /** What is concurrent now. */
+  conflicts(): Conflict[] {
+    const conflicts = [...this.#conflicts.values()].flat()
+    for (const view of this.#tables.values()) {
+      view.uniques.forEach((unique, index) => {
+        for (const value of unique?.taken ?? []) {
+          const rows = this.#byHold([...unique!.rowsWith(value)], view.fields[index])
+          conflicts.push(this.#records.unique(rows, view.table, view.fields[index]))
+        }
+      })
+    }
+    return conflicts
+  }
+
+  /** UNIQ1: who took a value first, in total order of the writes that show it, holds it. */
+  #byHold(rows: readonly Row[], view: FieldView): Row[] {
+    const { ops } = this.cells
+    return rows.toSorted((a, b) => {
+      const [left, right] = [view.shownRef(a), view.shownRef(b)]
+      const isKnown = left !== ABSENT && right !== ABSENT
+      return (isKnown ? ops.compare(left, right) : 0) || (a.id < b.id ? -1 : 1)
+    })
+  }
+
+  /** What was concurrent and is settled, in the order in which that happened. */
+  settled(): Conflict[] {
+    return this.cells.settled.newest().flatMap((settled) => {
+      const view = this.#tables.get(settled.row.table.name)
+      return this.#records.settled(settled, view?.table, view?.fields ?? []) ?? []
+    })
+  }
+
+  /** The rows that changed since this was last called, or show something else. Tells them once. */
+  takeDirtyRows(): DirtyRows<Row>[] {
+    this.refresh()
+    const dirty: DirtyRows<Row>[] = []
+    for (const view of this.#tables.values()) {
+      if (view.dirty.size === 0) continue
+      dirty.push({ table: view.table.name, rows: [...view.dirty], reader: this.reader(view.table) })
+      view.dirty = new Set()
+    }
+    return dirty
+  }
+
+  /** All rows are told again: for tables that have to be made anew. */
+  markAllDirty(): void {
+    for (const view of this.#tables.values()) view.dirty = new Set(view.cells.rows.values())
+  }
+
+  reader(table: Table): RowReader<Row> {
+    const { ops } = this.cells
+    const { fields } = this.#table(table.name)
+    return {
+      number: (row) => row.number,
+      id: (row) => row.id,
+      isLive: (row) => this.isShown(row, table),
+      value: (row, field) => this.#value(row, fields[field]),
+      createdAtMs: (row) => hlcToMs(ops.stamp(row.created)),
+      createdBy: (row) => ops.authorId(deviceOfRef(row.created)),
+      updatedAtMs: (row) => hlcToMs(ops.stamp(row.updated)),
+    }
+  }
+
+  /** All rows of a table that the cells know, dead ones too. */
+  rows(table: string): Iterable<Row> {
+    return this.#table(table).cells.rows.values()
+  }
+}
+
+const NOBODY: ReadonlySet<Row> = new Set()
+
+const textOf = (shown: Shown): string | undefined => (typeof shown === 'string' ? shown : undefined)
+
+const isKey = (shown: Shown): shown is string | number | boolean =>
+  typeof shown === 'string' || typeof shown === 'number' || typeof shown === 'boolean'

@@ -1,0 +1,50 @@
+/** What another schema would show of the same cells (SPEC VIEW3). Nothing is changed. */
+import { decodeField, shownValue } from '../../schema/encode.ts'
+import { canonicalJson } from '../../schema/kinds/json.ts'
+import type { Value } from '../../op/value.ts'
+import type { Schema } from '../../schema/schema.ts'
+import { SchemaView } from './schema-view.ts'
+
+/** A row or a field that would show something else. */
+export interface Difference {
+  readonly table: string
+  readonly rowId: string
+  /** undefined: the row as a whole, which is `true` where it is there. */
+  readonly field: string | undefined
+  readonly now: unknown
+  readonly then: unknown
+}
+
+/** Tables and fields that both schemas have are compared, row by row. */
+export const whatIf = (view: SchemaView, policy: Schema): Difference[] => {
+  view.refresh()
+  const other = SchemaView.beside(policy, view.cells)
+  const differences: Difference[] = []
+  for (const table of Object.values(view.schema.tables)) {
+    const otherTable = Object.hasOwn(policy.tables, table.name) ? policy.tables[table.name] : undefined
+    if (otherTable === undefined) continue
+    const fields = Object.values(table.fields).filter((field) => Object.hasOwn(otherTable.fields, field.name))
+    for (const row of view.rows(table.name)) {
+      const at = { table: table.name, rowId: row.id }
+      const now = view.isShown(row, table)
+      const then = other.isShown(row, otherTable)
+      if (now !== then) differences.push({ ...at, field: undefined, now, then })
+      if (!now || !then) continue
+      for (const field of fields) {
+        const otherField = otherTable.fields[field.name]
+        const shown = view.value(row, field)
+        const would = other.value(row, otherField)
+        if (textOf(shownValue(field, shown)) === textOf(shownValue(otherField, would))) continue
+        differences.push({
+          ...at,
+          field: field.name,
+          now: decodeField(field, shown),
+          then: decodeField(otherField, would),
+        })
+      }
+    }
+  }
+  return differences
+}
+
+const textOf = (value: Value | bigint): string => (typeof value === 'bigint' ? String(value) : canonicalJson(value))
