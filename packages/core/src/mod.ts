@@ -1,7 +1,8 @@
 // cells/
-export { type CellState, writesOf } from './cells/cell-state.ts'
+export { type CellState, isContest, writesOf } from './cells/cell-state.ts'
 export type { OpIndex } from './cells/ops.ts'
 export type { Row, TableCells, Write } from './cells/row.ts'
+export { lifeVerdict } from './cells/settled.ts'
 // clock/
 export { compareDevices, type DeviceId, type Dot, isDeviceId } from './clock/dot.ts'
 export {

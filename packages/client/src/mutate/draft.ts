@@ -29,7 +29,12 @@ export class DraftMemory {
   }
 
   #remember(field: string, row: Row, table: string, view: SchemaView): void {
-    const writes = view.field(table, field)!.writes(row)
+    const fieldView = view.field(table, field)!
+    const shown = fieldView.shownRef(row)
+    // A manual field shows one of its values, and the others wait for a person: a form does not settle that by the way (CELL2).
+    const writes = fieldView
+      .writes(row)
+      .filter(({ ref, isReopened }) => fieldView.field.strategy.kind !== 'manual' || (ref === shown && !isReopened))
     this.#fields.set(field, new Set(writes.map(({ ref }) => keyOf(ref, view.cells.ops))))
   }
 
@@ -38,19 +43,20 @@ export class DraftMemory {
     const { ops } = view.cells
     const isOwn = (ref: DotRef): boolean => ops.authorId(deviceOfRef(ref)) === device
     for (const field of fields) {
+      // The last one: an older write of this device's may stand beside it, in a conflict that the form has nothing to do with.
       const own = view
         .field(table, field)!
         .writes(row)
-        .filter(({ ref }) => isOwn(ref))
-      this.#fields.set(field, new Set(own.map(({ ref }) => keyOf(ref, ops))))
+        .findLast(({ ref }) => isOwn(ref))
+      this.#fields.set(field, new Set(own === undefined ? [] : [keyOf(own.ref, ops)]))
     }
     for (const ref of row.touches) if (isOwn(ref)) this.#life.add(keyOf(ref, ops))
   }
 
   /** Of the writes that a field holds now, those that the form knew. */
-  overField(field: Field, writes: readonly { readonly ref: DotRef }[], ops: OpIndex): Dot[] {
+  knownOf<W extends { readonly ref: DotRef }>(field: Field, writes: readonly W[], ops: OpIndex): W[] {
     const known = this.#fields.get(field.name)
-    return writes.filter(({ ref }) => known?.has(keyOf(ref, ops))).map(({ ref }) => ops.dotOf(ref))
+    return writes.filter(({ ref }) => known?.has(keyOf(ref, ops)))
   }
 
   /** Of the changes that keep the row alive now, those that the form knew. */

@@ -7,6 +7,7 @@ import {
   DriftlogError,
   encodeField,
   Law,
+  lifeVerdict,
   MAX_REASON_LENGTH,
   MAX_REOPENED,
   type NewChange,
@@ -63,7 +64,8 @@ const resolveLife = (
   if (!row.touches.some(isThere) || !row.deletes.some(isThere)) throw new DriftlogError('CONFLICT_GONE', conflict.id)
   const common = { rowId: row.id, handle }
   const decision = { ...common, shape: value === 'deleted' ? plan.delete : plan.insert, value: null }
-  return [decision, { ...common, shape: plan.resolve, value: reason }]
+  const verdict = lifeVerdict(row, ops, reason, value === 'deleted')
+  return verdict === undefined ? [decision] : [{ ...common, shape: plan.resolve, ...verdict }, decision]
 }
 
 const resolveField = (
@@ -82,7 +84,7 @@ const resolveField = (
   if (over.length === 0) throw new DriftlogError('CONFLICT_GONE', conflict.id)
   const common = { rowId: row.id, handle }
   const write = { ...common, shape: field.shape(Law.set), value: encodeField(field.field, value), over }
-  return [write, { ...common, shape: field.shape(Law.resolve), value: reason }]
+  return [{ ...common, shape: field.shape(Law.resolve), value: reason, over }, write]
 }
 
 /** Throws CONFLICT_GONE and OPTION_INVALID. */
@@ -98,7 +100,9 @@ export const reopening = (conflict: Conflict, context: UndoContext): NewChange =
     others.length === 0 &&
     ops.authorId(deviceOfRef(settling.ref)) === conflict.settledBy &&
     conflict.id.endsWith(`@${idOf(ops.dotOf(settling.ref))}`)
-  if (!isAsSettled) throw new DriftlogError('CONFLICT_GONE', conflict.id)
+  // What is not kept (CONF6) cannot be shown again.
+  if (!isAsSettled || conflict.candidates.some(({ value }) => value === undefined))
+    throw new DriftlogError('CONFLICT_GONE', conflict.id)
   const candidates = conflict.candidates
     .slice(-MAX_REOPENED)
     .map(({ value, author, stamp }) => ({ author, stamp, value: encodeField(field.field, value) }))

@@ -14,12 +14,15 @@ import {
   type Field,
   type Hlc,
   hlcToMs,
+  isContest,
   type InferInsert,
   type InferRow,
   type InferUpdate,
   Law,
+  lifeVerdict,
   type List,
   type NewChange,
+  type OpIndex,
   placedItems,
   type Projector,
   type Row,
@@ -28,6 +31,7 @@ import {
   shownValue,
   type Table,
   type Value,
+  type Write,
 } from '@driftlog/core'
 import type { DraftMemory } from './draft.ts'
 import { type Edit, editJson, editList, editSet, fillList, type ItemSource, type PlacedItem } from './edits.ts'
@@ -100,7 +104,7 @@ export interface TransactionContext {
   newId(): string
 }
 
-const NO_DOTS: readonly Dot[] = []
+const dotsOf = (writes: readonly Write[], ops: OpIndex): Dot[] => writes.map(({ ref }) => ops.dotOf(ref))
 
 export class Transaction {
   readonly #context: TransactionContext
@@ -155,31 +159,55 @@ export class Transaction {
       push(plan.erase, null)
       return
     }
+    const { ops } = this.#context.cells
+    if (pending.deleted && !pending.wasLive) return
+    // Who knows of both sides decides between them, and says so: that settles it wherever the op comes (CONF3).
+    const verdict = row && !pending.deleteDraft ? lifeVerdict(row, ops, '', pending.deleted) : undefined
+    if (verdict !== undefined) push(plan.resolve, verdict.value, verdict.over)
     if (pending.deleted) {
-      if (pending.wasLive) push(plan.delete, null, row && pending.deleteDraft?.overLife(row, this.#context.cells.ops))
+      push(plan.delete, null, row && pending.deleteDraft?.overLife(row, ops))
       return
     }
     if (pending.inserted) push(plan.insert, null)
     for (const [name, { edits, draft }] of pending.fields) {
       const field = plan.fields.get(name)!
       for (const { law, keys, value } of edits) {
-        push(field.shape(law, keys), value, law === Law.set && row ? this.#over(row, field.field, draft) : undefined)
+        if (law !== Law.set || row === undefined) push(field.shape(law, keys), value)
+        else this.#emitWrite(row, field, value, draft, push)
       }
     }
   }
 
-  /** Exactly what a write replaces; undefined: all that is there, which is one value at most. */
-  #over(row: Row, field: Field, draft: DraftMemory | undefined): readonly Dot[] | undefined {
+  #emitWrite(
+    row: Row,
+    plan: FieldPlan,
+    value: Value,
+    draft: DraftMemory | undefined,
+    push: (shape: NewChange['shape'], value: Value, over?: readonly Dot[]) => void,
+  ): void {
+    const { field } = plan
     const { view, cells } = this.#context
-    const fieldView = view.field(field.table, field.name)!
-    const writes = fieldView.writes(row)
-    if (draft !== undefined) return draft.overField(field, writes, cells.ops)
-    if (writes.length < 2 && writes[0]?.isReopened !== true) return undefined
+    const writes = view.field(field.table, field.name)!.writes(row)
+    const over = this.#over(row, field, writes, draft)
+    const replaced = over ?? writes
     // Who writes over several values says so: that settles their conflict wherever the op comes (CONF3).
-    if (field.strategy.kind !== 'manual') return writes.map(({ ref }) => cells.ops.dotOf(ref))
+    if (isContest(replaced)) push(plan.shape(Law.resolve), '', dotsOf(replaced, cells.ops))
+    push(plan.shape(Law.set), value, over && dotsOf(over, cells.ops))
+  }
+
+  /** Exactly what a write replaces; undefined: all that is there. */
+  #over(
+    row: Row,
+    field: Field,
+    writes: readonly Write[],
+    draft: DraftMemory | undefined,
+  ): readonly Write[] | undefined {
+    const { view, cells } = this.#context
+    if (draft !== undefined) return draft.knownOf(field, writes, cells.ops)
+    if (field.strategy.kind !== 'manual' || !isContest(writes)) return undefined
     // Only what was shown is replaced, and of a conflict that was opened again nothing: the rest waits for a person.
-    const shown = writes.find(({ ref }) => ref === fieldView.shownRef(row))
-    return shown === undefined || shown.isReopened === true ? NO_DOTS : [cells.ops.dotOf(shown.ref)]
+    const ref = view.field(field.table, field.name)!.shownRef(row)
+    return writes.filter((write) => write.ref === ref && write.isReopened !== true)
   }
 
   #checkUnique({ plan, id, deleted, erased, fields }: PendingRow): void {

@@ -6,7 +6,7 @@
  * - a row in which anything concurrent survives is among the `contested`; others may be too, until somebody looked.
  */
 import type { SeenVector } from '../clock/seen.ts'
-import { cellLawOf, composedLaw } from '../laws/cell-laws.ts'
+import { cellLawOf, composedLaw, isOfLife } from '../laws/cell-laws.ts'
 import { addToCounter, type CounterTotal } from '../laws/counter.ts'
 import * as life from '../laws/life.ts'
 import { Law } from '../op/law.ts'
@@ -27,7 +27,7 @@ import {
   type TableCells,
   type Write,
 } from './row.ts'
-import { type LifeSide, SettledConflicts } from './settled.ts'
+import { SettledConflicts, type SettledWrite } from './settled.ts'
 
 const NO_REFS: DotRef[] = []
 
@@ -45,13 +45,23 @@ export interface CellChange {
   /** See `columnOf`. */
   readonly column: number
   readonly value: Value
-  /** Exactly what a write or a delete replaces, else all that the op saw. */
+  /** Exactly what a write or a delete replaces, else all that the op saw; of `resolve`, what is settled. */
   readonly over: readonly Dot[] | undefined
 }
 
 /** The column that a shape goes to in its table's rows; -1 where it concerns the row itself. */
 export const columnOf = (table: TableCells, { law, path }: Shape): number =>
-  path.length === 0 || path[0] === '' ? -1 : columnIndex(table, cellLawOf(law), path.slice(0, 1))
+  path.length === 0 || isOfLife(law, path) ? -1 : columnIndex(table, cellLawOf(law), path.slice(0, 1))
+
+/** What the next change of an op is to settle: announced by `resolve`. */
+interface Announced {
+  readonly row: Row
+  readonly column: number
+  readonly by: DotRef
+  readonly reason: string
+  readonly named: ReadonlySet<DotRef>
+  readonly candidates: readonly SettledWrite[]
+}
 
 export class CellState {
   readonly ops: OpIndex
@@ -63,6 +73,7 @@ export class CellState {
   /** Rows in which concurrent changes may have survived beside each other. */
   readonly contested = new Set<Row>()
   readonly settled: SettledConflicts
+  #announced: Announced | undefined
 
   /** `before`: a state of which this one takes the place; rows keep their numbers. */
   constructor(ops: OpIndex, before?: CellState) {
@@ -133,7 +144,7 @@ export class CellState {
   apply(row: Row, { shape, column, value, over }: CellChange, op: Applied): void {
     const { law } = shape
     if (law === Law.resolve) {
-      this.settled.explain(row, column < 0 ? undefined : column, op.ref, value as string)
+      this.#announce(row, column, value, over ?? [], op)
       return
     }
     this.#digest.beforeChange(row)
@@ -144,7 +155,6 @@ export class CellState {
     if (law === Law.erase) this.#erase(row, op.ref)
     if (row.erased !== ABSENT) return
     const isSeen = (ref: DotRef): boolean => sees(op.seen, op.device, op.seq, ref)
-    if (row.deletes.length > 0) this.#settleLife(row, op, isSeen, law)
     if (law === Law.delete) {
       life.remove(row, op.ref, isSeen, over === undefined ? isSeen : this.#named(over, op.ref))
       if (row.touches.length > 0) this.contested.add(row)
@@ -192,20 +202,23 @@ export class CellState {
     this.settled.forget(row)
   }
 
-  /** An op that saw a delete and a change that had not seen each other decides between them. */
-  #settleLife(row: Row, { ref: by }: Applied, isSeen: (ref: DotRef) => boolean, law: number): void {
-    const sides: LifeSide[] = []
-    const deletes = row.deletes.filter((other) => other !== by && isSeen(other))
-    const touches = row.touches.filter((other) => other !== by && isSeen(other))
-    for (const ref of touches)
-      if (deletes.some((other) => !this.ops.saw(ref, other))) sides.push({ ref, isDelete: false })
-    if (sides.length === 0) return
-    for (const ref of deletes) {
-      if (touches.some((other) => !this.ops.saw(other, ref))) sides.push({ ref, isDelete: true })
+  /** An op says what a change of it settles. Values are looked up before that takes their place. */
+  #announce(row: Row, column: number, value: Value, over: readonly Dot[], { ref: by }: Applied): void {
+    if (row.erased !== ABSENT || over.length === 0) return
+    const refs = [...new Set(over.map((dot) => this.ops.refOf(dot)))]
+    if (column < 0) {
+      const [reason, deletes, isDeleted] = value as readonly [string, number, boolean]
+      const sides = refs.map((ref, index) => ({ ref, isDelete: index < deletes }))
+      sides.sort((a, b) => this.ops.compare(a.ref, b.ref))
+      this.settled.add({ row, column: undefined, by, reason, sides, isDeleted })
+      return
     }
-    sides.sort((a, b) => this.ops.compare(a.ref, b.ref))
-    const isDeleted = law === Law.delete
-    this.settled.add({ row, column: undefined, by, reason: undefined, sides, isDeleted })
+    const writes = writesOf(row, column)
+    const candidates = refs.map((ref): SettledWrite => {
+      const known = writes.find((write) => write.ref === ref) ?? this.settled.find(row, column, ref)
+      return known === undefined ? { ref, value: undefined } : { ...known }
+    })
+    this.#announced = { row, column, by, reason: value as string, named: new Set(refs), candidates }
   }
 
   #mark(row: Row, ref: DotRef): void {
@@ -227,37 +240,34 @@ export class CellState {
   ): void {
     const current = row.refs[column]
     const replaces = over === undefined ? isSeen : this.#named(over, write.ref)
+    if (this.#announced !== undefined || !this.settled.isEmpty) this.#settle(row, column, write, isSeen, replaces)
     if (current !== SIBLINGS) {
       if (current === ABSENT || replaces(current)) this.#setSiblings(row, column, [], write)
       else this.#setSiblings(row, column, [{ ref: current, value: row.values[column] as Value }], write)
       return
     }
     const writes = row.values[column] as Write[]
-    const replaced = writes.filter(({ ref }) => ref !== write.ref && replaces(ref))
     const rest = writes.filter(({ ref }) => !replaces(ref))
-    this.#settle(row, column, replaced, write, over)
     this.#setSiblings(row, column, rest, write)
   }
 
-  /** A write that takes the place of several values that differ is the end of their conflict. */
+  /** What a write takes the place of is settled where its op says so; else its value may be gone on other replicas by now. */
   #settle(
     row: Row,
     column: number,
-    replaced: Write[],
     { ref: by, value }: Write,
-    over: readonly Dot[] | undefined,
+    isSeen: (ref: DotRef) => boolean,
+    replaces: (ref: DotRef) => boolean,
   ): void {
-    const candidates = replaced
-    for (const dot of over ?? []) {
-      // Another write may have settled it here before: what its author saw is told by its own dots all the same.
-      const ref = this.ops.refOf(dot)
-      if (candidates.some((write) => write.ref === ref)) continue
-      const known = this.settled.find(row, column, ref)
-      if (known !== undefined) candidates.push(known)
-    }
+    const said = this.#announced
+    const isSaid = said !== undefined && said.by === by && said.row === row && said.column === column
+    this.settled.replaced(row, column, { replaces, sees: isSeen, names: (ref) => isSaid && said.named.has(ref) })
+    if (!isSaid) return
+    this.#announced = undefined
+    const candidates = said.candidates.filter(({ ref }) => ref !== by && replaces(ref))
+    if (candidates.length === 0) return
     candidates.sort((a, b) => this.ops.compare(a.ref, b.ref))
-    if (!isContest(candidates)) return
-    this.settled.add({ row, column, by, reason: undefined, candidates, outcome: value })
+    this.settled.add({ row, column, by, reason: said.reason, candidates, outcome: value })
   }
 
   /** `others`: by rising total order, and this register's alone. Thousands of devices may write one field: no sorting. */

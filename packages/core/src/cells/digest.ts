@@ -11,6 +11,7 @@ import { hash } from '../crypto/sodium.ts'
 import { composedLaw } from '../laws/cell-laws.ts'
 import type { CounterTotal } from '../laws/counter.ts'
 import { isTombstone } from '../laws/life.ts'
+import { Law } from '../op/law.ts'
 import { writeValue } from '../op/value.ts'
 import type { Value } from '../op/value.ts'
 import { type OpIndex } from './ops.ts'
@@ -23,6 +24,9 @@ const REGISTER = 1
 const COUNTER = 2
 const COMPOSITION = 3
 const ERASED = 4
+const GROWN = 5
+/** A register in which a write stands for several candidates. */
+const REOPENED = 6
 
 export class CellDigest {
   readonly #ops: OpIndex
@@ -78,9 +82,8 @@ export class CellDigest {
       const { path, law } = row.table.columns[index]
       const content = row.values[index]
       if (ref === COUNTED) {
-        this.#addCell(row, COUNTER, path, sign, (writer) =>
-          writer.byte(law).string((content as CounterTotal).toString()),
-        )
+        const kind = law === Law.grow ? GROWN : COUNTER
+        this.#addCell(row, kind, path, sign, (writer) => writer.string((content as CounterTotal).toString()))
         continue
       }
       if (ref === COMPOSED) {
@@ -91,11 +94,12 @@ export class CellDigest {
         continue
       }
       const writes: readonly Write[] = ref === SIBLINGS ? (content as Write[]) : [{ ref, value: content as Value }]
-      this.#addCell(row, REGISTER, path, sign, (writer) => {
+      const isReopened = writes.some((write) => write.isReopened)
+      this.#addCell(row, isReopened ? REOPENED : REGISTER, path, sign, (writer) => {
         writer.varint(writes.length)
         for (const write of writes) {
           this.#writeRef(writer, write.ref)
-          writer.byte(write.isReopened === true ? 1 : 0)
+          if (isReopened) writer.byte(write.isReopened === true ? 1 : 0)
           writeValue(writer, write.value)
         }
       })

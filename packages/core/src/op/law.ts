@@ -25,7 +25,10 @@ export const Law = {
   drop: 10,
   /** A register takes several values at once, of which none is chosen: a conflict that was settled is open again. */
   reopen: 11,
-  /** Says of what else its op does to the field (or, where that has no name, to the row's life) that it settles a conflict, and why. */
+  /**
+   * Says of the change that follows to the field (or, where that has no name, to the row's life) that it settles a conflict: which
+   * writes it is over, and why.
+   */
   resolve: 12,
   /** The row is gone for good, with whatever is written to it, before or after. Row-level. */
   erase: 13,
@@ -37,5 +40,6 @@ export const LAST_KNOWN_LAW = Law.erase
 
 export const isRowLevel = (law: number): boolean => law === Law.insert || law === Law.delete || law === Law.erase
 
-/** Whether a change under this law may name exactly what it replaces (CELL2). */
-export const mayBeOver = (law: number): boolean => law === Law.set || law === Law.delete || law === Law.reopen
+/** Whether a change under this law may name exactly what it replaces (CELL2), or settles (CONF3). */
+export const mayBeOver = (law: number): boolean =>
+  law === Law.set || law === Law.delete || law === Law.reopen || law === Law.resolve

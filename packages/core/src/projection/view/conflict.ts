@@ -9,7 +9,8 @@ import type { Value } from '../../op/value.ts'
 export interface ConflictCandidate {
   /**
    * Of a field, the value; of a row, `'changed'` or `'deleted'`; of a unique field, the id of the row that shows the value; of an
-   * element of a set, whether it is in; undefined for a key of JSON that was taken away.
+   * element of a set, whether it is in; undefined for a key of JSON that was taken away, and for what was settled where somebody
+   * who knew of this value alone took its place (CONF6): it is not kept.
    */
   readonly value: unknown
   readonly author: DeviceId

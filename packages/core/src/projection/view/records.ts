@@ -2,7 +2,7 @@
 import { isContest } from '../../cells/cell-state.ts'
 import type { OpIndex } from '../../cells/ops.ts'
 import { ABSENT, type Row, type Write } from '../../cells/row.ts'
-import type { LifeSide, Settled } from '../../cells/settled.ts'
+import { type LifeSide, lifeSides, type Settled, type SettledWrite } from '../../cells/settled.ts'
 import type { DeviceId } from '../../clock/dot.ts'
 import { hlcToMs } from '../../clock/hlc.ts'
 import { DriftlogError } from '../../errors.ts'
@@ -45,14 +45,7 @@ export class ConflictRecords {
 
   /** A change and a deletion that have not seen each other, or of which one did not mean the other. */
   #ofLife(row: Row, table: Table): Conflict[] {
-    const { touches, deletes } = row
-    const isBeside = (a: DotRef, b: DotRef): boolean => !this.#ops.saw(a, b)
-    const sides: LifeSide[] = [
-      ...touches
-        .filter((ref) => deletes.some((other) => isBeside(ref, other)))
-        .map((ref) => ({ ref, isDelete: false })),
-      ...deletes.filter((ref) => touches.some((other) => isBeside(other, ref))).map((ref) => ({ ref, isDelete: true })),
-    ]
+    const sides = lifeSides(row, this.#ops)
     if (sides.length === 0) return []
     return [
       {
@@ -200,7 +193,7 @@ export class ConflictRecords {
       error: undefined,
       settledBy: this.#ops.authorId(deviceOfRef(by)),
       settledAt: this.#at(by),
-      reason,
+      reason: reason === '' ? undefined : reason,
     } as const
     if (settled.column === undefined) {
       return {
@@ -222,7 +215,10 @@ export class ConflictRecords {
       kind: 'field',
       field: field.name,
       rule: ruleOf(field.strategy),
-      candidates: this.#candidates(registerSides(settled.candidates, this.#ops, view)),
+      candidates: this.#candidates([
+        ...registerSides(settled.candidates.filter(isKept), this.#ops, view),
+        ...settled.candidates.filter((write) => !isKept(write)),
+      ]),
       outcome: decodeField(field, settled.outcome),
     }
   }
@@ -256,6 +252,8 @@ export class ConflictRecords {
     return this.#ops.authorId(deviceOfRef(ref))
   }
 }
+
+const isKept = (write: SettledWrite): write is Write => write.value !== undefined
 
 /** What writes of one op make of the path of their first `depth` keys; undefined where it takes away what was there. */
 const madeBy = (writes: readonly TreeWrite[], depth: number): Value | undefined => {
