@@ -63,6 +63,8 @@ export interface OwnProjection {
   readonly highest: Hlc
   /** The causal heads of what is projected, beyond the device's own previous op. */
   headsFor(device: DeviceId): readonly Dot[]
+  /** Throws VALUE_INVALID for a change that would make its op void. */
+  expectFit(changes: readonly NewChange[]): void
   projectOwn(run: Run, op: number): void
   /** Ops `[from, to)` of a run. */
   projectOwnGroup(run: Run, from: number, to: number): void
@@ -109,6 +111,7 @@ export class Writer {
    * `nextStamp`; where ops that only take in heads have to go before, it gets a stamp as much higher.
    */
   write(changes: readonly NewChange[], hlc: Hlc, schemaVersion: number): Written {
+    this.#projector.expectFit(changes)
     const heads = this.#projector.headsFor(this.identity.device)
     let stamp = hlc
     let taken = 0

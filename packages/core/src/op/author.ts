@@ -5,7 +5,7 @@ import type { DeviceId, Dot } from '../clock/dot.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { ByteWriter } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
-import { fitsLaw } from '../laws/cell-laws.ts'
+import { Law } from './law.ts'
 import { createRun, HANDLE, NEW_ROW, opCount, type Run, SAME_ROW, type Shape } from './run.ts'
 import { CHANGE_OVERHEAD_BYTES, MAX_GROUP_OPS, MAX_OP_BYTES, OVER_DOT_BYTES } from './run-codec.ts'
 import { type Value, writeValue } from './value.ts'
@@ -38,9 +38,8 @@ const changeBytes = (change: NewChange): number => {
   if (change.rowId === '' || change.rowId.length > MAX_ROW_ID_LENGTH || !change.rowId.isWellFormed()) {
     throw new DriftlogError('VALUE_INVALID', `row id: 1 to ${MAX_ROW_ID_LENGTH} characters of well-formed text`)
   }
-  const { law, path } = change.shape
-  if (!fitsLaw(law, path, change.value)) {
-    throw new DriftlogError('VALUE_INVALID', `what law ${law} does not take`, { table: change.shape.table, path })
+  if (change.shape.law === Law.increment && !Number.isSafeInteger(change.value)) {
+    throw new DriftlogError('VALUE_INVALID', 'an increment is a whole number')
   }
   scratch.reset()
   if (change.handle === undefined) scratch.string(change.rowId)

@@ -14,7 +14,9 @@ import type { DeviceId, Dot } from '../clock/dot.ts'
 import { advanceFrontier, type Frontier } from '../clock/frontier.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { nothingSeen, type SeenVector, seenSeq } from '../clock/seen.ts'
+import { DriftlogError } from '../errors.ts'
 import { fitsLaw } from '../laws/cell-laws.ts'
+import type { NewChange } from '../op/author.ts'
 import { isRowLevel } from '../op/law.ts'
 import { firstChange, firstHead, HANDLE, NEW_ROW, opCount, type Run, SAME_ROW, type Shape } from '../op/run.ts'
 import { MAX_GROUP_OPS, MAX_OP_BYTES } from '../op/run-codec.ts'
@@ -130,6 +132,18 @@ export class Projector {
       }
     }
     if (group.length > 0) this.#commitGroup(group, true)
+  }
+
+  /** Throws VALUE_INVALID for a change that would make its op void, wherever it is read (CELL12). */
+  expectFit(changes: readonly NewChange[]): void {
+    for (const { shape, value } of changes) {
+      const { law, table, path } = shape
+      if (isRowLevel(law) || fitsLaw(law, path, value)) continue
+      throw new DriftlogError('VALUE_INVALID', `${table}.${path.join('.')}: law ${law} does not take this`, {
+        table,
+        path,
+      })
+    }
   }
 
   /** Projects one op that this replica just wrote. */
