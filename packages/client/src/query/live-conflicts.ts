@@ -1,5 +1,5 @@
 /** What is concurrent now, as an observable. Read only while somebody listens, once a turn of the event loop. */
-import type { Conflict } from '@driftlog/core'
+import { type Conflict, reconcileRows } from '@driftlog/core'
 import { BehaviorSubject, defer, distinctUntilChanged, map, type Observable } from 'rxjs'
 import type { CurrentView } from './current-view.ts'
 
@@ -24,7 +24,9 @@ export class LiveConflicts {
     const { now } = this.#view
     now.refresh()
     if (this.#read?.by !== now || this.#read.version !== now.version) {
-      this.#read = { by: now, version: now.version, conflicts: now.conflicts() }
+      // Records are made anew with their row: whoever shows them is told of those alone that differ.
+      const conflicts = reconcileRows(this.#read?.conflicts ?? [], now.conflicts())
+      this.#read = { by: now, version: now.version, conflicts }
     }
     return this.#read.conflicts
   }

@@ -128,7 +128,9 @@ export class SchemaView {
 
   #noteConflicts(row: Row, { table, fields }: TableView): void {
     const before = this.#conflicts.get(row) ?? []
-    const conflicts = this.#records.ofRow(row, table, fields)
+    // Of what a row holds that is not there nobody is asked: an answer would bring it back.
+    const isShown = this.isShown(row, table)
+    const conflicts = this.#records.ofRow(row, table, isShown ? fields : [])
     this.#openCount += conflicts.filter(isOpen).length - before.filter(isOpen).length
     if (before.length > 0 || conflicts.length > 0) this.#version++
     if (conflicts.length > 0) {
@@ -136,7 +138,7 @@ export class SchemaView {
       return
     }
     this.#conflicts.delete(row)
-    this.cells.contested.delete(row)
+    if (isShown) this.cells.contested.delete(row)
   }
 
   #shownOf(row: Row, view: FieldView): Shown {
