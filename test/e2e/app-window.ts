@@ -106,6 +106,19 @@ export class AppWindow {
     await field.blur()
   }
 
+  async choose(field: string, value: string): Promise<void> {
+    await this.conflict(field).getByRole('radio', { name: value }).check()
+    await this.conflict(field).getByRole('button', { name: 'Decide' }).click()
+  }
+
+  /** The name by which the others know this window. */
+  async nameMe(name: string): Promise<void> {
+    await this.page.getByRole('button', { name: 'Say who you are' }).click()
+    await this.page.getByRole('textbox', { name: 'Your name' }).fill(name)
+    await this.page.keyboard.press('Enter')
+    await this.page.getByRole('button', { name: `You are ${name}` }).waitFor()
+  }
+
   // ---- What a person sees. --------------------------------------------------------------------------------------------
 
   get details(): Locator {
@@ -136,9 +149,14 @@ export class AppWindow {
     await eventually(() => status.getAttribute('data-summary')).toBe(summary)
   }
 
-  /** The values of a field among which the person may choose, the shown one first. */
-  concurrent(field: string): Locator {
-    return this.details.getByRole('group', { name: `${field} has two values` }).getByRole('listitem')
+  /** Where a person decides between the values of a field. */
+  conflict(field: string): Locator {
+    return this.details.getByRole('form', { name: `${field} has two versions` })
+  }
+
+  /** What somebody decided about a field. */
+  decision(field: string): Locator {
+    return this.details.getByRole('article', { name: `${field}: decided` })
   }
 
   // ---- What the replica says. -----------------------------------------------------------------------------------------

@@ -88,16 +88,17 @@ test('two devices that edited offline converge, and nothing that was written is 
     await eventually(() => notes.inputValue()).toBe('Someone called about it.')
   }
 
-  // B wrote later, so that is what both show; a person prefers the other, and that settles it on both.
+  // B wrote later, so that is what both show meanwhile; a person prefers the other, and that settles it on both.
   for (const device of [a, b]) {
     await device.openTask('Wash the sails with soap')
-    await eventually(() => device.concurrent('Title').count()).toBe(2)
-    expect(await device.concurrent('Title').first().textContent()).toContain('Wash the sails with soap')
+    const versions = device.conflict('Title').getByRole('radiogroup').locator('label')
+    await eventually(() => versions.count()).toBe(3)
+    expect(await versions.first().textContent()).toContain('Wash the sails with soap')
   }
-  await a.details.getByRole('button', { name: 'Keep “Wash both sails”' }).click()
+  await a.choose('Title', 'Wash both sails')
   for (const device of [a, b]) {
     await device.shows('Wash both sails')
-    await eventually(() => device.concurrent('Title').count()).toBe(0)
+    await eventually(() => device.conflict('Title').count()).toBe(0)
     await device.says('up-to-date')
   }
   await converge(a, b)

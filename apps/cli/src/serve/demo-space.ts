@@ -8,17 +8,25 @@ import { http, openReplica } from '@driftlog/client'
 export const DEMO_SPACE = 'demo'
 
 const schema = defineSchema({
-  version: 1,
+  version: 2,
   tables: {
     lists: table({ name: f.string() }),
+    people: table({ name: f.string() }),
     tasks: table({
-      title: f.string(),
+      title: f.string().manual(),
       done: f.boolean().default(false),
       state: f.enum('open', 'doing', 'waiting').default('open'),
       due: f.date().optional(),
-      priority: f.integer().default(0),
+      priority: f
+        .integer()
+        .default(0)
+        .priority(({ value }) => value),
       list: f.ref('lists', { onDelete: 'keep' }).optional(),
-      notes: f.string().default(''),
+      who: f.string().default('').manual(),
+      tags: f.set(f.string()),
+      steps: f.list(f.string()),
+      stepsDone: f.set(f.string()),
+      notes: f.string().default('').manual(),
     }),
   },
 })

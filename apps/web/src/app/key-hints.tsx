@@ -6,6 +6,7 @@ const hints = [
   ['x', 'Tick'],
   ['e', 'Edit the title'],
   ['Del', 'Delete'],
+  ['Ctrl Z', 'Undo'],
   ['Esc', 'Close'],
 ] as const
 

@@ -5,6 +5,7 @@ test.each<Route>([
   { place: { kind: 'all' }, show: 'open', task: undefined },
   { place: { kind: 'due' }, show: 'all', task: 'a' },
   { place: { kind: 'inbox' }, show: 'done', task: undefined },
+  { place: { kind: 'undecided' }, show: 'all', task: 'a' },
   { place: { kind: 'list', id: 'a/b?c#d' }, show: 'open', task: 'x&y=z' },
   { place: { kind: 'search', text: '100 % “water” / Öl' }, show: 'all', task: undefined },
 ])('an address leads back to where it was made: %j', (route) => {

@@ -2,7 +2,7 @@
 import { useSyncExternalStore } from 'react'
 
 export type Place =
-  | { readonly kind: 'all' | 'due' | 'inbox' }
+  | { readonly kind: 'all' | 'due' | 'inbox' | 'undecided' }
   | { readonly kind: 'list'; readonly id: string }
   | { readonly kind: 'search'; readonly text: string }
 
@@ -30,7 +30,7 @@ export const parseRoute = (hash: string): Route => {
 const parsePlace = (kind: string | undefined, argument: string): Place => {
   if (kind === 'list' && argument !== '') return { kind, id: argument }
   if (kind === 'search' && argument !== '') return { kind, text: argument }
-  if (kind === 'due' || kind === 'inbox') return { kind }
+  if (kind === 'due' || kind === 'inbox' || kind === 'undecided') return { kind }
   return { kind: 'all' }
 }
 

@@ -10,6 +10,7 @@ import { KeyHints } from './key-hints.tsx'
 import { go, useRoute } from './route.ts'
 import { SearchField } from './search-field.tsx'
 import { takeUpdate, useUpdateWaits } from './service-worker-updates.ts'
+import { UndoRedo } from './undo-redo.tsx'
 import { useKeys } from './use-keys.ts'
 
 /** The three panes: where one can go, the tasks there, and one of them in detail. Narrow windows show one at a time. */
@@ -57,6 +58,7 @@ export const Shell = () => {
             <Icon name="menu" />
           </button>
           <SearchField ref={search} place={route.place} />
+          <UndoRedo />
           <StatusBadge onOpen={() => setMenuOpen(true)} />
         </div>
         {readOnly && <p className="banner">Writing is stopped until the storage of this device works again.</p>}

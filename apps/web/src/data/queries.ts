@@ -8,6 +8,23 @@ type Db = QueryBuilder<AppSchema>
 
 export const allLists = (db: Db) => db.selectFrom('lists').selectAll().orderBy('createdAt').orderBy('id')
 
+export const allPeople = (db: Db) => db.selectFrom('people').selectAll().orderBy('name').orderBy('id')
+
+/** What people have decided about the fields of a task, the latest first. */
+export const decisionsOn = (task: string) => (db: Db) =>
+  db
+    .selectFrom('_conflicts')
+    .selectAll()
+    .where('tableName', '=', 'tasks')
+    .where('rowId', '=', task)
+    .where('status', '=', 'settled')
+    .where('kind', '=', 'field')
+    .orderBy('settledAt', 'desc')
+    .orderBy('id')
+
+const undecided = (db: Db) =>
+  db.selectFrom('_conflicts').select('rowId').where('tableName', '=', 'tasks').where('status', '=', 'open')
+
 /** One row per list that is named by a task (null: none), also per list that was deleted. */
 export const countsByList = (db: Db) =>
   db
@@ -41,12 +58,14 @@ export const tasksOf =
     if (place.kind === 'search') query = query.where(db.search('tasks', place.text))
     if (place.kind === 'list') query = query.where('list', '=', place.id)
     if (place.kind === 'due') query = query.where('due', '<=', dateOf(today) ?? null)
+    if (place.kind === 'undecided') query = query.where('id', 'in', undecided(db))
     if (place.kind === 'inbox') {
       query = query.where((eb) =>
         eb.or([eb('list', 'is', null), eb('list', 'not in', db.selectFrom('lists').select('id'))]),
       )
     }
-    if (show !== 'all') {
+    // What waits for a person waits also where it is ticked.
+    if (show !== 'all' && place.kind !== 'undecided') {
       query = query.where((eb) => eb.or([eb('done', '=', show === 'done'), eb('id', 'in', [...lingering])]))
     }
     return query

@@ -22,7 +22,7 @@ export const ListHeader = ({ list }: { readonly list: List }) => {
       action: {
         label: 'Undo',
         run: () => {
-          restoreList(deleted)
+          restoreList(deleted.id)
           go({ place: { kind: 'list', id: deleted.id } })
         },
       },

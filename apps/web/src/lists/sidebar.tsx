@@ -1,6 +1,7 @@
 import { go, type Place, samePlace, useRoute } from '../app/route.ts'
 import { useMutations } from '../data/mutations-context.tsx'
-import { useQuery } from '../data/hooks.ts'
+import { undecidedTasks } from '../conflicts/conflict-words.ts'
+import { useConflicts, useQuery } from '../data/hooks.ts'
 import { allLists, countDue, countsByList } from '../data/queries.ts'
 import { StatusPanel } from '../status/status-panel.tsx'
 import { Icon, type IconName } from '../ui/icons.tsx'
@@ -13,6 +14,8 @@ export const Sidebar = ({ onChosen }: { readonly onChosen: () => void }) => {
   const lists = useQuery(allLists, [])
   const counts = useQuery(countsByList, [])
   const due = useQuery(countDue(today), [today])?.[0]?.open ?? 0
+
+  const undecided = undecidedTasks(useConflicts()).size
 
   const openIn = new Map(counts?.map(({ list, open }) => [list, open]))
   const total = [...openIn.values()].reduce((sum, open) => sum + open, 0)
@@ -33,6 +36,14 @@ export const Sidebar = ({ onChosen }: { readonly onChosen: () => void }) => {
           <PlaceLink place={{ kind: 'all' }} icon="all" name="All tasks" open={total} onChoose={choose} />
           <PlaceLink place={{ kind: 'due' }} icon="calendar" name="Due" open={due} onChoose={choose} />
           <PlaceLink place={{ kind: 'inbox' }} icon="inbox" name="Inbox" open={total - listed} onChoose={choose} />
+          <PlaceLink
+            place={{ kind: 'undecided' }}
+            icon="branch"
+            name="To decide"
+            open={undecided}
+            isUrgent={undecided > 0}
+            onChoose={choose}
+          />
         </ul>
         <h2>Lists</h2>
         <ul>
@@ -49,7 +60,7 @@ export const Sidebar = ({ onChosen }: { readonly onChosen: () => void }) => {
           }}
         />
       </nav>
-      <StatusPanel />
+      <StatusPanel onUndecided={() => choose({ kind: 'undecided' })} />
     </div>
   )
 }
@@ -59,10 +70,11 @@ interface PlaceLinkProps {
   readonly icon?: IconName
   readonly name: string
   readonly open: number
+  readonly isUrgent?: boolean
   readonly onChoose: (place: Place) => void
 }
 
-const PlaceLink = ({ place, icon, name, open, onChoose }: PlaceLinkProps) => {
+const PlaceLink = ({ place, icon, name, open, isUrgent = false, onChoose }: PlaceLinkProps) => {
   const isHere = samePlace(useRoute().place, place)
   return (
     <li>
@@ -71,6 +83,7 @@ const PlaceLink = ({ place, icon, name, open, onChoose }: PlaceLinkProps) => {
         className="place"
         aria-current={isHere ? 'page' : undefined}
         aria-label={`${name}, ${open} open`}
+        data-urgent={isUrgent || undefined}
         onClick={() => onChoose(place)}
       >
         {icon ? <Icon name={icon} /> : <span className="place-dot" aria-hidden="true" />}

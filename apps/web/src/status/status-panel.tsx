@@ -1,11 +1,12 @@
 import { useState } from 'react'
 import { useReplica, useStatus } from '../data/hooks.ts'
 import { reconnect, setWantsOnline, wantsOnline } from '../data/replica.ts'
+import { OwnName } from './own-name.tsx'
 import { useNow } from '../ui/use-now.ts'
-import { statusNumbers, summaryWords } from './status-words.ts'
+import { conflictWords, statusNumbers, summaryWords } from './status-words.ts'
 
 /** Where this device stands with the server, and the switch that takes it offline on purpose. */
-export const StatusPanel = () => {
+export const StatusPanel = ({ onUndecided }: { readonly onUndecided: () => void }) => {
   const replica = useReplica()
   const status = useStatus()
   const now = useNow()
@@ -34,7 +35,13 @@ export const StatusPanel = () => {
             Try now
           </button>
         )}
+        {status.conflicts > 0 && (
+          <button type="button" className="link-button" onClick={onUndecided}>
+            {conflictWords(status.conflicts)}
+          </button>
+        )}
       </p>
+      <OwnName />
       {status.error && (
         <p className="status-error" role="alert">
           {status.error.message} {!status.readOnly && 'What is written here is kept, and sent when it works again.'}{' '}

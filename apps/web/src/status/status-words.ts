@@ -4,7 +4,7 @@ import { momentInWords } from '../data/days.ts'
 export const summaryWords = {
   offline: 'Offline',
   syncing: 'Syncing',
-  conflict: 'Conflict',
+  conflict: 'To decide',
   'up-to-date': 'Up to date',
   error: 'Problem',
 } as const satisfies Record<Status['summary'], string>
@@ -17,10 +17,12 @@ export const statusNumbers = (status: Status, wantsOnline: boolean, now: Date): 
     status.pending > 0 && `${status.pending} to send`,
     status.waiting > 0 && `${status.waiting} waiting for earlier changes`,
     status.parked > 0 && `${status.parked} need a newer app`,
-    status.conflicts > 0 && `${status.conflicts} ${status.conflicts === 1 ? 'field has' : 'fields have'} two values`,
   ].filter((number) => number !== false)
-  if (numbers.length > 0) return numbers.join(' · ')
+  if (numbers.length > 0 || status.conflicts > 0) return numbers.join(' · ')
   return status.lastSyncedAt === undefined
     ? 'Everything is on this device'
     : `All sent · in step ${momentInWords(status.lastSyncedAt, now)}`
 }
+
+/** Where a person is asked. */
+export const conflictWords = (open: number): string => `${open} to decide`

@@ -1,6 +1,6 @@
-import { deviceName } from '../data/devices.ts'
 import { momentInWords } from '../data/days.ts'
-import { useCandidates, useReplica } from '../data/hooks.ts'
+import { useCandidates } from '../data/hooks.ts'
+import { usePeople } from '../data/people.ts'
 import type { AppSchema } from '../data/schema.ts'
 import { Icon } from '../ui/icons.tsx'
 import { useNow } from '../ui/use-now.ts'
@@ -21,7 +21,7 @@ export interface ConcurrentValuesProps<K extends keyof Tables> {
 export const ConcurrentValues = <K extends keyof Tables>(props: ConcurrentValuesProps<K>) => {
   const { table, id, field, label, inWords, onKeep } = props
   const candidates = useCandidates(table, id, field)
-  const { device } = useReplica()
+  const { nameOf } = usePeople()
   const now = useNow()
   if (candidates.length < 2) return null
   const head = `${label} has ${candidates.length === 2 ? 'two' : candidates.length} values`
@@ -39,7 +39,7 @@ export const ConcurrentValues = <K extends keyof Tables>(props: ConcurrentValues
                 <p className="concurrent-value">{words === '' ? <em>empty</em> : words}</p>
                 <p className="concurrent-author">
                   {index === 0 && <strong>shown · </strong>}
-                  {deviceName(author, device)}, {momentInWords(at, now)}
+                  {nameOf(author)}, {momentInWords(at, now)}
                 </p>
               </div>
               <button type="button" className="button" aria-label={`Keep “${words}”`} onClick={() => onKeep(value)}>

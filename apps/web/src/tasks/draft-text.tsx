@@ -9,14 +9,15 @@ export interface DraftTextProps {
   /** One row: a single line, where Enter saves. */
   readonly rows: number
   readonly value: string
+  readonly onBegin: () => void
   readonly onCommit: (text: string) => boolean
   readonly pauseMs?: number
 }
 
-/** Text that grows with what is in it. Leaving it saves; where another device wrote meanwhile, the person decides. */
+/** Text that grows with what is in it. Leaving it saves. */
 export const DraftText = (props: DraftTextProps) => {
-  const { label, isLabelShown = false, className, placeholder, rows, value, onCommit, pauseMs } = props
-  const { text, setText, commit, discard, theirs } = useDraft({ value, onCommit, pauseMs })
+  const { label, isLabelShown = false, className, placeholder, rows, value, onBegin, onCommit, pauseMs } = props
+  const { text, setText, commit, discard } = useDraft({ value, onBegin, onCommit, pauseMs })
   const id = useId()
   const isLine = rows === 1
   return (
@@ -31,9 +32,7 @@ export const DraftText = (props: DraftTextProps) => {
         autoComplete="off"
         value={text}
         onChange={(event) => setText(isLine ? event.target.value.replaceAll('\n', ' ') : event.target.value)}
-        onBlur={() => {
-          if (theirs === undefined) commit()
-        }}
+        onBlur={commit}
         onKeyDown={(event) => {
           if (event.key === 'Escape') {
             // Not both: leaving the field saves what is typed.
@@ -47,20 +46,6 @@ export const DraftText = (props: DraftTextProps) => {
           }
         }}
       />
-      {theirs !== undefined && (
-        <div className="concurrent" role="group" aria-label={`${label}: changed elsewhere while you were typing`}>
-          <p className="concurrent-head">{label}: changed elsewhere while you were typing</p>
-          <p className="concurrent-value">{theirs === '' ? <em>empty</em> : theirs}</p>
-          <p className="button-row">
-            <button type="button" className="button" onClick={discard}>
-              Use this
-            </button>
-            <button type="button" className="button" onClick={commit}>
-              Keep mine
-            </button>
-          </p>
-        </div>
-      )}
     </div>
   )
 }

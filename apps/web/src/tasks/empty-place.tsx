@@ -17,6 +17,12 @@ export const EmptyPlace = ({ place, show }: { readonly place: Place; readonly sh
 
 const wordsFor = (place: Place, show: Show): readonly [string, string] => {
   if (place.kind === 'search') return ['Nothing found', 'Search looks at the beginnings of words in titles and notes.']
+  if (place.kind === 'undecided') {
+    return [
+      'Nothing to decide',
+      'Where two people change the same words at the same time, both wait here for one of you.',
+    ]
+  }
   if (show === 'done') return ['Nothing done yet', 'What you tick is kept here.']
   if (place.kind === 'due') return ['Nothing is due', 'Tasks show up here on their day, and stay until they are done.']
   if (show === 'open') return ['All clear', 'Type a task above and press Enter. No network is needed.']

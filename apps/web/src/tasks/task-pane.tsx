@@ -1,7 +1,9 @@
 import { type KeyboardEvent, type Ref, useCallback, useEffect } from 'react'
+import { undecidedTasks } from '../conflicts/conflict-words.ts'
 import { go, type Place, type Route } from '../app/route.ts'
 import { useMutations } from '../data/mutations-context.tsx'
 import { type Day, dateOf } from '../data/days.ts'
+import { useConflicts } from '../data/hooks.ts'
 import type { List } from '../data/schema.ts'
 import { askToKeepData } from '../data/replica.ts'
 import { ListHeader } from '../lists/list-header.tsx'
@@ -24,6 +26,7 @@ export const TaskPane = ({ route, lists, newTaskRef }: TaskPaneProps) => {
   const { place, show, task: openTask } = route
   const { addTask } = useMutations()
   const { tasks, today, hasMore, showMore, change, remove } = useTasks(route)
+  const undecided = undecidedTasks(useConflicts())
   const open = useCallback((id: string) => go({ task: id }), [])
   const list = place.kind === 'list' ? lists?.find(({ id }) => id === place.id) : undefined
 
@@ -60,9 +63,11 @@ export const TaskPane = ({ route, lists, newTaskRef }: TaskPaneProps) => {
         ) : (
           <ListHeader key={list.id} list={list} />
         )}
-        <FilterTabs show={show} />
+        {place.kind !== 'undecided' && <FilterTabs show={show} />}
       </header>
-      {place.kind !== 'search' && <NewTask ref={newTaskRef} placeholder={placeholderIn(place, list)} onAdd={add} />}
+      {place.kind !== 'search' && place.kind !== 'undecided' && (
+        <NewTask ref={newTaskRef} placeholder={placeholderIn(place, list)} onAdd={add} />
+      )}
       {tasks?.length === 0 && <EmptyPlace place={place} show={show} />}
       <ul className="tasks" aria-label="Tasks" onKeyDown={moveFocus}>
         {tasks?.map((task) => (
@@ -72,6 +77,7 @@ export const TaskPane = ({ route, lists, newTaskRef }: TaskPaneProps) => {
             today={today}
             listName={place.kind === 'list' || place.kind === 'inbox' ? undefined : listInWords(task.list, lists ?? [])}
             isOpen={task.id === openTask}
+            isUndecided={undecided.has(task.id)}
             onOpen={open}
             onChange={change}
             onDelete={remove}
@@ -101,6 +107,8 @@ const titleOf = (place: Place): string => {
       return 'Due'
     case 'inbox':
       return 'Inbox'
+    case 'undecided':
+      return 'To decide'
     case 'search':
       return `“${place.text}”`
     case 'list':

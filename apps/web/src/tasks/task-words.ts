@@ -11,6 +11,7 @@ export const priorityWords = ['None', 'Low', 'Medium', 'High'] as const
 export const fieldWords = {
   title: 'Title',
   done: 'Done',
+  who: 'Who',
   state: 'State',
   due: 'Due',
   priority: 'Priority',
@@ -35,6 +36,7 @@ export const valueInWords = (field: TaskField, value: unknown, today: Day, lists
     case 'list':
       return listInWords(typeof value === 'string' ? value : null, lists)
     case 'title':
+    case 'who':
     case 'notes':
       return String(value)
   }

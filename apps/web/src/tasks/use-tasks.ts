@@ -48,7 +48,7 @@ export const useTasks = ({ place, show }: Route) => {
         go({ task: undefined }, { replace: true })
         notify({
           text: `“${deleted.title}” is deleted.`,
-          action: { label: 'Undo', run: () => restoreTask(deleted) },
+          action: { label: 'Undo', run: () => restoreTask(deleted.id) },
         })
       },
       [deleteTask, restoreTask, notify],

@@ -3,8 +3,8 @@
  *
  *     value ── typed ──▶ { base, text } ── committed ──▶ { base, text, sent } ── value = sent ──▶ no draft
  *
- * Invariants: a draft is what is shown, so neither a late answer nor another device overwrites what was typed; a value
- * that moved under the draft is never hidden: it is `theirs` until the person decides.
+ * Invariant: a draft is what is shown, so neither a late answer nor another device overwrites what was typed. What came in
+ * under it is overwritten by nothing either: who writes the draft says which value the form was opened on.
  */
 export interface Draft {
   /** The value that the draft started from. */
@@ -24,7 +24,7 @@ export const type = (draft: Draft | undefined, value: string, text: string): Dra
 export const follow = (draft: Draft | undefined, value: string): Draft | undefined => {
   if (draft === undefined || (draft.sent === undefined && draft.base === value)) return draft
   if (value === draft.text) return undefined
-  if (draft.sent === undefined) return draft // the value moved under the draft: see theirs
+  if (draft.sent === undefined) return draft // the value moved under the draft
   if (value === draft.base) return draft // the write has not come back yet
   // It has come back, or what another device wrote meanwhile is shown instead of it.
   return draft.text === draft.sent ? undefined : { base: value, text: draft.text, sent: undefined }
@@ -32,7 +32,3 @@ export const follow = (draft: Draft | undefined, value: string): Draft | undefin
 
 export const isUnsent = (draft: Draft | undefined): draft is Draft =>
   draft !== undefined && draft.text !== (draft.sent ?? draft.base)
-
-/** The value that another device put under the draft. */
-export const theirsUnder = (draft: Draft | undefined, value: string): string | undefined =>
-  draft !== undefined && value !== draft.base && value !== draft.sent && value !== draft.text ? value : undefined

@@ -29,18 +29,6 @@ export const Notices = ({ children }: { readonly children: ReactNode }) => {
     return () => clearTimeout(handle)
   }, [notice, dismiss])
 
-  useEffect(() => {
-    if (notice?.action === undefined) return
-    const undo = (event: KeyboardEvent) => {
-      const isUndo = event.key === 'z' && (event.ctrlKey || event.metaKey) && !event.shiftKey
-      if (!isUndo || isTyping(event.target)) return
-      event.preventDefault()
-      runAction()
-    }
-    addEventListener('keydown', undo)
-    return () => removeEventListener('keydown', undo)
-  }, [notice, runAction])
-
   return (
     <NoticeContext value={setNotice}>
       {children}

@@ -1,8 +1,10 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
-import { type Draft, follow, isUnsent, theirsUnder, type } from './draft.ts'
+import { type Draft, follow, isUnsent, type } from './draft.ts'
 
 export interface DraftOptions {
   readonly value: string
+  /** Typing begins, on the value that is shown. */
+  readonly onBegin?: () => void
   /** Writes the text. False: it was refused, and the draft is kept. */
   readonly onCommit: (text: string) => boolean
   /** What is written by itself after a pause in typing this long; otherwise only `commit` writes. */
@@ -15,8 +17,6 @@ export interface DraftField {
   readonly commit: () => boolean
   /** Gives up what was typed. */
   readonly discard: () => void
-  /** A value of another device that came while this one was typing. */
-  readonly theirs: string | undefined
 }
 
 const drafts = new Set<() => boolean>()
@@ -25,7 +25,7 @@ const drafts = new Set<() => boolean>()
 export const commitDrafts = (): boolean => [...drafts].map((commit) => commit()).includes(true)
 
 /** A text field's draft; it is committed too when the field goes away. */
-export const useDraft = ({ value, onCommit, pauseMs }: DraftOptions): DraftField => {
+export const useDraft = ({ value, onBegin, onCommit, pauseMs }: DraftOptions): DraftField => {
   const [kept, setKept] = useState<Draft>()
   const draft = follow(kept, value)
   if (draft !== kept) setKept(draft)
@@ -50,19 +50,19 @@ export const useDraft = ({ value, onCommit, pauseMs }: DraftOptions): DraftField
     }
   }, [])
 
-  const theirs = theirsUnder(draft, value)
-  const mayCommit = theirs === undefined
   useEffect(() => {
-    if (pauseMs === undefined || !mayCommit || !isUnsent(draft)) return
+    if (pauseMs === undefined || !isUnsent(draft)) return
     const handle = setTimeout(() => present.current(), pauseMs)
     return () => clearTimeout(handle)
-  }, [draft, pauseMs, mayCommit])
+  }, [draft, pauseMs])
 
   return {
     text: draft?.text ?? value,
-    setText: useCallback((text: string) => setKept((now) => type(now, value, text)), [value]),
+    setText: (text: string) => {
+      if (draft === undefined) onBegin?.()
+      setKept((now) => type(now, value, text))
+    },
     commit,
     discard: useCallback(() => setKept(undefined), []),
-    theirs,
   }
 }

@@ -1,0 +1,62 @@
+import { useEffect, useState } from 'react'
+import { useReplica, useStatus } from '../data/hooks.ts'
+import { useMutations } from '../data/mutations-context.tsx'
+import { Icon } from '../ui/icons.tsx'
+import { isTyping, useNotify } from '../ui/notices.tsx'
+
+/** Takes back what was done in this window, a step at a time; what others did since stays. */
+export const UndoRedo = () => {
+  const replica = useReplica()
+  // Every mutation moves the status, and what can be taken back with it.
+  useStatus()
+  const [, setTimes] = useState(0)
+  const { undo, redo } = useMutations()
+  const notify = useNotify()
+
+  const run = (take: () => boolean, words: string) => {
+    if (take()) notify({ text: words })
+    setTimes((times) => times + 1)
+  }
+  const back = () => run(undo, 'Undone.')
+  const again = () => run(redo, 'Done again.')
+
+  useEffect(() => {
+    const handle = (event: KeyboardEvent) => {
+      // In a field the key takes back what was typed there.
+      if (event.defaultPrevented || event.altKey || !(event.ctrlKey || event.metaKey) || isTyping(event.target)) return
+      const key = event.key.toLowerCase()
+      const isRedo = (key === 'z' && event.shiftKey) || (key === 'y' && !event.shiftKey)
+      if (!isRedo && key !== 'z') return
+      event.preventDefault()
+      if (isRedo) again()
+      else back()
+    }
+    addEventListener('keydown', handle)
+    return () => removeEventListener('keydown', handle)
+  })
+
+  return (
+    <div className="undo-redo">
+      <button
+        type="button"
+        className="icon-button"
+        aria-label="Undo"
+        title="Undo (Ctrl Z)"
+        disabled={!replica.canUndo}
+        onClick={back}
+      >
+        <Icon name="undo" />
+      </button>
+      <button
+        type="button"
+        className="icon-button redo-button"
+        aria-label="Redo"
+        title="Redo (Ctrl Shift Z)"
+        disabled={!replica.canRedo}
+        onClick={again}
+      >
+        <Icon name="redo" />
+      </button>
+    </div>
+  )
+}
