@@ -151,7 +151,7 @@ export class AppWindow {
 
   /** Where a person decides between the values of a field. */
   conflict(field: string): Locator {
-    return this.details.getByRole('form', { name: `${field} has two versions` })
+    return this.details.getByRole('form', { name: `${field}: two versions` })
   }
 
   /** What somebody decided about a field. */

@@ -39,13 +39,15 @@ interface DemoTask {
   readonly due?: number
   /** 1 low, 2 medium, 3 high. */
   readonly priority?: number
+  readonly tags?: readonly string[]
+  readonly steps?: readonly string[]
   readonly notes?: string
 }
 
 const lists: Readonly<Record<string, readonly DemoTask[]>> = {
   Home: [
     { title: 'Water the plants', due: 0, notes: 'The fern takes more than the others.' },
-    { title: 'Buy milk and bread', due: 0, priority: 1 },
+    { title: 'Buy milk and bread', due: 0, priority: 1, tags: ['shop'] },
     { title: 'Fix the bicycle light', state: 'waiting', notes: 'The new bulb comes on Friday.' },
     { title: 'Call the dentist', due: 2, priority: 2 },
     { title: 'Return the library books', done: true, due: -1 },
@@ -59,13 +61,16 @@ const lists: Readonly<Record<string, readonly DemoTask[]>> = {
       notes: 'High water at the harbour is around nine.',
     },
     { title: 'Book two rooms', done: true },
-    { title: 'Pack rain jackets', due: 4 },
+    { title: 'Pack', due: 4, steps: ['Rain jackets', 'Torch', 'Swimming things'] },
     { title: 'Charge the camera', due: 4, priority: 1 },
   ],
   'Try it out': [
     { title: 'Tick this task', priority: 2 },
     { title: 'Open this page in a second window and change something', notes: 'It shows up here while you type.' },
-    { title: 'Go offline, edit, and come back', notes: 'Change the same task in both windows meanwhile.' },
+    {
+      title: 'Go offline, edit, and come back',
+      notes: 'Change the notes of the same task in both windows meanwhile: you will be asked which one counts.',
+    },
     { title: 'Install the app from the address bar' },
   ],
 }

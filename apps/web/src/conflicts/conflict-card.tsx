@@ -56,7 +56,7 @@ export const ConflictCard = ({ conflict, inWords, onSettled }: ConflictCardProps
       <p className="conflict-head" id={`${id}-head`}>
         <Icon name="branch" /> {conflictHead(conflict)}
       </p>
-      <p className="conflict-hint">Written without knowing of each other. Which one counts?</p>
+      <p className="conflict-hint">Written at the same time. Which one counts?</p>
       <div role="radiogroup" aria-label={fieldWords[field]} className="versions">
         {candidates.toReversed().map((candidate, index) => (
           <label key={keyOf(candidate)} className="version">

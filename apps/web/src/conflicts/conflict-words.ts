@@ -17,7 +17,7 @@ export const isText = (field: TaskField): field is TextField => textFields.some(
 export const versions = (count: number): string => `${count === 2 ? 'two' : count} versions`
 
 export const conflictHead = ({ field, candidates }: FieldConflict): string =>
-  `${fieldWords[field]} has ${versions(candidates.length)}`
+  `${fieldWords[field]}: ${versions(candidates.length)}`
 
 /** Which conflicts of fields a task has: those that wait for a person, and those where a rule has chosen meanwhile. */
 export const conflictsOf = (task: string, conflicts: readonly Conflict[]) => {

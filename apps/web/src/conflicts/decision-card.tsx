@@ -25,7 +25,7 @@ export const DecisionCard = ({ ref, decision, inWords }: DecisionCardProps) => {
       <p className="decision-head">
         <Icon name="check" />
         <span>
-          {fieldWords[field]}: decided by {nameOf(by)},{' '}
+          <strong>{fieldWords[field]}</strong> decided by {nameOf(by)},{' '}
           <time dateTime={at.toISOString()} title={at.toLocaleString()}>
             {momentInWords(at, now)}
           </time>

@@ -11,6 +11,7 @@ export const StatusPanel = ({ onUndecided }: { readonly onUndecided: () => void 
   const status = useStatus()
   const now = useNow()
   const [online, setOnline] = useState(wantsOnline)
+  const numbers = statusNumbers(status, online, now)
   const turn = (next: boolean) => {
     setWantsOnline(replica, next)
     setOnline(next)
@@ -29,7 +30,7 @@ export const StatusPanel = ({ onUndecided }: { readonly onUndecided: () => void 
         </label>
       </div>
       <p className="status-numbers">
-        {statusNumbers(status, online, now)}
+        {numbers !== '' && <span>{numbers}</span>}
         {online && status.summary === 'offline' && (
           <button type="button" className="link-button" onClick={() => reconnect(replica)}>
             Try now

@@ -16,6 +16,7 @@ export const statusNumbers = (status: Status, wantsOnline: boolean, now: Date): 
     status.unsaved > 0 && `${status.unsaved} not saved yet`,
     status.pending > 0 && `${status.pending} to send`,
     status.waiting > 0 && `${status.waiting} waiting for earlier changes`,
+    status.newerSchema !== undefined && 'Another device has a newer version of this app',
     status.parked > 0 && `${status.parked} need a newer app`,
   ].filter((number) => number !== false)
   if (numbers.length > 0 || status.conflicts > 0) return numbers.join(' · ')
@@ -25,4 +26,5 @@ export const statusNumbers = (status: Status, wantsOnline: boolean, now: Date): 
 }
 
 /** Where a person is asked. */
-export const conflictWords = (open: number): string => `${open} to decide`
+export const conflictWords = (open: number): string =>
+  `${open} ${open === 1 ? 'field has' : 'fields have'} two versions`

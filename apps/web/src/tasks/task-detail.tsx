@@ -234,7 +234,7 @@ const Revealed = ({ disputes: { conflicts, decisions, revealed }, inWords }: Rev
   const decided = useRef<HTMLElement>(null)
   useEffect(() => {
     // The form with the focus is gone.
-    if (settled !== undefined) decided.current?.focus()
+    if (settled !== undefined) decided.current?.focus({ preventScroll: true })
   }, [settled, decisions.length])
   return revealed.map((field) => {
     const words = (value: unknown) => inWords(field, value)
