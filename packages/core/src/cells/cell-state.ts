@@ -162,13 +162,11 @@ export class CellState {
     }
     // Once an op: an insert brings a change for each field.
     if (row.updated !== op.ref) this.#mark(row, op.ref)
-    if (law === Law.insert) {
-      life.insert(row, op.ref, isSeen)
-      return
-    }
-    life.touch(row, op.ref, isSeen)
+    if (law === Law.insert) life.insert(row, op.ref, isSeen)
+    else life.touch(row, op.ref, isSeen)
     // Two changes that had not seen each other are two touches, so nothing concurrent in the row is missed.
     if (row.touches.length > 1 || row.deletes.length > 0) this.contested.add(row)
+    if (law === Law.insert) return
     // Rows fill their columns in any order; entries before the first write of a later column are absent, never holes.
     while (row.refs.length <= column) {
       row.refs.push(ABSENT)
@@ -205,20 +203,22 @@ export class CellState {
   /** An op says what a change of it settles. Values are looked up before that takes their place. */
   #announce(row: Row, column: number, value: Value, over: readonly Dot[], { ref: by }: Applied): void {
     if (row.erased !== ABSENT || over.length === 0) return
-    const refs = [...new Set(over.map((dot) => this.ops.refOf(dot)))]
+    const refs = over.map((dot) => this.ops.refOf(dot))
     if (column < 0) {
       const [reason, deletes, isDeleted] = value as readonly [string, number, boolean]
+      // An op may stand on both sides: it deleted the row and changed it then.
       const sides = refs.map((ref, index) => ({ ref, isDelete: index < deletes }))
       sides.sort((a, b) => this.ops.compare(a.ref, b.ref))
       this.settled.add({ row, column: undefined, by, reason, sides, isDeleted })
       return
     }
     const writes = writesOf(row, column)
-    const candidates = refs.map((ref): SettledWrite => {
+    const named = new Set(refs)
+    const candidates = [...named].map((ref): SettledWrite => {
       const known = writes.find((write) => write.ref === ref) ?? this.settled.find(row, column, ref)
       return known === undefined ? { ref, value: undefined } : { ...known }
     })
-    this.#announced = { row, column, by, reason: value as string, named: new Set(refs), candidates }
+    this.#announced = { row, column, by, reason: value as string, named, candidates }
   }
 
   #mark(row: Row, ref: DotRef): void {
