@@ -80,12 +80,23 @@ export interface EditedList {
   readonly items: readonly PlacedItem[]
 }
 
-/** Values as the items of a list that is empty. */
-export const fillList = (field: Field, given: unknown, source: ItemSource): EditedList => {
+/** Values as the items of a list, in the place of those that it had: a row that comes back, or is there, may have some. */
+export const fillList = (
+  field: Field,
+  before: readonly PlacedItem[],
+  given: unknown,
+  source: ItemSource,
+): EditedList => {
   const values = encodeField(field, given) as readonly Value[]
   const positions = positionsBetween(undefined, undefined, values.length, source)
   const items = values.map((value, index) => ({ id: source.newId(), position: positions[index], value }))
-  return { edits: items.map(({ id, position, value }) => ({ law: Law.item, value: [id, position, value] })), items }
+  return {
+    edits: [
+      ...before.map(({ id }) => ({ law: Law.drop, value: id })),
+      ...items.map(({ id, position, value }) => ({ law: Law.item, value: [id, position, value] })),
+    ],
+    items,
+  }
 }
 
 /** `given`: one change of a list's items, or several in order. */

@@ -1,5 +1,6 @@
 /** What settles a conflict, and what opens one again, as changes (SPEC CONF3, CONF4). */
 import {
+  candidatesOf,
   type Conflict,
   type ConflictCandidate,
   deviceOfRef,
@@ -130,8 +131,9 @@ const isAmong = (candidates: readonly ConflictCandidate[], author: string, stamp
   candidates.some((candidate) => candidate.author === author && candidate.stamp === stamp)
 
 /** A write that the conflict told of, alone or with others. */
-const isCandidate = (conflict: Conflict, { ref }: Write, { ops }: Pick<UndoContext['projector'], 'ops'>): boolean => {
-  const { device, seq } = ops.dotOf(ref)
+const isCandidate = (conflict: Conflict, write: Write, { ops }: Pick<UndoContext['projector'], 'ops'>): boolean => {
+  const { device, seq } = ops.dotOf(write.ref)
   const isNamed = conflict.candidates.some(({ dot }) => dot !== undefined && dot.device === device && dot.seq === seq)
-  return isNamed || isAmong(conflict.candidates, ops.authorId(deviceOfRef(ref)), ops.stamp(ref))
+  // One that was opened again stands for others' values, and is told as these.
+  return isNamed || candidatesOf([write], ops).every(({ author, stamp }) => isAmong(conflict.candidates, author, stamp))
 }

@@ -385,10 +385,10 @@ export class Transaction {
       }
       case Law.item: {
         const items = before?.items ?? this.#itemsOf(pending.row, field)
-        const isFilled = change === 'insert' && items.length === 0
-        const edited = isFilled
-          ? fillList(field, given, this.#itemSource)
-          : editList(field, items, given, this.#itemSource)
+        const edited =
+          change === 'insert'
+            ? fillList(field, items, given, this.#itemSource)
+            : editList(field, items, given, this.#itemSource)
         const shown = edited.items.map(({ id, value }) => ({ id, value }))
         return { edits: [...earlier, ...edited.edits], shown, items: edited.items, draft }
       }
