@@ -59,7 +59,16 @@ export const choose = (field: Field, candidates: readonly RegisterCandidate[], i
         return byFunction(field, candidates, strategy, isChecked)
     }
   } catch (error) {
-    return { value: latest.value, shown: latest, failure: error instanceof Error ? error.message : String(error) }
+    return { value: latest.value, shown: latest, failure: messageOf(error) }
+  }
+}
+
+/** An app's function may throw anything, also what has no text. */
+const messageOf = (error: unknown): string => {
+  try {
+    return String(error instanceof Error ? error.message : error)
+  } catch {
+    return 'it threw what has no text'
   }
 }
 

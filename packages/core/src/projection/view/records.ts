@@ -13,7 +13,7 @@ import { deviceOfRef, type DotRef } from '../../op/dot-ref.ts'
 import { Law } from '../../op/law.ts'
 import type { Value } from '../../op/value.ts'
 import { decodeField } from '../../schema/encode.ts'
-import { decodeElement } from '../../schema/kinds/element.ts'
+import { decodeElement, elementDefinition, elementKind } from '../../schema/kinds/element.ts'
 import type { Table } from '../../schema/schema.ts'
 import { ruleOf } from '../../schema/strategy.ts'
 import { candidatesOf, type RegisterCandidate } from './choose.ts'
@@ -105,7 +105,12 @@ export class ConflictRecords {
     const { field } = view
     const compare = (a: DotRef, b: DotRef): number => this.#ops.compare(a, b)
     const wins = field.kind === 'set' ? field.wins : 'add'
-    return contestedElements(elements, compare).map(({ value, adds, removes }) => {
+    const kind = elementKind(field)
+    // What the field cannot show is in nobody's way.
+    const fitting = contestedElements(elements, compare).filter(({ value }) =>
+      kind.fits(value, elementDefinition(field)),
+    )
+    return fitting.map(({ value, adds, removes }) => {
       const sides = [...adds.map((ref) => ({ ref, value: true })), ...removes.map((ref) => ({ ref, value: false }))]
       const candidates = this.#candidates(sides)
       const part = decodeElement(value, field) as Value
@@ -234,6 +239,7 @@ export class ConflictRecords {
   #candidates(sides: readonly Side[]): ConflictCandidate[] {
     const devices = new Set(sides.map(({ ref }) => deviceOfRef(ref)))
     return sides
+      .toSorted((a, b) => this.#ops.compare(a.ref, b.ref))
       .map(({ value, ref, claimed }): ConflictCandidate => {
         const stamp = claimed?.stamp ?? this.#ops.stamp(ref)
         return {

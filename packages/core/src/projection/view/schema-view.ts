@@ -61,7 +61,7 @@ export class SchemaView {
       this.#references = new References({
         of: (name) => this.#tables.get(name)?.references,
         find: (name, id) => this.#tables.get(name)?.cells.rows.get(id),
-        isDead: (row) => !isLive(row, this.#tables.get(row.table.name)!.table.onDelete),
+        isDead: (row) => wasSeen(row) && !isLive(row, this.#tables.get(row.table.name)!.table.onDelete),
       })
     }
   }
@@ -120,7 +120,7 @@ export class SchemaView {
     uniques.forEach((unique, index) => {
       if (unique === undefined) return
       const before = unique.taken.size
-      const shown = isShown ? this.#shownOf(row, fields[index]) : null
+      const shown = isShown ? shownValue(fields[index].field, this.#value(row, fields[index])) : null
       unique.set(row, isKey(shown) ? shown : undefined)
       if (before > 0 || unique.taken.size > 0) this.#version++
     })
@@ -139,10 +139,6 @@ export class SchemaView {
     }
     this.#conflicts.delete(row)
     if (isShown) this.cells.contested.delete(row)
-  }
-
-  #shownOf(row: Row, view: FieldView): Shown {
-    return shownValue(view.field, view.value(row))
   }
 
   /** Whether a row is there: alive under its table's law, and not pulled along by one that it refers to. */
@@ -255,6 +251,10 @@ export class SchemaView {
     return this.#table(table).cells.rows.values()
   }
 }
+
+/** An op without effect may have named it, and no more. */
+const wasSeen = ({ touches, deletes, erased }: Row): boolean =>
+  touches.length > 0 || deletes.length > 0 || erased !== ABSENT
 
 const NOBODY: ReadonlySet<Row> = new Set()
 
