@@ -38,7 +38,15 @@ import { createReceipt, type Receipt } from './mutate/receipts.ts'
 import { reopening, resolution } from './mutate/resolution.ts'
 import { DraftMemory, type Draft } from './mutate/draft.ts'
 import { type TableWriter, Transaction, type Tx } from './mutate/transaction.ts'
-import { noteWritten, stepsOf, type Undoable, undoChanges, type UndoContext, UndoStack } from './mutate/undo.ts'
+import {
+  conflictsBack,
+  noteWritten,
+  stepsOf,
+  type Undoable,
+  undoChanges,
+  type UndoContext,
+  UndoStack,
+} from './mutate/undo.ts'
 import type { CurrentView } from './query/current-view.ts'
 import { LiveConflicts } from './query/live-conflicts.ts'
 import type { LiveTables } from './query/live-tables.ts'
@@ -258,6 +266,9 @@ export class Replica<S extends Schema> {
       this.#parts.view.now.refresh()
       const written = this.#writeNow(undoChanges(undoable, this.#undoContext))
       receipt = written.receipt
+      const conflicts =
+        written.undoable === undefined ? [] : conflictsBack(undoable, written.undoable.own, this.#undoContext)
+      if (conflicts.length > 0) receipt = this.#writeNow(conflicts).receipt
       return written.undoable
     })
     return receipt
@@ -475,6 +486,7 @@ export class Replica<S extends Schema> {
     const rest = shiftedWithinDrift(ahead, nowMs, state.log)
     const later = rest.admitted.length > 0 ? await keeper.ingest(rest.admitted, undefined) : undefined
     tables.changed()
+    this.#conflicts.changed()
     engine?.input({ kind: 'localAppended', held: keeper.stored() })
     this.#board.refresh()
     return [...refused, ...(later?.refused ?? []), ...rest.refused]

@@ -36,7 +36,7 @@ export { cryptoReady, hash, type SigningKeys, signingKeysFromSeed } from './cryp
 export { DriftlogError, type ErrorCode, isErrorCode } from './errors.ts'
 // laws/
 export { cellLawOf, MAX_REASON_LENGTH } from './laws/cell-laws.ts'
-export { type Elements, elementTouches, valueKey } from './laws/elements.ts'
+export { elementLife, type Elements, valueKey } from './laws/elements.ts'
 export { type List, listItem, type ListItemState, placedItems } from './laws/list.ts'
 export { positionsBetween } from './laws/positions.ts'
 export { reopenedValue, MAX_REOPENED } from './laws/reopened.ts'

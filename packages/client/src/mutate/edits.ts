@@ -3,6 +3,7 @@
  * changes that are written, and the value that the field shows after them.
  */
 import {
+  decodeField,
   diff,
   DriftlogError,
   type ElementChange,
@@ -47,10 +48,13 @@ export const editJson = (before: Value | undefined, after: Value): Edited => ({
 const isElementChange = (given: unknown): given is ElementChange =>
   typeof given === 'object' && given !== null && 'change' in given && 'elements' in given
 
-/** A set that showed `before` is to have other elements: those of an array, or some more or fewer. */
-export const editSet = (field: Field, before: readonly Value[], given: unknown): Edited => {
-  const known = new Map(before.map((element) => [valueKey(element), element]))
-  const after = new Map(known)
+/**
+ * A set that showed `before`, and shows `now` by what the mutation has asked for so far, is to have other elements: those of an array,
+ * or some more or fewer. What does not fit the field is not shown, so nobody means to take it out.
+ */
+export const editSet = (field: Field, before: readonly Value[], now: readonly Value[], given: unknown): Edited => {
+  const known = byKey(before)
+  const after = byKey(now)
   if (isElementChange(given)) {
     const elements = encodeField(field, given.elements) as readonly Value[]
     for (const element of elements) {
@@ -58,14 +62,20 @@ export const editSet = (field: Field, before: readonly Value[], given: unknown):
       else after.delete(valueKey(element))
     }
   } else {
-    after.clear()
-    for (const element of encodeField(field, given) as readonly Value[]) after.set(valueKey(element), element)
+    const elements = encodeField(field, given) as readonly Value[]
+    for (const [key, element] of after) if (isShown(field, element)) after.delete(key)
+    for (const element of elements) after.set(valueKey(element), element)
   }
   const edits: Edit[] = []
   for (const [key, value] of known) if (!after.has(key)) edits.push({ law: Law.remove, value })
   for (const [key, value] of after) if (!known.has(key)) edits.push({ law: Law.add, value })
   return { edits, shown: [...after].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value) }
 }
+
+const byKey = (elements: readonly Value[]): Map<string, Value> =>
+  new Map(elements.map((element) => [valueKey(element), element]))
+
+const isShown = (field: Field, element: Value): boolean => (decodeField(field, [element]) as unknown[]).length > 0
 
 /** Who makes new items: positions and ids. */
 export interface ItemSource {
@@ -99,6 +109,10 @@ export const fillList = (
   }
 }
 
+// Where two items share a position, what is put between them is behind both.
+const byPlace = (a: PlacedItem, b: PlacedItem): number =>
+  a.position < b.position || (a.position === b.position && a.id < b.id) ? -1 : 1
+
 /** `given`: one change of a list's items, or several in order. */
 export const editList = (
   field: Field,
@@ -125,6 +139,7 @@ export const editList = (
         const at = change.at ?? items.length
         const item = { id: source.newId(), position: place(at), value: valueOf(change.value) }
         items.splice(at, 0, item)
+        items.sort(byPlace)
         edits.push({ law: Law.item, value: [item.id, item.position, item.value] })
         break
       }
@@ -132,6 +147,7 @@ export const editList = (
         const [item] = items.splice(indexOf(change.id), 1)
         const moved = { ...item, position: place(change.at) }
         items.splice(change.at, 0, moved)
+        items.sort(byPlace)
         edits.push({ law: Law.item, value: [moved.id, moved.position] })
         break
       }

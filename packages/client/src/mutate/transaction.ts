@@ -380,8 +380,8 @@ export class Transaction {
         return { edits: [{ law, value: sum }], shown: sum, draft }
       }
       case Law.add: {
-        const { edits, shown } = editSet(field, this.#shownNow(pending, field) as readonly Value[], given)
-        return { edits: [...earlier, ...edits], shown, draft }
+        const stored = shownValue(field, this.#stored(pending, field)) as readonly Value[]
+        return { ...editSet(field, stored, (before?.shown ?? stored) as readonly Value[], given), draft }
       }
       case Law.item: {
         const items = before?.items ?? this.#itemsOf(pending.row, field)
@@ -394,9 +394,8 @@ export class Transaction {
       }
       case Law.put: {
         // What was written, not what is shown for want of it: a default that changes must not become a change of its own.
-        const written = before === undefined ? this.#stored(pending, field) : before.shown
-        const { edits, shown } = editJson(written as Value | undefined, encodeField(field, given, change))
-        return { edits: [...earlier, ...edits], shown, draft }
+        const stored = this.#stored(pending, field) as Value | undefined
+        return { ...editJson(stored, encodeField(field, given, change)), draft }
       }
       default: {
         const value = encodeField(field, given, change)
@@ -422,18 +421,13 @@ export class Transaction {
     return row === undefined ? undefined : this.#context.view.value(row, field)
   }
 
-  #shownNow(pending: PendingRow, field: Field): Value {
-    const { fields } = pending
-    return fields.get(field.name)?.shown ?? (shownValue(field, this.#stored(pending, field)) as Value)
-  }
-
   #get(plan: TablePlan, id: string): Record<string, unknown> | undefined {
     const pending = this.#rowOf(plan, id)
     if (!this.#isLive(pending)) return undefined
     const { hlc, device, projector } = this.#context
     const now = new Date(hlcToMs(hlc))
     const { row } = pending
-    const isWritten = pending.inserted || pending.fields.size > 0
+    const isWritten = pending.inserted || [...pending.fields.values()].some(({ edits }) => edits.length > 0)
     const shown: Record<string, unknown> = {
       id,
       createdAt: row === undefined || row.created === 0 ? now : new Date(hlcToMs(projector.ops.stamp(row.created))),

@@ -2,18 +2,25 @@
  * Undo and redo of own mutations (SPEC UNDO): a mutation that takes back what another one did, as far as it is still what counts.
  * What others wrote since stays. Undoing is a mutation like any other, so undoing it is redoing.
  *
- * What a mutation did is noted before it is written, as one step for each change; a step knows what was there before.
+ * What a mutation did is noted before it is written, row by row; it knows what was there before. A row that was new needs no more
+ * than that: taken back, it is deleted, with all its fields.
+ *
+ * What a mutation wrote may have been replaced and be there again, because a later one was taken back: then this device has written
+ * the same again since, and that counts as it.
  */
 import {
   candidatesOf,
   deviceOfRef,
   diff,
   type DotRef,
+  elementLife,
   type Elements,
-  elementTouches,
   equalValues,
   type Hlc,
+  isContest,
+  isLive,
   Law,
+  lifeVerdict,
   type List,
   type ListItemState,
   listItem,
@@ -28,6 +35,7 @@ import {
   type Tree,
   type Value,
   valueAt,
+  valueKey,
   type Write,
 } from '@driftlog/core'
 import type { FieldPlan, TablePlan } from './plan.ts'
@@ -45,17 +53,33 @@ interface Own {
   readonly hlc: Hlc
 }
 
-type Undo = (context: UndoContext, row: Row, own: Own) => Omit<NewChange, 'rowId' | 'handle'>[]
+type UndoneChange = Omit<NewChange, 'rowId' | 'handle'>
 
-interface StepOf {
+type Undo = (context: UndoContext, row: Row, own: Own) => UndoneChange[]
+
+interface FieldStep {
   readonly undo: Undo
   /** Called once the mutation is written. */
   readonly written?: (context: UndoContext, row: Row) => void
 }
 
-interface Step extends StepOf {
-  readonly table: string
+/**
+ * What is to become of a row. `remove`: it was not there. `return`: it was there, and was deleted. `contest`: it was there, but for
+ * a deletion that somebody else had made beside it.
+ */
+interface LifeStep {
+  readonly turn: 'remove' | 'return' | 'contest'
+  /** A deletion stood beside what kept it alive. */
+  readonly wasContested: boolean
+}
+
+/** What a mutation did to one row. */
+interface Step {
+  readonly plan: TablePlan
   readonly rowId: string
+  readonly life: LifeStep | undefined
+  /** What was done last comes first. */
+  readonly fields: readonly FieldStep[]
 }
 
 /** A mutation that can be taken back. */
@@ -66,6 +90,8 @@ export interface Undoable {
 
 /** So many mutations can be taken back. */
 const MAX_UNDO = 100
+/** Of so many rows in all, but for the last mutation: it may be as large as it likes. */
+const MAX_UNDO_ROWS = 100_000
 
 export class UndoStack {
   #done: Undoable[] = []
@@ -86,23 +112,33 @@ export class UndoStack {
   }
 
   #note(undoable: Undoable): void {
+    // An erasure alone, an increment of what only grows: there is nothing to take back.
+    if (undoable.steps.length === 0) return
     this.#done.push(undoable)
-    if (this.#done.length > MAX_UNDO) this.#done.shift()
+    let rows = this.#done.reduce((sum, { steps }) => sum + steps.length, 0)
+    while (this.#done.length > MAX_UNDO || (rows > MAX_UNDO_ROWS && this.#done.length > 1)) {
+      rows -= this.#done.shift()!.steps.length
+    }
   }
 
-  /** `take`: takes back what it is given, and returns how to take back that; undefined where there was nothing to do. */
+  /**
+   * `take`: takes back what it is given, and returns how to take back that; undefined where there was nothing to do. What it throws
+   * leaves everything as it was.
+   */
   undo(take: (undoable: Undoable) => Undoable | undefined): boolean {
-    const last = this.#done.pop()
+    const last = this.#done.at(-1)
     if (last === undefined) return false
     const taken = take(last)
+    this.#done.pop()
     if (taken !== undefined) this.#undone.push(taken)
     return true
   }
 
   redo(take: (undoable: Undoable) => Undoable | undefined): boolean {
-    const last = this.#undone.pop()
+    const last = this.#undone.at(-1)
     if (last === undefined) return false
     const taken = take(last)
+    this.#undone.pop()
     if (taken !== undefined) this.#note(taken)
     return true
   }
@@ -117,38 +153,88 @@ export class UndoStack {
 /** How to take back changes that are about to be written. Call `noteWritten` with it once they are. */
 export const stepsOf = (changes: readonly NewChange[], context: UndoContext): Step[] => {
   const steps: Step[] = []
-  const wholeFields = new Set<string>()
-  // In reverse: what was done last is taken back first.
-  for (const { shape, rowId, value } of changes.toReversed()) {
-    const { law, table, path } = shape
-    const plan = context.plans.get(table)
-    if (plan === undefined) throw new Error(`no table ${table}`)
-    const row = context.view.cells.table(table).rows.get(rowId)
-    const field = plan.fields.get(path[0])
-    if (law === Law.put && field !== undefined) {
-      const key = JSON.stringify([table, rowId, path[0]])
-      if (!wholeFields.has(key)) steps.push({ table, rowId, ...undoJson(field, row, context) })
-      wholeFields.add(key)
-      continue
-    }
-    const undo =
-      path.length === 0 ? undoLife(law, plan, row, context) : field && undoField(law, value, field, row, context)
-    if (undo !== undefined) steps.push({ table, rowId, undo })
+  // Changes to one row stand together (see Author).
+  for (let from = 0; from < changes.length; ) {
+    const { shape, rowId } = changes[from]
+    let to = from + 1
+    while (to < changes.length && changes[to].rowId === rowId && changes[to].shape.table === shape.table) to++
+    const step = stepOf(changes, from, to, context)
+    if (step !== undefined) steps.push(step)
+    from = to
   }
-  return steps
+  return steps.reverse()
+}
+
+/** Changes `[from, to)` of one row. */
+const stepOf = (changes: readonly NewChange[], from: number, to: number, context: UndoContext): Step | undefined => {
+  const { shape, rowId } = changes[from]
+  const plan = context.plans.get(shape.table)
+  if (plan === undefined) throw new Error(`no table ${shape.table}`)
+  const row = context.view.cells.table(shape.table).rows.get(rowId)
+  if (row === undefined || row.created === 0) return { plan, rowId, life: NEW_ROW, fields: NO_FIELDS }
+  const laws: number[] = []
+  for (let index = from; index < to; index++)
+    if (changes[index].shape.path.length === 0) laws.push(changes[index].shape.law)
+  if (laws.includes(Law.erase)) return undefined
+  const fields: FieldStep[] = []
+  const whole = new Set<FieldPlan>()
+  for (let index = to - 1; index >= from; index--) {
+    const field = plan.fields.get(changes[index].shape.path[0])
+    if (field === undefined || whole.has(field)) continue
+    if (changes[index].shape.law === Law.put) whole.add(field)
+    const step = undoField(changes[index], field, row, context)
+    if (step !== undefined) fields.push(step)
+  }
+  const life = lifeStep(laws, row, plan)
+  return life === undefined && fields.length === 0 ? undefined : { plan, rowId, life, fields }
+}
+
+const NEW_ROW: LifeStep = { turn: 'remove', wasContested: false }
+const NO_FIELDS: readonly FieldStep[] = []
+
+const lifeStep = (laws: readonly number[], row: Row, { table }: TablePlan): LifeStep | undefined => {
+  const wasContested = row.touches.length > 0 && row.deletes.length > 0
+  const wasLive = isLive(row, table.onDelete)
+  if (laws.includes(Law.delete)) return wasLive ? { turn: 'return', wasContested } : undefined
+  if (!wasLive) return { turn: 'remove', wasContested }
+  return wasContested && laws.includes(Law.insert) ? { turn: 'contest', wasContested } : undefined
 }
 
 export const noteWritten = (steps: readonly Step[], context: UndoContext): void => {
-  for (const { table, rowId, written } of steps) written?.(context, context.view.cells.table(table).rows.get(rowId)!)
+  for (const { plan, rowId, fields } of steps) {
+    for (const { written } of fields) written?.(context, context.view.cells.table(plan.table.name).rows.get(rowId)!)
+  }
 }
 
 /** What there is to write to take a mutation back now. */
 export const undoChanges = ({ steps, own }: Undoable, context: UndoContext): NewChange[] =>
-  steps.flatMap(({ table, rowId, undo }) => {
-    const row = context.view.cells.table(table).rows.get(rowId)
+  steps.flatMap((step) => {
+    const row = context.view.cells.table(step.plan.table.name).rows.get(step.rowId)
     if (row === undefined || row.erased !== 0) return []
     const handle = context.projector.handleOf(row)
-    return undo(context, row, own).map((change) => ({ ...change, rowId, handle }))
+    return undoStep(step, row, own, context).map((change) => ({ ...change, rowId: row.id, handle }))
+  })
+
+const undoStep = ({ plan, life, fields }: Step, row: Row, own: Own, context: UndoContext): UndoneChange[] => {
+  const lives = life === undefined ? [] : undoLife(life, plan, row, own, context)
+  // Somebody else has changed the row since: it stays, and as it is.
+  if (life?.turn === 'remove' && lives.length === 0) return []
+  // Whatever is written to a row that somebody deleted would bring it back.
+  if (lives.length === 0 && row.touches.length === 0) return []
+  const changes = fields.flatMap(({ undo }) => undo(context, row, own))
+  return life?.turn === 'remove' ? [...changes, ...lives] : [...lives, ...changes]
+}
+
+/**
+ * What there is to write after that: where a deletion is taken back that decided a conflict, both sides stand beside each other
+ * again. A mutation of its own, for a deletion takes the changes of its own op with it. `written`: what took it back.
+ */
+export const conflictsBack = ({ steps }: Undoable, written: Own, context: UndoContext): NewChange[] =>
+  steps.flatMap(({ plan, rowId, life }) => {
+    if (life?.turn !== 'return' || !life.wasContested) return []
+    const row = context.view.cells.table(plan.table.name).rows.get(rowId)
+    if (row === undefined || row.touches.length !== 1 || !isOwn(row.touches[0], written, context)) return []
+    return [{ shape: plan.delete, value: null, over: [], rowId, handle: context.projector.handleOf(row) }]
   })
 
 const isOwn = (ref: DotRef, own: Own, { projector: { ops } }: UndoContext): boolean =>
@@ -158,44 +244,47 @@ const isOwn = (ref: DotRef, own: Own, { projector: { ops } }: UndoContext): bool
 const isOwnSince = (ref: DotRef, own: Own, { projector: { ops } }: UndoContext): boolean =>
   ops.stamp(ref) >= own.hlc && ops.authorId(deviceOfRef(ref)) === own.device
 
-const undoLife = (law: number, plan: TablePlan, row: Row | undefined, { view }: UndoContext): Undo | undefined => {
-  const wasShown = row !== undefined && view.isShown(row, plan.table)
-  switch (law) {
-    case Law.insert:
-      if (wasShown) return undefined
-      // Only what this device keeps alive dies: a row that somebody else has changed since stays.
-      return (context, now, own) => {
-        const { ops } = context.projector
-        const over = now.touches.filter((ref) => isOwnSince(ref, own, context)).map((ref) => ops.dotOf(ref))
-        return over.length === 0 ? [] : [{ shape: plan.delete, value: null, over }]
-      }
-    case Law.delete:
-      return (context, now, own) =>
-        now.deletes.some((ref) => isOwn(ref, own, context)) ? [{ shape: plan.insert, value: null }] : []
-    default:
-      return undefined
+const undoLife = ({ turn }: LifeStep, plan: TablePlan, row: Row, own: Own, context: UndoContext): UndoneChange[] => {
+  const isMine = (refs: readonly DotRef[]): boolean =>
+    refs.length > 0 && refs.every((ref) => isOwnSince(ref, own, context))
+  const { ops } = context.projector
+  switch (turn) {
+    case 'remove':
+      return isMine(row.touches)
+        ? [{ shape: plan.delete, value: null, over: row.touches.map((ref) => ops.dotOf(ref)) }]
+        : []
+    case 'return': {
+      if (!isMine(row.deletes)) return []
+      const verdict = lifeVerdict(row, ops, '', false)
+      const insert = { shape: plan.insert, value: null }
+      return verdict === undefined ? [insert] : [{ shape: plan.resolve, ...verdict }, insert]
+    }
+    case 'contest':
+      // A deletion that takes nothing with it: both stand beside each other again.
+      return row.deletes.length === 0 && isMine(row.touches) ? [{ shape: plan.delete, value: null, over: [] }] : []
   }
 }
 
 const undoField = (
-  law: number,
-  value: Value,
+  { shape: { law }, value, over }: NewChange,
   field: FieldPlan,
-  row: Row | undefined,
+  row: Row,
   context: UndoContext,
-): Undo | undefined => {
+): FieldStep | undefined => {
   switch (law) {
     case Law.set:
     case Law.reopen:
-      return undoWrite(field, row, context)
+      return { undo: undoWrite(field, value, over, row, context) }
     case Law.increment:
-      return () => (value === 0 ? [] : [{ shape: field.shape(Law.increment), value: -(value as number) }])
+      return { undo: () => (value === 0 ? [] : [{ shape: field.shape(Law.increment), value: -(value as number) }]) }
     case Law.add:
     case Law.remove:
-      return undoElement(field, law, value, row, context)
+      return { undo: undoElement(field, law, value, row, context) }
     case Law.item:
     case Law.drop:
-      return undoItem(field, law, value, row, context)
+      return { undo: undoItem(field, law, value, row, context) }
+    case Law.put:
+      return undoJson(field, row, context)
     // A counter that only grows cannot be taken back, nor can what was said of a resolution.
     default:
       return undefined
@@ -205,40 +294,79 @@ const undoField = (
 const cellOf = (row: Row | undefined, { field }: FieldPlan, { view }: UndoContext): unknown =>
   row?.values[view.field(field.table, field.name)!.column]
 
-const undoWrite = (plan: FieldPlan, row: Row | undefined, context: UndoContext): Undo => {
-  const { field } = plan
-  const writesOf = ({ view }: UndoContext, of: Row): readonly Write[] => view.field(field.table, field.name)!.writes(of)
-  const before = row === undefined ? [] : candidatesOf(writesOf(context, row), context.projector.ops)
+const writesOf = ({ field }: FieldPlan, row: Row, { view }: UndoContext): readonly Write[] =>
+  view.field(field.table, field.name)!.writes(row)
+
+/** The values that the write took the place of are there again; those beside it stay as they are. */
+const undoWrite = (plan: FieldPlan, value: Value, over: NewChange['over'], row: Row, context: UndoContext): Undo => {
+  const { ops } = context.projector
+  const before = writesOf(plan, row, context)
+  const named = over && new Set(over.map((dot) => ops.refOf(dot)))
+  const replaced = named === undefined ? before : before.filter(({ ref }) => named.has(ref))
   return (now, current, own) => {
-    const written = writesOf(now, current).find(({ ref }) => isOwn(ref, own, now))
+    const writes = writesOf(plan, current, now)
+    const written = writes.find(({ ref }) => isOwn(ref, own, now)) ?? standIn(writes, value, own, now)
     // Somebody who saw it wrote something else since.
     if (written === undefined) return []
-    return [{ ...writeOf(plan, before), over: [now.projector.ops.dotOf(written.ref)] }]
+    const others = writes.filter((write) => write !== written)
+    const restored = [...candidatesOf(replaced, ops), ...besides(written, own, now)]
+    if (restored.length > 0 || others.length === 0) return restore(plan, restored, [written], now)
+    // It replaced nothing. A register cannot lose a write, so what stands beside it is said again, in this device's name.
+    return restore(plan, candidatesOf(others, ops), writes, now)
   }
 }
 
-/** A write that shows what was there. */
-const writeOf = (plan: FieldPlan, before: readonly RegisterCandidate[]): Pick<NewChange, 'shape' | 'value'> => {
-  const set = (value: Value): Pick<NewChange, 'shape' | 'value'> => ({ shape: plan.shape(Law.set), value })
-  if (before.length === 0) return set(plan.field.fallback)
-  if (before.length === 1) return set(before[0].value)
-  return { shape: plan.shape(Law.reopen), value: reopenedValue(before.slice(-MAX_REOPENED)) }
+/** What this device wrote again since, when it took back a later mutation: the same, or a conflict of which it is a part. */
+const standIn = (writes: readonly Write[], value: Value, own: Own, context: UndoContext): Write | undefined =>
+  writes.find(
+    (write) =>
+      isOwnSince(write.ref, own, context) &&
+      (equalValues(write.value, value) || (write.isReopened === true && holdsOwn(write, own, context))),
+  )
+
+const isOwnCandidate = ({ author, stamp }: RegisterCandidate, own: Own): boolean =>
+  author === own.device && stamp === own.hlc
+
+const holdsOwn = (write: Write, own: Own, { projector: { ops } }: UndoContext): boolean =>
+  candidatesOf([write], ops).some((candidate) => isOwnCandidate(candidate, own))
+
+/** What a write stands for beside the own value. */
+const besides = (write: Write, own: Own, context: UndoContext): RegisterCandidate[] =>
+  write.isReopened === true && holdsOwn(write, own, context)
+    ? candidatesOf([write], context.projector.ops).filter((candidate) => !isOwnCandidate(candidate, own))
+    : []
+
+/** Candidates take the place of writes. */
+const restore = (
+  plan: FieldPlan,
+  candidates: readonly RegisterCandidate[],
+  writes: readonly Write[],
+  { projector: { ops } }: UndoContext,
+): UndoneChange[] => {
+  const over = writes.map(({ ref }) => ops.dotOf(ref))
+  const kept = candidates.toSorted((a, b) => a.stamp - b.stamp).slice(-MAX_REOPENED)
+  if (kept.length > 1) return [{ shape: plan.shape(Law.reopen), value: reopenedValue(kept), over }]
+  const write = { shape: plan.shape(Law.set), value: kept.length === 0 ? plan.field.fallback : kept[0].value, over }
+  return isContest(writes) ? [{ shape: plan.shape(Law.resolve), value: '', over }, write] : [write]
 }
 
 const undoElement = (
   plan: FieldPlan,
   law: typeof Law.add | typeof Law.remove,
   element: Value,
-  row: Row | undefined,
+  row: Row,
   context: UndoContext,
 ): Undo => {
-  const before = cellOf(row, plan, context) as Elements | undefined
-  const wasIn = before !== undefined && elementTouches(before, element).length > 0
+  const { name, table } = plan.field
+  const key = valueKey(element)
+  const isIn = (of: Row, { view }: UndoContext): boolean =>
+    ((view.field(table, name)!.value(of) ?? []) as readonly Value[]).some((shown) => valueKey(shown) === key)
+  const wasIn = isIn(row, context)
   return (now, current, own) => {
-    const touches = elementTouches(cellOf(current, plan, now) as Elements, element)
-    if (law === Law.remove) return wasIn && touches.length === 0 ? [{ shape: plan.shape(Law.add), value: element }] : []
-    const isMine = touches.length > 0 && touches.every((ref) => isOwnSince(ref, own, now))
-    return !wasIn && isMine ? [{ shape: plan.shape(Law.remove), value: element }] : []
+    if (wasIn !== (law === Law.remove) || wasIn === isIn(current, now)) return []
+    const { touches, deletes } = elementLife(cellOf(current, plan, now) as Elements, element)!
+    const isMine = (wasIn ? deletes : touches).every((ref) => isOwnSince(ref, own, now))
+    return isMine ? [{ shape: plan.shape(wasIn ? Law.add : Law.remove), value: element }] : []
   }
 }
 
@@ -246,7 +374,7 @@ const undoItem = (
   plan: FieldPlan,
   law: typeof Law.item | typeof Law.drop,
   value: Value,
-  row: Row | undefined,
+  row: Row,
   context: UndoContext,
 ): Undo => {
   const [id, position, content] =
@@ -277,8 +405,8 @@ const undoItem = (
  * JSON is taken back where it still is what the mutation made of it: a path that it changed becomes what it was, unless something
  * else is there by now.
  */
-const undoJson = (plan: FieldPlan, row: Row | undefined, context: UndoContext): StepOf => {
-  const shownIn = (of: Row | undefined, at: UndoContext): Value | undefined => {
+const undoJson = (plan: FieldPlan, row: Row, context: UndoContext): FieldStep => {
+  const shownIn = (of: Row, at: UndoContext): Value | undefined => {
     const { ops } = at.projector
     const cell = cellOf(of, plan, at)
     return cell === undefined ? undefined : shownTree(cell as Tree, (a, b) => ops.compare(a, b))
@@ -291,12 +419,23 @@ const undoJson = (plan: FieldPlan, row: Row | undefined, context: UndoContext): 
     },
     undo: (now, current) => {
       const shown = shownIn(current, now)
-      const back = before === undefined ? [{ keys: [], value: [] }] : diff(after, before)
-      return back
+      return pathsBack(before, after, shown)
         .filter(({ keys }) => isSame(valueAt(shown, keys), valueAt(after, keys)))
         .map(({ keys, value }) => ({ shape: plan.shape(Law.put, keys), value }))
     },
   }
+}
+
+const pathsBack = (
+  before: Value | undefined,
+  after: Value | undefined,
+  shown: Value | undefined,
+): Pick<ReturnType<typeof diff>[number], 'keys' | 'value'>[] => {
+  if (before !== undefined) return diff(after, before)
+  if (after === undefined) return []
+  return isSame(shown, after)
+    ? [{ keys: [], value: [] }]
+    : diff(undefined, after).map(({ keys }) => ({ keys, value: [] }))
 }
 
 const isSame = (a: Value | undefined, b: Value | undefined): boolean =>

@@ -111,6 +111,5 @@ export const contestedElements = ({ byKey, contested }: Elements, compare: Compa
     return { value, adds: touches.toSorted(compare), removes: deletes.toSorted(compare) }
   })
 
-/** The surviving additions of an element. */
-export const elementTouches = ({ byKey }: Elements, element: Value): readonly DotRef[] =>
-  byKey.get(valueKey(element))?.touches ?? []
+/** The surviving additions and removals of an element; undefined where it never was in the set. */
+export const elementLife = ({ byKey }: Elements, element: Value): Life | undefined => byKey.get(valueKey(element))
