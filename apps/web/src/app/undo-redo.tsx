@@ -2,7 +2,7 @@ import { useEffect, useState } from 'react'
 import { useReplica, useStatus } from '../data/hooks.ts'
 import { useMutations } from '../data/mutations-context.tsx'
 import { Icon } from '../ui/icons.tsx'
-import { isTyping, useNotify } from '../ui/notices.tsx'
+import { isWriting, useNotify } from '../ui/notices.tsx'
 
 /** Takes back what was done in this window, a step at a time; what others did since stays. */
 export const UndoRedo = () => {
@@ -23,7 +23,7 @@ export const UndoRedo = () => {
   useEffect(() => {
     const handle = (event: KeyboardEvent) => {
       // In a field the key takes back what was typed there.
-      if (event.defaultPrevented || event.altKey || !(event.ctrlKey || event.metaKey) || isTyping(event.target)) return
+      if (event.defaultPrevented || event.altKey || !(event.ctrlKey || event.metaKey) || isWriting(event.target)) return
       const key = event.key.toLowerCase()
       const isRedo = (key === 'z' && event.shiftKey) || (key === 'y' && !event.shiftKey)
       if (!isRedo && key !== 'z') return

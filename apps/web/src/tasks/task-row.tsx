@@ -30,7 +30,11 @@ export const TaskRow = memo(
       if (form.current !== undefined) setTitle('editing')
     }
     const hasMeta =
-      task.who !== '' || task.tags.length > 0 || task.state !== 'open' || task.due !== null || listName !== undefined
+      task.who !== '' ||
+      task.tags.length + task.steps.length > 0 ||
+      task.state !== 'open' ||
+      task.due !== null ||
+      listName !== undefined
 
     return (
       <li className="task" data-done={task.done || undefined} data-open={isOpen || undefined}>
@@ -80,6 +84,7 @@ export const TaskRow = memo(
               <span className="task-meta">
                 {task.due && <Due due={task.due} today={today} done={task.done} />}
                 {task.state !== 'open' && <span className={`chip chip-${task.state}`}>{stateWords[task.state]}</span>}
+                {task.steps.length > 0 && <StepCount task={task} />}
                 {task.who !== '' && <span className="task-who">{task.who}</span>}
                 {task.tags.map((tag) => (
                   <span key={tag} className="task-tag">
@@ -113,6 +118,11 @@ export const TaskRow = memo(
     )
   },
 )
+
+const StepCount = ({ task: { steps, stepsDone } }: { readonly task: Task }) => {
+  const done = new Set(stepsDone)
+  return <span>{`${steps.filter(({ id }) => done.has(id)).length} of ${steps.length} steps`}</span>
+}
 
 const Due = ({ due, today, done }: { readonly due: Date; readonly today: Day; readonly done: boolean }) => {
   const day = dayOf(due)

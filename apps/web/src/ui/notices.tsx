@@ -54,3 +54,7 @@ export const Notices = ({ children }: { readonly children: ReactNode }) => {
 /** Whether keys belong to a field just now. */
 export const isTyping = (target: EventTarget | null): boolean =>
   target instanceof HTMLElement && target.matches('input:not([type=checkbox]), textarea, select, [contenteditable]')
+
+/** Whether a field has an undo of its own, of what is typed in it. */
+export const isWriting = (target: EventTarget | null): boolean =>
+  isTyping(target) && target instanceof HTMLElement && !target.matches('select, [type=radio], [type=date]')
