@@ -7,8 +7,11 @@ import type { DeviceId } from '../clock/dot.ts'
 import { hlcFromMs } from '../clock/hlc.ts'
 import { cryptoReady } from '../crypto/sodium.ts'
 import { decodeBatch } from '../log/batch.ts'
+import { positionsBetween } from '../laws/positions.ts'
+import { Law } from '../op/law.ts'
+import type { Shape } from '../op/run.ts'
 import { MAX_GROUP_OPS } from '../op/run-codec.ts'
-import { MAX_DEPTH } from '../op/value.ts'
+import { MAX_DEPTH, type Value } from '../op/value.ts'
 import {
   createForger,
   createReplica,
@@ -47,6 +50,67 @@ const title = (value: string | Uint8Array = 'forged'): ForgedOp['changes'] => [
 ]
 const one = (op: Partial<ForgedOp>): readonly ForgedOp[] => [{ hlc: BAD, changes: title(), ...op }]
 const otherTable = { ...shapes.title, table: 'lists' }
+
+const fieldOf = (law: number, ...path: string[]) => ({ law, table: 'tasks', path: path.length === 0 ? ['x'] : path })
+const life = fieldOf(Law.resolve, '')
+const author = new Uint8Array(16)
+const POSITION = positionsBetween(undefined, undefined, 1, { author: 'Ann', unique: 'x' })[0]
+
+/** What each law does not take. */
+const malformed: readonly (readonly [name: string, shape: Shape, value: Value])[] = [
+  ['grow below 0', fieldOf(Law.grow), -1],
+  ['grow by a fraction', fieldOf(Law.grow), 0.5],
+  ['grow by text', fieldOf(Law.grow), '1'],
+  ['put of what is no array', fieldOf(Law.put), 'x'],
+  ['put of two values', fieldOf(Law.put), [1, 2]],
+  ['put of bytes', fieldOf(Law.put), [{ a: new Uint8Array(1) }]],
+  [
+    'put that nests too deep with its path',
+    fieldOf(Law.put, 'x', ...Array.from({ length: MAX_DEPTH }, () => 'k')),
+    [{}],
+  ],
+  ['item without an id', fieldOf(Law.item), ['', POSITION, 'x']],
+  ['item whose id is a number', fieldOf(Law.item), [1, POSITION, 'x']],
+  ['item that is nothing but an id', fieldOf(Law.item), ['a']],
+  ['item without place or value', fieldOf(Law.item), ['a', null]],
+  ['item at what is no position', fieldOf(Law.item), ['a', 'here', 'x']],
+  ['item of four parts', fieldOf(Law.item), ['a', POSITION, 'x', 'y']],
+  ['item that is a map', fieldOf(Law.item), { id: 'a' }],
+  ['drop of nothing', fieldOf(Law.drop), ''],
+  ['drop of a number', fieldOf(Law.drop), 1],
+  ['reopen of one candidate', fieldOf(Law.reopen), [[author, 1, 'x']]],
+  ['reopen of too many candidates', fieldOf(Law.reopen), Array.from({ length: 65 }, () => [author, 1, 'x'])],
+  [
+    'reopen by a short author',
+    fieldOf(Law.reopen),
+    [
+      [author, 1, 'x'],
+      [author.subarray(1), 1, 'y'],
+    ],
+  ],
+  [
+    'reopen with a stamp below 0',
+    fieldOf(Law.reopen),
+    [
+      [author, 1, 'x'],
+      [author, -1, 'y'],
+    ],
+  ],
+  [
+    'reopen with a stamp that is none',
+    fieldOf(Law.reopen),
+    [
+      [author, 1, 'x'],
+      [author, 0.5, 'y'],
+    ],
+  ],
+  ['resolve for a reason that is no text', fieldOf(Law.resolve), 1],
+  ['resolve for a reason that is a book', fieldOf(Law.resolve), 'x'.repeat(2_001)],
+  ['resolve of a life by text alone', life, 'why'],
+  ['resolve of a life that counts below 0', life, ['why', -1, true]],
+  ['resolve of a life that does not say how', life, ['why', 1, 'deleted']],
+  ['resolve of a life with more to it', life, ['why', 1, true, 1]],
+]
 
 const tooDeep = (run: Uint8Array): Uint8Array => {
   const levels = Array.from({ length: MAX_DEPTH + 1 }, () => [8, 1]).flat()
@@ -137,6 +201,43 @@ const cases: Record<string, Case> = {
       }),
   },
   'OP7: an increment by null': { ops: () => one({ changes: [{ shape: shapes.votes, row: { id: 'victim' } }] }) },
+  ...Object.fromEntries(
+    malformed.map(([name, shape, value]) => [
+      `OP7: ${name}`,
+      { ops: () => one({ changes: [{ shape, row: { id: 'victim' }, value }] }) },
+    ]),
+  ),
+  'OP7: a good insert, then a malformed element of a list': {
+    ops: () =>
+      one({
+        changes: [
+          { shape: shapes.insert, row: { id: 'victim' } },
+          { shape: fieldOf(Law.item), row: 'same', value: [] },
+        ],
+      }),
+  },
+  'CELL6: an erasure beside a malformed change': {
+    ops: () =>
+      one({
+        changes: [
+          { shape: { law: Law.erase, table: 'tasks', path: [] }, row: { id: 'victim' } },
+          { shape: shapes.votes, row: 'same', value: 0.5 },
+        ],
+      }),
+  },
+  'CELL2: a deletion over an op that it had not seen': {
+    ops: ({ honest }) =>
+      one({ changes: [{ shape: shapes.delete, row: { id: 'honest' }, over: [{ device: honest, seq: 1 }] }] }),
+  },
+  'CONF3: settling an op that it had not seen': {
+    ops: ({ honest }) =>
+      one({
+        changes: [
+          { shape: fieldOf(Law.resolve), row: { id: 'victim' }, value: '', over: [{ device: honest, seq: 1 }] },
+          { shape: fieldOf(Law.set), row: 'same', value: 'x' },
+        ],
+      }),
+  },
   'OP7: an op of more than 256 KiB': { ops: () => one({ changes: title('x'.repeat(256 * 1024)) }) },
   'OP7: many changes that are more than 256 KiB together': {
     ops: () =>
