@@ -14,15 +14,20 @@ import {
   hash,
   hlcFromMs,
   hlcToMs,
+  Law,
   makeCertificate,
+  positionsBetween,
+  reopenedValue,
+  type Row,
   type Shape,
   signingKeysFromSeed,
   tagKey,
   UNENCRYPTED_EPOCH_KEY,
   type Value,
+  type Write,
 } from '@driftlog/core'
 import { deviceOfRef, seqOfRef } from '../../packages/core/src/op/dot-ref.ts'
-import { deviceIdFromBytes } from '../../packages/core/src/clock/dot.ts'
+import { deviceIdFromBytes, deviceIdToBytes } from '../../packages/core/src/clock/dot.ts'
 import { toCoarse } from '../../packages/core/src/clock/hlc.ts'
 import { ByteWriter } from '../../packages/core/src/codec/bytes.ts'
 import { chainNext, chainStart, chainTag } from '../../packages/core/src/crypto/chain.ts'
@@ -30,6 +35,7 @@ import { decodeBatch, encodeShifts } from '../../packages/core/src/log/batch.ts'
 import { HANDLE, NEW_ROW, type Run, SAME_ROW } from '../../packages/core/src/op/run.ts'
 import { encodeRun } from '../../packages/core/src/op/run-codec.ts'
 import { writeValue } from '../../packages/core/src/op/value.ts'
+import { composedLaw } from '../../packages/core/src/laws/cell-laws.ts'
 import { isLive } from '../../packages/core/src/laws/life.ts'
 import {
   createForger,
@@ -404,14 +410,89 @@ const describeBatch = (reader: Replica) => (bytes: Uint8Array) => {
   }
 }
 
-/** The cells that the digest is over, and the digest. */
-const describeState = ({ projector, digest }: Replica) => {
+/** Three devices that write under the laws that history.json has nothing of, concurrently, each more than once. */
+const makeLaws = () => {
+  const batches: Uint8Array[] = []
+  const [a, b, c] = EXCHANGED.map((_, index) => createReplica(1 + index))
+  const share = (): void => {
+    for (const from of [a, b, c]) {
+      for (const bytes of from.seal()) {
+        batches.push(bytes)
+        for (const to of [a, b, c]) to.receive(bytes)
+      }
+    }
+  }
+  const field = (law: number, name: string, ...keys: string[]): Shape => ({
+    law,
+    table: 'notes',
+    path: [name, ...keys],
+  })
+  const [insert, remove, erase] = [Law.insert, Law.delete, Law.erase].map((law) => ({ law, table: 'notes', path: [] }))
+  const positions = positionsBetween(undefined, undefined, 2, { author: 'Ann', unique: 'x' })
+  const dots = (replica: Replica) => [...replica.projector.projected].map(([device, seq]) => ({ device, seq }))
+  let at = START_MS
+  const write = (
+    replica: Replica,
+    id: string,
+    ...changes: [Shape, Value?, { device: DeviceId; seq: number }[]?][]
+  ): void => {
+    replica.write(at++, ...changes.map(([shape, value, over]) => replica.change(shape, id, value, over)))
+  }
+  write(
+    a,
+    'one',
+    [insert],
+    [field(Law.grow, 'views'), 3],
+    [field(Law.increment, 'views'), -1],
+    [field(Law.add, 'tags'), 'red'],
+    [field(Law.add, 'tags'), 5],
+    [field(Law.put, 'settings', 'a', 'b'), [1]],
+    [field(Law.put, 'settings', 'list'), [[1, { x: null }]]],
+    [field(Law.item, 'steps'), ['i1', positions[0], 'first']],
+    [field(Law.item, 'steps'), ['i2', positions[1], 'second']],
+  )
+  write(a, 'two', [insert], [field(Law.set, 'title'), 'gone'])
+  write(a, 'three', [insert], [field(Law.set, 'title'), 'drafted'])
+  share()
+  write(a, 'one', [field(Law.remove, 'tags'), 'red'], [field(Law.put, 'settings', 'a'), ['flat']])
+  write(a, 'one', [field(Law.item, 'steps'), ['i1', positions[1]]], [field(Law.set, 'title'), 'from a'])
+  write(b, 'one', [field(Law.add, 'tags'), 'red'], [field(Law.put, 'settings', 'a', 'c'), [true]])
+  write(b, 'one', [field(Law.drop, 'steps'), 'i2'], [field(Law.set, 'title'), 'from b'], [field(Law.grow, 'views'), 4])
+  write(c, 'one', [field(Law.item, 'steps'), ['i2', null, 'changed']], [field(Law.put, 'settings', 'list'), []])
+  write(b, 'two', [field(Law.set, 'title'), 'not seen by the erasure'])
+  write(c, 'two', [erase])
+  write(a, 'three', [remove, null, [{ device: a.device, seq: 3 }]])
+  write(b, 'three', [field(Law.set, 'done'), true])
+  share()
+  const conflict = dots(a).filter(({ device }) => device !== c.device)
+  const siblings = conflict.map(({ device }) => ({ device, seq: device === a.device ? 5 : 2 }))
+  write(c, 'one', [field(Law.resolve, 'title'), 'asked both', siblings], [field(Law.set, 'title'), 'settled'])
+  share()
+  const candidates = [
+    { author: a.device, stamp: T, value: 'from a' },
+    { author: b.device, stamp: T + 1, value: 'from b' },
+  ]
+  write(a, 'one', [field(Law.reopen, 'title'), reopenedValue(candidates), [{ device: c.device, seq: 3 }]])
+  const { touches, deletes } = b.row('three', 'notes')!
+  const sides = [...deletes, ...touches].map((ref) => b.projector.ops.dotOf(ref))
+  write(b, 'three', [field(Law.resolve, ''), ['it stays', deletes.length, false], sides], [insert])
+  share()
+  const forger = createForger(4)
+  const changes = [{ shape: field(Law.grow, 'views'), row: { id: 'forged' }, value: -1 }]
+  batches.push(forger.seal([{ hlc: hlcFromMs(START_MS) + 1, changes }]).bytes)
+  const reader = createReplica(9)
+  for (const bytes of batches) reader.receive(bytes)
+  return { space: SPACE, batches: batches.map(describeBatch(reader)), ...describeState(reader, true) }
+}
+
+/** The cells that the digest is over, and the digest. `hasBytes`: with the bytes of values and of cells. */
+const describeState = ({ projector, digest }: Replica, hasBytes = false) => {
   const { ops, cells } = projector
   const dot = (ref: number): [string, number, number] => [ops.deviceId(deviceOfRef(ref)), seqOfRef(ref), ops.stamp(ref)]
   const dots = (refs: readonly number[]) => refs.toSorted((x, y) => ops.compare(x, y)).map(dot)
   const rows = [...cells.tables()].flatMap((table) =>
     [...table.rows.values()]
-      .filter((row) => row.touches.length + row.deletes.length > 0)
+      .filter((row) => row.touches.length + row.deletes.length + row.erased > 0)
       .map((row) => ({
         table: table.name,
         row: row.id,
@@ -425,20 +506,52 @@ const describeState = ({ projector, digest }: Replica) => {
           const ref = row.refs[index] ?? 0
           if (law !== shapes.title.law || ref === 0) return []
           const content = row.values[index]
-          const writes = ref > 0 ? [{ ref, value: content as Value }] : (content as { ref: number; value: Value }[])
-          return [
-            { path: [...path], writes: writes.map((write) => ({ dot: dot(write.ref), value: toJson(write.value) })) },
-          ]
+          const writes = ref > 0 ? [{ ref, value: content as Value }] : (content as Write[])
+          const described = writes.map(({ ref: by, value, isReopened }: Write) => ({
+            dot: dot(by),
+            value: toJson(value),
+            ...(hasBytes && { hex: encodeValue(value) }),
+            ...(isReopened === true && { isReopened }),
+          }))
+          return [{ path: [...path], writes: described }]
         }),
         counters: table.columns.flatMap(({ law, path }, index) =>
           law === shapes.votes.law && (row.refs[index] ?? 0) !== 0
             ? [{ path: [...path], total: (row.values[index] as CounterTotal).toString() }]
             : [],
         ),
+        ...(hasBytes && describeComposed(projector, row)),
       })),
   )
   const projected = [...projector.projected].sort(([x], [y]) => (x < y ? -1 : 1))
   return { projected, voidOps: projector.voidCount, rows, digest: digest() }
+}
+
+/** What cells of the younger laws have, and the bytes of those that hold more than one register. */
+const describeComposed = ({ ops }: Replica['projector'], row: Row) => {
+  const compare = (x: number, y: number): number => ops.compare(x, y)
+  const cells = row.table.columns.flatMap(({ law, path }, index) =>
+    (row.refs[index] ?? 0) === 0 ? [] : [{ law, path: [...path], content: row.values[index] }],
+  )
+  return {
+    erased:
+      row.erased === 0 ? [] : [[ops.deviceId(deviceOfRef(row.erased)), seqOfRef(row.erased), ops.stamp(row.erased)]],
+    grown: cells.flatMap(({ law, path, content }) =>
+      law === Law.grow ? [{ path, total: (content as CounterTotal).toString() }] : [],
+    ),
+    composed: cells.flatMap(({ law, path, content }) => {
+      const composed = composedLaw(law)
+      if (composed === undefined) return []
+      const writer = new ByteWriter()
+      const writeRef = (ref: number): void =>
+        void writer
+          .raw(deviceIdToBytes(ops.deviceId(deviceOfRef(ref))))
+          .varint(seqOfRef(ref))
+          .varint(ops.stamp(ref))
+      composed.write(content, writer, writeRef, compare)
+      return [{ law, path, hex: hexOf(writer.finish()) }]
+    }),
+  }
 }
 
 /** Two devices: one that never forked, and one whose copies parted at the start, inside, at an end, and again. */
@@ -495,5 +608,6 @@ export const makeVectors = (): Record<string, unknown> => ({
   'runs.json': { runs: makeRuns() },
   'trees.json': { batches: makeTrees() },
   'history.json': makeHistory(),
+  'laws.json': makeLaws(),
   'frames.json': makeFrames(),
 })

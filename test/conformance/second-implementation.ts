@@ -179,9 +179,13 @@ export interface RowJson {
   readonly updated: readonly DotJson[]
   readonly registers: readonly {
     readonly path: readonly string[]
-    readonly writes: readonly { readonly dot: DotJson; readonly hex: string }[]
+    readonly writes: readonly { readonly dot: DotJson; readonly hex: string; readonly isReopened?: boolean }[]
   }[]
   readonly counters: readonly { readonly path: readonly string[]; readonly total: string }[]
+  readonly grown?: readonly { readonly path: readonly string[]; readonly total: string }[]
+  /** Sets, lists and JSON under deep merge: what their laws write. */
+  readonly composed?: readonly { readonly law: number; readonly path: readonly string[]; readonly hex: string }[]
+  readonly erased?: readonly DotJson[]
 }
 
 /** CELL7, from the cells as they are listed. */
@@ -196,11 +200,19 @@ export const digestOf = (rows: readonly RowJson[]): Uint8Array => {
   const dot = ([device, seq, stamp]: DotJson): Uint8Array => join(deviceBytes(device), varint(seq), varint(stamp))
   const dots = (list: readonly DotJson[]): Uint8Array => join(varint(list.length), ...list.map(dot))
   for (const row of rows) {
+    for (const erasure of row.erased ?? []) add(row, 4, [], dot(erasure))
+    if (row.erased !== undefined && row.erased.length > 0) continue
     add(row, 0, [], join(dots(row.touches), dots(row.deletes), dots(row.created), dots(row.updated)))
     if (row.touches.length === 0) continue
     for (const { path, writes } of row.registers) {
-      add(row, 1, path, join(varint(writes.length), ...writes.flatMap((write) => [dot(write.dot), fromHex(write.hex)])))
+      const isReopened = writes.some((write) => write.isReopened)
+      const flag = (write: { isReopened?: boolean }): Uint8Array =>
+        isReopened ? Uint8Array.of(write.isReopened === true ? 1 : 0) : new Uint8Array(0)
+      const parts = writes.flatMap((write) => [dot(write.dot), flag(write), fromHex(write.hex)])
+      add(row, isReopened ? 6 : 1, path, join(varint(writes.length), ...parts))
     }
+    for (const { path, total } of row.grown ?? []) add(row, 5, path, text(total))
+    for (const { law, path, hex } of row.composed ?? []) add(row, 3, path, join(Uint8Array.of(law), fromHex(hex)))
     for (const { path, total } of row.counters) add(row, 2, path, text(total))
   }
   const bytes = new Uint8Array(64)
