@@ -21,7 +21,8 @@ type Choice = { readonly kind: 'candidate'; readonly key: string } | { readonly 
 export const ConflictCard = ({ conflict, inWords, onSettled }: ConflictCardProps) => {
   const { settle } = useMutations()
   const [choice, setChoice] = useState<Choice>()
-  const [combined, setCombined] = useState<string>()
+  /** With the conflict that it was made of: what came in since is not in the text, and stays a conflict. */
+  const [combined, setCombined] = useState<{ readonly text: string; readonly of: FieldConflict }>()
   const [reason, setReason] = useState('')
   const id = useId()
   const { field, candidates } = conflict
@@ -31,7 +32,7 @@ export const ConflictCard = ({ conflict, inWords, onSettled }: ConflictCardProps
   const chosen = choice?.kind === 'candidate' ? candidates.find((each) => keyOf(each) === choice.key) : undefined
   const isCombining = choice?.kind === 'combined'
   const text =
-    combined ??
+    combined?.text ??
     combineTexts(
       candidates.map(({ value }) => String(value)),
       { isLine },
@@ -41,7 +42,11 @@ export const ConflictCard = ({ conflict, inWords, onSettled }: ConflictCardProps
   const decide = () => {
     if (!isReady) return
     const value = chosen === undefined ? (isLine ? text.trim() : text) : chosen.value
-    if (settle(conflict, value, reason.trim())) onSettled()
+    if (!settle(isCombining && combined !== undefined ? combined.of : conflict, value, reason.trim())) return
+    setChoice(undefined)
+    setCombined(undefined)
+    setReason('')
+    onSettled()
   }
 
   return (
@@ -78,8 +83,7 @@ export const ConflictCard = ({ conflict, inWords, onSettled }: ConflictCardProps
                 checked={isCombining}
                 onChange={() => {
                   setChoice({ kind: 'combined' })
-                  // What it starts from stays, also where another value comes in: the person has begun to read it.
-                  setCombined(text)
+                  setCombined(combined ?? { text, of: conflict })
                 }}
               />
               <span>Combine them</span>
@@ -89,7 +93,9 @@ export const ConflictCard = ({ conflict, inWords, onSettled }: ConflictCardProps
                 aria-label={`${fieldWords[field]}, combined`}
                 rows={isLine ? 2 : 5}
                 value={text}
-                onChange={({ target }) => setCombined(isLine ? target.value.replaceAll('\n', ' ') : target.value)}
+                onChange={({ target: { value } }) =>
+                  setCombined({ text: isLine ? value.replaceAll('\n', ' ') : value, of: combined?.of ?? conflict })
+                }
               />
             )}
           </div>
