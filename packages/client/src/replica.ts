@@ -198,7 +198,10 @@ export class Replica<S extends Schema> {
       transaction.end()
     }
     this.#expectOpen()
+    const saved = transaction.draftsSaved()
+    const { device } = this
     const { receipt, undoable } = this.#write(value, changes, hlc)
+    for (const note of saved) note(this.#parts.view.now, device)
     if (undoable !== undefined && isUndoable) this.#undo.push(undoable)
     return receipt
   }
@@ -271,6 +274,8 @@ export class Replica<S extends Schema> {
       if (conflicts.length > 0) receipt = this.#writeNow(conflicts).receipt
       return written.undoable
     })
+    // There may have been nothing to write, and still something less to take back.
+    this.#conflicts.changed()
     return receipt
   }
 
@@ -316,6 +321,12 @@ export class Replica<S extends Schema> {
 
   get conflicts(): readonly Conflict[] {
     return this.#conflicts.read()
+  }
+
+  /** Something was written here or has come in: a mutation, others' work, a log that was read anew. Once a turn of the event loop. */
+  get changes$(): Observable<void> {
+    this.#expectOpen()
+    return this.#conflicts.changes$
   }
 
   /**
@@ -388,12 +399,7 @@ export class Replica<S extends Schema> {
     const writer = (tx: Tx<S>): TableWriter<S['tables'][K]> => tx[table]
     return {
       memory,
-      save: (changes) => {
-        const receipt = this.mutate((tx) => writer(tx).update(id, changes, { draft: memory }))
-        const now = this.#parts.view.now
-        memory.saved(Object.keys(changes), now.cells.table(table).rows.get(id)!, table, now, this.device)
-        return receipt
-      },
+      save: (changes) => this.mutate((tx) => writer(tx).update(id, changes, { draft: memory })),
       delete: () => this.mutate((tx) => writer(tx).delete(id, { draft: memory })),
     }
   }

@@ -19,6 +19,13 @@ import type { Receipt } from './receipts.ts'
 
 const keyOf = (ref: DotRef, ops: OpIndex): string => `${ops.authorId(deviceOfRef(ref))}/${ops.stamp(ref)}`
 
+interface Saved {
+  readonly table: string
+  readonly device: string
+  /** Of the changes to the row before it. */
+  readonly knewAll: boolean
+}
+
 export class DraftMemory {
   readonly #fields = new Map<string, Set<string>>()
   #life = new Set<string>()
@@ -39,7 +46,7 @@ export class DraftMemory {
   }
 
   /** What was saved is what the form shows from now on. */
-  saved(fields: readonly string[], row: Row, table: string, view: SchemaView, device: string): void {
+  saved(fields: readonly string[], row: Row, view: SchemaView, { table, device, knewAll }: Saved): void {
     const { ops } = view.cells
     const isOwn = (ref: DotRef): boolean => ops.authorId(deviceOfRef(ref)) === device
     for (const field of fields) {
@@ -50,7 +57,13 @@ export class DraftMemory {
         .findLast(({ ref }) => isOwn(ref))
       this.#fields.set(field, new Set(own === undefined ? [] : [keyOf(own.ref, ops)]))
     }
-    for (const ref of row.touches) if (isOwn(ref)) this.#life.add(keyOf(ref, ops))
+    // A save takes the place of all changes to the row. Where one of them was not known, it stands for that one as well.
+    if (knewAll) for (const ref of row.touches) if (isOwn(ref)) this.#life.add(keyOf(ref, ops))
+  }
+
+  /** Whether the form knew of all the changes that keep the row alive. */
+  knowsLife(row: Row, ops: OpIndex): boolean {
+    return row.touches.every((ref) => this.#life.has(keyOf(ref, ops)))
   }
 
   /** Of the writes that a field holds now, those that the form knew. */

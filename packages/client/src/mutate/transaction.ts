@@ -137,6 +137,26 @@ export class Transaction {
     this.#done = true
   }
 
+  /** The drafts that are saved: call each once it is written. */
+  draftsSaved(): ((view: SchemaView, device: string) => void)[] {
+    const saved: ReturnType<Transaction['draftsSaved']> = []
+    for (const [{ table }, rows] of this.#pending) {
+      for (const { id, row, fields } of rows.values()) {
+        const drafts = new Map<DraftMemory, string[]>()
+        for (const [name, { draft }] of fields)
+          if (draft !== undefined) drafts.set(draft, [...(drafts.get(draft) ?? []), name])
+        for (const [draft, names] of drafts) {
+          const knewAll = row !== undefined && draft.knowsLife(row, this.#context.cells.ops)
+          saved.push((view, device) => {
+            const now = view.cells.table(table.name).rows.get(id)
+            if (now !== undefined) draft.saved(names, now, view, { table: table.name, device, knewAll })
+          })
+        }
+      }
+    }
+    return saved
+  }
+
   /** What is to be written, in the order in which rows were first touched. Throws VALUE_TAKEN. */
   changes(): NewChange[] {
     const changes: NewChange[] = []
@@ -210,19 +230,28 @@ export class Transaction {
     return writes.filter((write) => write.ref === ref && write.isReopened !== true)
   }
 
-  #checkUnique({ plan, id, deleted, erased, fields }: PendingRow): void {
-    if (deleted || erased) return
-    for (const [name, { shown }] of fields) {
-      const { field } = plan.fields.get(name)!
-      if (!field.isUnique || shown === null) continue
+  #checkUnique(pending: PendingRow): void {
+    const { plan, id } = pending
+    if (!this.#isLive(pending)) return
+    for (const { field } of plan.fields.values()) {
+      if (!field.isUnique) continue
+      const value = this.#shownOf(pending, field)
+      // Who shows it already makes nothing worse.
+      const isNew = !pending.wasLive || value !== shownValue(field, this.#stored(pending, field))
+      if (value === null || !isNew) continue
       this.#context.view.refresh()
-      for (const row of this.#context.view.rowsWith(field, shown))
-        if (row.id !== id) this.#expectLeft(plan, row, field, shown)
+      for (const row of this.#context.view.rowsWith(field, value))
+        if (row.id !== id) this.#expectLeft(plan, row, field, value)
       for (const other of this.#pending.get(plan)!.values()) {
-        if (other.id !== id && this.#isLive(other) && other.fields.get(name)?.shown === shown)
+        if (other.id !== id && this.#isLive(other) && other.fields.get(field.name)?.shown === value)
           throw taken(field, other.id)
       }
     }
+  }
+
+  #shownOf(pending: PendingRow, field: Field): Value {
+    const written = pending.fields.get(field.name)
+    return written === undefined ? (shownValue(field, this.#stored(pending, field)) as Value) : written.shown
   }
 
   /** Throws VALUE_TAKEN unless this mutation makes the row that shows a value show another one. */

@@ -6,6 +6,8 @@ import type { CurrentView } from './current-view.ts'
 export class LiveConflicts {
   readonly #view: CurrentView
   readonly #changes = new BehaviorSubject<void>(undefined)
+  /** Something was projected; also said at once to who begins to listen. */
+  readonly changes$: Observable<void> = this.#changes.asObservable()
   readonly conflicts$: Observable<readonly Conflict[]>
   #queued = false
   #read: { readonly by: unknown; readonly version: number; readonly conflicts: readonly Conflict[] } | undefined

@@ -1,0 +1,153 @@
+import { defineSchema, f, table } from '@driftlog/core'
+import { afterEach, describe, expect, it } from 'vitest'
+import { closeAll, device, exchange } from './replicas.test-support.ts'
+
+const schema = defineSchema({
+  version: 1,
+  tables: {
+    tasks: table({
+      title: f.string().manual(),
+      due: f.date().optional().manual(),
+      code: f.string().optional().unique(),
+      rank: f
+        .integer()
+        .custom({ name: 'odd', version: 2, merge: () => 'no number' as unknown as number })
+        .default(0),
+      first: f
+        .integer()
+        .custom({ name: 'first', version: 1, merge: ([{ value }]) => value })
+        .default(0),
+      boom: f
+        .integer()
+        .custom({
+          name: 'boom',
+          version: 1,
+          merge: () => {
+            throw new Error('out of order')
+          },
+        })
+        .default(0),
+    }),
+  },
+})
+
+afterEach(closeAll)
+
+const two = async (options = {}) => {
+  const [a, b] = [await device(schema, options), await device(schema, options)]
+  a.mutate((tx) => tx.tasks.insert({ id: 'x', title: 'Milk' }))
+  await exchange(a, b)
+  return { a, b }
+}
+const code = (error: string) => expect.objectContaining({ code: error }) as Error
+
+it('[CONF4] a resolution closes the conflict everywhere and says who and why; another device opens it again', async () => {
+  const { a, b } = await two()
+  const [early, late] = [new Date('2026-01-01T00:00:00Z'), new Date('2026-02-01T00:00:00Z')]
+  a.mutate((tx) => tx.tasks.update('x', { due: early }))
+  b.mutate((tx) => tx.tasks.update('x', { due: late }))
+  await exchange(a, b)
+  const [conflict] = a.conflicts
+  a.resolve(conflict, early, 'it is urgent')
+  expect(() => a.resolve(conflict, late)).toThrow(code('CONFLICT_GONE'))
+  await exchange(a, b)
+  for (const replica of [a, b]) {
+    expect(replica.conflicts).toEqual([])
+    expect(replica.settledConflicts()).toMatchObject([
+      { status: 'settled', outcome: early, settledBy: a.device, reason: 'it is urgent' },
+    ])
+    expect(await replica.query((db) => db.selectFrom('tasks').select('due'))).toEqual([{ due: early }])
+  }
+  const [settled] = b.settledConflicts()
+  expect(() => b.resolve(settled, late)).toThrow(code('OPTION_INVALID'))
+  expect(() => b.reopen(conflict)).toThrow(code('OPTION_INVALID'))
+  b.reopen(settled)
+  expect(() => b.reopen(settled)).toThrow(code('CONFLICT_GONE'))
+  await exchange(a, b)
+  expect(a.conflicts).toMatchObject([{ status: 'open', candidates: [{}, {}] }])
+  expect(a.conflicts[0].candidates.map(({ author }) => author)).toEqual(conflict.candidates.map(({ author }) => author))
+  a.resolve(a.conflicts[0], null)
+  await exchange(a, b)
+  expect([b.conflicts, b.settledConflicts().length]).toEqual([[], 2])
+})
+
+it('refuses what it cannot take, and nothing has happened', async () => {
+  const { a, b } = await two()
+  a.mutate((tx) => tx.tasks.update('x', { title: 'a' }))
+  b.mutate((tx) => tx.tasks.update('x', { title: 'b' }))
+  await exchange(a, b)
+  const digest = a.digest()
+  const [conflict] = a.conflicts
+  expect(() => a.resolve(conflict, 7)).toThrow(code('VALUE_INVALID'))
+  expect(() => a.resolve(conflict, 'a', 'x'.repeat(3000))).toThrow(code('VALUE_INVALID'))
+  a.mutate(() => expect(() => a.resolve(conflict, 'a')).toThrow(code('OPTION_INVALID')))
+  expect([a.digest(), a.conflicts.length]).toEqual([digest, 1])
+})
+
+describe('unique fields', () => {
+  it('[UNIQ1] a value that another row shows is refused; two rows may exchange theirs, and a restored row counts', async () => {
+    const a = await device(schema)
+    a.mutate((tx) => {
+      tx.tasks.insert({ id: 'p', title: 'p', code: '1' })
+      tx.tasks.insert({ id: 'q', title: 'q', code: '2' })
+    })
+    expect(() => a.mutate((tx) => tx.tasks.update('q', { code: '1' }))).toThrow(code('VALUE_TAKEN'))
+    expect(() =>
+      a.mutate((tx) => {
+        tx.tasks.insert({ title: 'r', code: '3' })
+        tx.tasks.insert({ title: 's', code: '3' })
+      }),
+    ).toThrow(code('VALUE_TAKEN'))
+    a.mutate((tx) => {
+      tx.tasks.update('p', { code: '2' })
+      tx.tasks.update('q', { code: '1' })
+    })
+    expect(a.conflicts).toEqual([])
+    a.mutate((tx) => tx.tasks.delete('p'))
+    a.mutate((tx) => tx.tasks.update('q', { code: '2' }))
+    expect(() => a.mutate((tx) => tx.tasks.restore('p'))).toThrow(code('VALUE_TAKEN'))
+    a.mutate((tx) => {
+      tx.tasks.restore('p')
+      tx.tasks.update('p', { code: null })
+    })
+    expect(await a.query((db) => db.selectFrom('tasks').select(['id', 'code']).orderBy('id'))).toEqual([
+      { id: 'p', code: null },
+      { id: 'q', code: '2' },
+    ])
+  })
+
+  it('[UNIQ1] two devices take one value: both rows stay, one holds it, and it is open until one of them changes', async () => {
+    const { a, b } = await two()
+    a.mutate((tx) => tx.tasks.insert({ id: 'p', title: 'p', code: '1' }))
+    b.mutate((tx) => tx.tasks.insert({ id: 'q', title: 'q', code: '1' }))
+    await exchange(a, b)
+    const [conflict] = a.conflicts
+    expect(conflict).toMatchObject({ kind: 'unique', status: 'open', rowId: conflict.outcome })
+    expect(b.conflicts).toEqual(a.conflicts)
+    expect(() => a.resolve(conflict, 'p')).toThrow(code('OPTION_INVALID'))
+    // What a form writes of it anew makes it no worse.
+    a.mutate((tx) => tx.tasks.update('p', { title: 'pp', code: '1' }))
+    a.mutate((tx) => tx.tasks.update('q', { code: '2' }))
+    await exchange(a, b)
+    expect([a.conflicts, b.conflicts]).toEqual([[], []])
+  })
+})
+
+it('[STRAT4] functions that throw, return what does not fit, or are not pure: told in the record, the latest shown, and syncing goes on', async () => {
+  const { a, b } = await two({ development: true })
+  for (const [index, replica] of [a, b].entries())
+    replica.mutate((tx) => tx.tasks.update('x', { rank: index + 1, first: index + 1, boom: index + 1 }))
+  await exchange(a, b)
+  const failed = Object.fromEntries(a.conflicts.map(({ field, rule, error }) => [field, [rule, error?.message]]))
+  expect(failed).toMatchObject({
+    rank: ['custom:odd@2', expect.stringContaining('a string')],
+    first: ['custom:first@1', expect.stringContaining('another order')],
+    boom: ['custom:boom@1', expect.stringContaining('out of order')],
+  })
+  expect(a.conflicts.every(({ status, error }) => status === 'open' && error?.code === 'STRATEGY_FAILED')).toBe(true)
+  const [row] = await a.query((db) => db.selectFrom('tasks').select(['rank', 'first', 'boom']))
+  for (const value of Object.values(row)) expect(value).toBe(a.conflicts[0].candidates.at(-1)?.value)
+  b.mutate((tx) => tx.tasks.update('x', { rank: 9, first: 9, boom: 9 }))
+  await exchange(a, b)
+  expect(a.conflicts).toEqual([])
+})
