@@ -11,12 +11,18 @@ const schema = defineSchema({
   version: 1,
   tables: {
     lists: table({ name: f.string() }),
-    tasks: table({ title: f.string(), done: f.boolean().default(false), list: f.ref('lists').optional() }),
+    tasks: table({
+      owner: f.string().optional().manual(),
+      title: f.string(),
+      done: f.boolean().default(false),
+      list: f.ref('lists').optional(),
+    }),
   },
 })
 type TestSchema = typeof schema
 
-const { ReplicaProvider, useCandidates, useQuery, useReplica, useStatus } = createReplicaHooks<TestSchema>()
+const { ReplicaProvider, useCandidates, useConflicts, useQuery, useReplica, useStatus, useUndo } =
+  createReplicaHooks<TestSchema>()
 
 let replica: Replica<TestSchema>
 let container: HTMLElement
@@ -136,7 +142,8 @@ test('nothing listens any more after the component is gone', async () => {
   expect(listening).toBe(1)
   show(<p>gone</p>)
   await becomes('gone')
-  expect(listening).toBe(0)
+  // React lets go of what is gone after it has shown the rest.
+  await vi.waitFor(() => expect(listening).toBe(0))
 })
 
 test('useStatus follows the status', async () => {
@@ -153,7 +160,6 @@ test('useStatus follows the status', async () => {
 test('useCandidates gives the values of a field, the same array as long as they are the same', async () => {
   const seen = new Set<unknown>()
   const Probe = ({ id }: { readonly id: string }) => {
-    useStatus()
     const candidates = useCandidates('tasks', id, 'title')
     seen.add(candidates)
     return <p>{candidates.map(({ value }) => String(value)).join('|')}</p>
@@ -167,6 +173,58 @@ test('useCandidates gives the values of a field, the same array as long as they 
   replica.mutate((tx) => tx.tasks.update(id, { title: 'Oat milk' }))
   await becomes('Oat milk')
   expect(seen.size).toBe(before + 1)
+})
+
+/** Another device that knows the task, and names an owner for it. */
+const disagree = async (id: string) => {
+  const other = await openReplica({ schema, space: 'home', store: memoryStore() })
+  await other.import(await replica.export())
+  other.mutate((tx) => tx.tasks.update(id, { owner: 'Bob' }))
+  const batches = await other.export()
+  await other.close()
+  return () => replica.import(batches)
+}
+
+test('useConflicts gives what is concurrent, of all or of one row; useCandidates follows what comes in', async () => {
+  const seen = new Set<unknown>()
+  const Probe = ({ id }: { readonly id: string }) => {
+    const conflicts = useConflicts({ table: 'tasks', rowId: id })
+    seen.add(conflicts)
+    const others = useConflicts({ rowId: 'another' })
+    const candidates = useCandidates('tasks', id, 'owner').map(({ value }) => String(value))
+    return <p>{`${conflicts.length} ${useConflicts().length} ${others.length} ${candidates.join('|')}`}</p>
+  }
+  const id = replica.mutate((tx) => tx.tasks.insert({ title: 'Milk' })).value
+  const arrive = await disagree(id)
+  show(<Probe id={id} />)
+  await becomes('0 0 0 ')
+  replica.mutate((tx) => tx.tasks.update(id, { owner: 'Ann' }))
+  await becomes('0 0 0 Ann')
+  await arrive()
+  await vi.waitFor(() => expect(container.textContent).toMatch(/^1 1 0 (Ann\|Bob|Bob\|Ann)$/))
+  const before = seen.size
+  replica.mutate((tx) => tx.tasks.update(id, { title: 'Oat milk' }))
+  await vi.waitFor(() => expect(replica.candidates('tasks', id, 'title')[0]?.value).toBe('Oat milk'))
+  replica.resolve(replica.conflicts[0]!, 'Bob', 'he is there')
+  await becomes('0 0 0 Bob')
+  expect(seen.size).toBe(before + 1)
+})
+
+test('useUndo takes back and makes again, and says whether it can', async () => {
+  let act = { undo: () => {}, redo: () => {} }
+  const Probe = () => {
+    const undo = useUndo()
+    act = undo
+    return <p>{`${undo.canUndo} ${undo.canRedo}`}</p>
+  }
+  show(<Probe />)
+  await becomes('false false')
+  replica.mutate((tx) => tx.tasks.insert({ title: 'Milk' }))
+  await becomes('true false')
+  act.undo()
+  await becomes('false true')
+  act.redo()
+  await becomes('true false')
 })
 
 test('a hook outside of a provider says what is missing', async () => {

@@ -1,12 +1,27 @@
 import type { Candidate, Replica, Status } from '@driftlog/client'
-import type { QueryBuilder, Schema } from '@driftlog/core'
+import type { Conflict, QueryBuilder, Schema } from '@driftlog/core'
 import type { Compilable } from 'kysely'
+import type { Observable } from 'rxjs'
 import { createContext, type DependencyList, type ReactNode, useContext, useMemo, useSyncExternalStore } from 'react'
 import { liveValue, type LiveValue } from './live-value.ts'
 
 export interface ReplicaProviderProps<S extends Schema> {
   readonly replica: Replica<S>
   readonly children: ReactNode
+}
+
+/** Whose conflicts. */
+export interface ConflictFilter<S extends Schema> {
+  readonly table?: keyof S['tables'] & string
+  readonly rowId?: string
+}
+
+/** Taking back and making again what this replica wrote. */
+export interface UndoHook {
+  undo(): void
+  redo(): void
+  readonly canUndo: boolean
+  readonly canRedo: boolean
 }
 
 /** The hooks of one schema. */
@@ -21,12 +36,18 @@ export interface ReplicaHooks<S extends Schema> {
    */
   useQuery<O>(query: (db: QueryBuilder<S>) => Compilable<O>, deps: DependencyList): readonly O[] | undefined
   useStatus(): Status
-  /** The concurrent values of a field, the shown one first; one value or none where nobody disagrees. */
+  /**
+   * What is concurrent now: `open` asks for a person, for the rest a rule has chosen. All of it, that of a table, or that of one row. A
+   * conflict that did not change keeps its identity, and the array too where none did.
+   */
+  useConflicts(of?: ConflictFilter<S>): readonly Conflict[]
+  /** The concurrent values of a field, the latest first; one value or none where nobody disagrees. */
   useCandidates<K extends keyof S['tables'] & string>(
     table: K,
     id: string,
     field: keyof S['tables'][K]['fields'] & string,
   ): readonly Candidate[]
+  useUndo(): UndoHook
 }
 
 /**
@@ -62,23 +83,63 @@ export const createReplicaHooks = <S extends Schema>(): ReplicaHooks<S> => {
       return useLive(status) ?? replica.status
     },
 
+    useConflicts({ table, rowId } = {}) {
+      const replica = useReplica()
+      const conflicts = useMemo(() => {
+        const isMeant = (conflict: Conflict): boolean =>
+          (table === undefined || conflict.table === table) && (rowId === undefined || concerns(conflict, rowId))
+        return {
+          subscribe: listenTo(() => replica.conflicts$),
+          read: keepEqual(() => replica.conflicts.filter(isMeant), equalItems),
+        }
+      }, [replica, table, rowId])
+      return useSyncExternalStore(conflicts.subscribe, conflicts.read, conflicts.read)
+    },
+
     useCandidates(table, id, field) {
       const replica = useReplica()
       const candidates = useMemo(
         () => ({
-          // Every op that comes in moves the status, also one that loses to the value that is shown.
-          subscribe(onChange: () => void) {
-            const subscription = replica.status$.subscribe(onChange)
-            return () => subscription.unsubscribe()
-          },
+          subscribe: listenTo(() => replica.changes$),
           read: keepEqual(() => replica.candidates(table, id, field), equalCandidates),
         }),
         [replica, table, id, field],
       )
       return useSyncExternalStore(candidates.subscribe, candidates.read, candidates.read)
     },
+
+    useUndo() {
+      const replica = useReplica()
+      const undo = useMemo(
+        () => ({
+          subscribe: listenTo(() => replica.changes$),
+          read: keepEqual(
+            () => ({
+              undo: () => void replica.undo(),
+              redo: () => void replica.redo(),
+              canUndo: replica.canUndo,
+              canRedo: replica.canRedo,
+            }),
+            (a, b) => a.canUndo === b.canUndo && a.canRedo === b.canRedo,
+          ),
+        }),
+        [replica],
+      )
+      return useSyncExternalStore(undo.subscribe, undo.read, undo.read)
+    },
   }
 }
+
+const listenTo =
+  (source: () => Observable<unknown>) =>
+  (onChange: () => void): (() => void) => {
+    const subscription = source().subscribe(onChange)
+    return () => subscription.unsubscribe()
+  }
+
+/** The conflict is of the row or, where several show one value, of it too. */
+const concerns = ({ kind, rowId, candidates }: Conflict, id: string): boolean =>
+  rowId === id || (kind === 'unique' && candidates.some(({ value }) => value === id))
 
 const useLive = <T,>(live: LiveValue<T>): T | undefined => {
   const { value, error } = useSyncExternalStore(live.subscribe, live.read, live.read)
@@ -95,6 +156,9 @@ const keepEqual = <T,>(read: () => T, isEqual: (a: T, b: T) => boolean): (() => 
     return kept.value
   }
 }
+
+const equalItems = (a: readonly unknown[], b: readonly unknown[]): boolean =>
+  a.length === b.length && a.every((item, index) => item === b[index])
 
 const equalCandidates = (a: readonly Candidate[], b: readonly Candidate[]): boolean =>
   a.length === b.length &&

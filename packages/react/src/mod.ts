@@ -1,1 +1,7 @@
-export { createReplicaHooks, type ReplicaHooks, type ReplicaProviderProps } from './hooks.tsx'
+export {
+  type ConflictFilter,
+  createReplicaHooks,
+  type ReplicaHooks,
+  type ReplicaProviderProps,
+  type UndoHook,
+} from './hooks.tsx'
