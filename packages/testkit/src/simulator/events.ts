@@ -15,6 +15,14 @@ export type SimulatorEvent =
   | { readonly kind: 'mutated' | 'stored' | 'acknowledged'; readonly tab: TabName; readonly mutation: Mutation }
   /** What the author reads of its own mark right after a mutation. */
   | { readonly kind: 'readBack'; readonly tab: TabName; readonly mutation: Mutation; readonly mark: unknown }
+  /** What a mutation was to do, and what its author shows right after. */
+  | {
+      readonly kind: 'edited'
+      readonly tab: TabName
+      readonly what: string
+      readonly expected: string
+      readonly shown: string
+    }
   /** `held` of the replica as it opened. */
   | { readonly kind: 'opened'; readonly tab: TabName; readonly device: string; readonly held: VersionVector }
   | { readonly kind: 'ended'; readonly tab: TabName; readonly how: 'crashed' | 'killed' | 'closed' }

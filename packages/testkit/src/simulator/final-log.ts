@@ -1,5 +1,14 @@
 /** A log opened again, op by op, and projected from scratch: what the checkers compare everything with. */
-import { type Batch, type CellState, type DeviceId, OpLog, Projector, type StoredBatch } from '@driftlog/core'
+import {
+  type Batch,
+  type CellState,
+  type DeviceId,
+  type Dot,
+  OpLog,
+  Projector,
+  type StoredBatch,
+  type Value,
+} from '@driftlog/core'
 import { SPACE } from './disk-copy.ts'
 
 export interface LoggedOp {
@@ -16,8 +25,23 @@ export interface LoggedOp {
   readonly marker: number | undefined
 }
 
+/** A change to a row of the tables with laws, as it was written. */
+export interface LoggedChange {
+  readonly table: string
+  readonly row: string
+  readonly law: number
+  readonly path: readonly string[]
+  readonly value: Value
+  readonly over: readonly Dot[] | undefined
+}
+
+/** What names the mutations that bear no marker: `device seq` → marker. */
+export type Unmarked = ReadonlyMap<string, number>
+
 export interface FinalLog {
   readonly ops: readonly LoggedOp[]
+  /** By `branch seq`. */
+  readonly lawChanges: ReadonlyMap<string, readonly LoggedChange[]>
   readonly cells: CellState
   readonly digest: string
   readonly projected: ReadonlyMap<string, number>
@@ -26,8 +50,9 @@ export interface FinalLog {
 
 type Run = NonNullable<ReturnType<OpLog['open']>['runs']>[number]['run']
 
-export const openLog = (stored: readonly StoredBatch[]): FinalLog => {
+export const openLog = (stored: readonly StoredBatch[], unmarked: Unmarked): FinalLog => {
   const projector = new Projector()
+  const lawChanges = listen(projector)
   const log = new OpLog(SPACE, projector)
   for (const { batch } of stored) log.addShifts(batch.header.shifts)
   const runs: { readonly run: Run; readonly branch: DeviceId }[] = []
@@ -43,11 +68,19 @@ export const openLog = (stored: readonly StoredBatch[]): FinalLog => {
       const seq = run.fromSeq + op
       const isShown = (projector.projected.get(branch) ?? 0) >= seq
       const stamp = isShown ? index.stamp(index.refOf({ device: branch, seq })) : run.hlc[op]
-      ops.push({ branch, seq, isShown, stamp, heads: headsOf(run, op), marker: markerOf(run, op) })
+      ops.push({
+        branch,
+        seq,
+        isShown,
+        stamp,
+        heads: headsOf(run, op),
+        marker: markerOf(run, op) ?? unmarked.get(`${branch} ${seq}`),
+      })
     }
   }
   return {
     ops,
+    lawChanges,
     cells: projector.cells,
     digest: hexOf(projector.cells.digest()),
     projected: projector.projected,
@@ -56,18 +89,35 @@ export const openLog = (stored: readonly StoredBatch[]): FinalLog => {
 }
 
 /** The markers that batches bear, whether or not they can be part of any log. */
-export const markersOf = (batches: readonly Batch[]): ReadonlySet<number> => {
+export const markersOf = (batches: readonly Batch[], unmarked: Unmarked): ReadonlySet<number> => {
   const log = new OpLog(SPACE, new Projector())
   const markers = new Set<number>()
   for (const batch of batches) {
     for (const { run } of log.open(batch).runs ?? []) {
       for (let op = 0; op < run.hlc.length; op++) {
-        const marker = markerOf(run, op)
+        const marker = markerOf(run, op) ?? unmarked.get(`${batch.header.device} ${run.fromSeq + op}`)
         if (marker !== undefined) markers.add(marker)
       }
     }
   }
   return markers
+}
+
+const listen = ({ cells, ops }: Projector): Map<string, LoggedChange[]> => {
+  const changes = new Map<string, LoggedChange[]>()
+  const apply: CellState['apply'] = cells.apply.bind(cells)
+  cells.apply = (row, change, op) => {
+    apply(row, change, op)
+    const { shape, value, over } = change
+    const { law, table, path } = shape
+    if (table !== 'things' && table !== 'folders') return
+    const { device, seq } = ops.dotOf(op.ref)
+    const key = `${device} ${seq}`
+    const known = changes.get(key) ?? []
+    changes.set(key, known)
+    known.push({ table, row: row.id, law, path, value, over })
+  }
+  return changes
 }
 
 const headsOf = (run: Run, op: number): LoggedOp['heads'] => {

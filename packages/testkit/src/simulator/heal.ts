@@ -66,6 +66,7 @@ export const collect = async (world: World, healedInMs: number | undefined): Pro
         pending: status.pending,
         damaged: status.damaged,
         error: status.error?.code,
+        conflicts: () => replica.conflicts,
         row: (table, id) => (status.readOnly ? undefined : tab.row(table, id)),
         query: () => replica.query((db) => (db as never as AnyBuilder).selectFrom('tasks').selectAll()),
       },
@@ -74,13 +75,18 @@ export const collect = async (world: World, healedInMs: number | undefined): Pro
   const places: (number | 'server')[] = ['server', ...world.machines.map(({ index }) => index)]
   const stores = await Promise.all(places.map((where) => world.storeAt(where)))
   const gone = world.gone()
+  const unmarked = new Map(
+    world.ledger.flatMap(({ isMarked, device, seq, marker }) =>
+      isMarked ? [] : [[`${device} ${seq}`, marker] as const],
+    ),
+  )
   return {
     options: kernel.options,
     mutations: world.ledger,
     replicas,
     stores,
-    log: openLog(stores[0].batches),
-    gone: { batches: gone.batches, markers: markersOf(gone.batches) },
+    log: openLog(stores[0].batches, unmarked),
+    gone: { batches: gone.batches, markers: markersOf(gone.batches, unmarked) },
     healedInMs,
     quietMessages,
   }

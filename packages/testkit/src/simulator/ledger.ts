@@ -17,6 +17,8 @@ export interface AskedChange {
 
 export interface Mutation {
   readonly marker: number
+  /** Whether its op bears the marker. What takes back, settles or saves a form writes nothing else: it is known by (device, seq). */
+  readonly isMarked: boolean
   readonly machine: number
   readonly tab: number
   /** The device id that it was written under, and the last of its ops. */

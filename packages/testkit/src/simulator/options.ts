@@ -34,6 +34,8 @@ export interface SimulatorOptions {
   readonly groups: boolean
   /** Share of the mutations that delete. */
   readonly deletes: number
+  /** Share of the mutations that are of sets, lists, JSON, strategies, references, forms, undo and the like. */
+  readonly laws: number
   /** One way, in virtual milliseconds; each link has its own between them. */
   readonly latencyMs: readonly [least: number, most: number]
   /** How long a disk takes to make an append durable, in virtual milliseconds. */
@@ -70,6 +72,7 @@ export const optionsOf = (seed: number, overrides: OptionOverrides = {}): Simula
     olderSchemas: of('olderSchemas', (random) => random.pick([0, 0.3, 0.6])),
     groups: of('groups', (random) => random.chance(0.02)),
     deletes: of('deletes', (random) => random.pick([0, 0.05, 0.2])),
+    laws: of('laws', (random) => random.pick([0, 0.3, 0.6])),
     latencyMs: of('latencyMs', (random) => random.pick([[1, 20] as const, [20, 200] as const, [100, 2_000] as const])),
     diskMs: of('diskMs', (random) => random.pick([[0.1, 2] as const, [1, 20] as const, [10, 500] as const])),
     skewMs: of('skewMs', (random) => random.pick([0, 2_000, 50_000])),

@@ -1,10 +1,21 @@
 /** A tab of a device: a process with a replica in it, opened, used, and ended in one way or another. */
-import { http, openReplica, type Replica, type Transport, webSocket, type WebSocketOptions } from '@driftlog/client'
+import {
+  http,
+  openReplica,
+  type Receipt,
+  type Replica,
+  type Transport,
+  type Tx,
+  webSocket,
+  type WebSocketOptions,
+} from '@driftlog/client'
 import { type BatchStore, DriftlogError, type Schema } from '@driftlog/core'
+import { mayFork } from './checkers/identity-faults.ts'
 import { SPACE } from './disk-copy.ts'
 import type { TabName } from './events.ts'
+import { LawUser } from './laws/law-user.ts'
 import type { Machine } from './machine.ts'
-import type { Mutation } from './ledger.ts'
+import type { AskedChange, Mutation } from './ledger.ts'
 import { SimulatedProcess } from './process.ts'
 import type { Random } from './random.ts'
 import { fetchOver } from './round-trips.ts'
@@ -29,6 +40,8 @@ export class Tab {
   #waiting: { count: number; random: Random }[] = []
   /** Mutations that the storage did not take, and that the user will come back to. */
   #putOff = 0
+  /** Uses the laws; of this run. */
+  #lawUser: LawUser | undefined
 
   constructor(machine: Machine, index: number) {
     this.machine = machine
@@ -90,6 +103,13 @@ export class Tab {
     kernel.trace.note(this.#label, 'opened', replica.device)
     kernel.emit({ kind: 'opened', tab: this.name, device: replica.device, held: replica.held() })
     const { name } = this
+    this.#lawUser = new LawUser({
+      replica,
+      rows: kernel.options.rows,
+      version: this.machine.version,
+      name: `${name.machine}.${name.tab}.${name.run}`,
+      told: (what, expected, shown) => kernel.emit({ kind: 'edited', tab: name, what, expected, shown }),
+    })
     replica.status$.subscribe((status) => {
       kernel.trace.note(this.#label, 'status', status.summary, status.pending, status.error?.code ?? '')
       kernel.emit({ kind: 'status', tab: name, status })
@@ -132,45 +152,77 @@ export class Tab {
   }
 
   #mutateOnce(replica: Replica<Schema>, random: Random): boolean {
-    const { kernel, ledger, clock, version, index } = this.machine
-    const marker = ledger.length + 1
-    const seen = replica.projected()
-    const { process, name } = this
-    let recorder: Recorder | undefined
+    const { kernel, version } = this.machine
+    const { options } = kernel
     try {
-      const { dot, stored, acknowledged } = replica.mutate((tx) => {
-        recorder = new Recorder(tx)
-        mutateAtRandom(recorder, { random, options: kernel.options, marker, author: this.#label, version })
-      })
-      // It crashed in the middle: nobody will ever know of it.
-      if (process?.isAlive !== true || dot === undefined || recorder === undefined) return true
-      const mutation: Mutation = {
-        marker,
-        machine: index,
-        tab: this.index,
-        device: dot.device,
-        seq: dot.seq,
-        changes: recorder.changes,
-        seen,
-        atMs: kernel.time.nowMs,
-        wallMs: clock.now(),
-        isStored: false,
-        isAcknowledged: false,
+      // Not drawn where there are none, so that older schedules stay as they were.
+      if (options.laws > 0 && random.chance(options.laws)) {
+        this.#lawUser?.act(random, (isMarked, run) => this.#make(replica, isMarked, run))
+        return true
       }
-      ledger.push(mutation)
-      kernel.trace.note(this.#label, 'mutates', marker, dot.seq)
-      kernel.emit({ kind: 'mutated', tab: name, mutation })
-      if (marker % READ_BACK_EVERY === 0) {
-        kernel.emit({ kind: 'readBack', tab: name, mutation, mark: this.row('journals', this.#label)?.mark })
-      }
-      const isHere = (): boolean => process.isAlive
-      stored.then(() => isHere() && this.#reached('stored', name, mutation), ignore)
-      acknowledged.then(() => isHere() && this.#reached('acknowledged', name, mutation), ignore)
+      this.#make(replica, true, (_, marker) =>
+        replica.mutate(
+          (tx) => {
+            const recorder = new Recorder(tx)
+            mutateAtRandom(recorder, { random, options, marker, author: this.#label, version })
+            return recorder.changes
+          },
+          { isUndoable: false },
+        ),
+      )
       return true
     } catch (error) {
       kernel.failed(`mutate ${this.#label}`, error)
       return !(error instanceof DriftlogError && error.code === 'READ_ONLY')
     }
+  }
+
+  /** Runs a mutation and writes down what it asked for. */
+  #make(
+    replica: Replica<Schema>,
+    isMarked: boolean,
+    run: (journal: (tx: Tx<Schema>) => AskedChange[], marker: number) => Receipt<unknown> | undefined,
+  ): void {
+    const { kernel, ledger, clock, index } = this.machine
+    const { process, name } = this
+    const marker = ledger.length + 1
+    const seen = replica.projected()
+    let journaled: readonly AskedChange[] = []
+    const journal = (tx: Tx<Schema>): AskedChange[] => {
+      const recorder = new Recorder(tx)
+      recorder.write('journals', this.#label, { mark: marker }, { ops: 1 })
+      journaled = recorder.changes
+      return recorder.changes
+    }
+    const receipt = run(journal, marker)
+    // It crashed in the middle: nobody will ever know of it.
+    if (process?.isAlive !== true || receipt?.dot === undefined) return
+    // After a fork an op that bears no marker could not be told from another.
+    if (!isMarked && mayFork(kernel.options)) return
+    const { dot, stored, acknowledged, value } = receipt
+    const mutation: Mutation = {
+      marker,
+      isMarked,
+      machine: index,
+      tab: this.index,
+      device: dot.device,
+      seq: dot.seq,
+      changes: Array.isArray(value) ? (value as AskedChange[]) : journaled,
+      seen,
+      atMs: kernel.time.nowMs,
+      wallMs: clock.now(),
+      isStored: false,
+      isAcknowledged: false,
+    }
+    ledger.push(mutation)
+    kernel.trace.note(this.#label, 'mutates', marker, dot.seq)
+    kernel.emit({ kind: 'mutated', tab: name, mutation })
+    if (isMarked && marker % READ_BACK_EVERY === 0) {
+      kernel.emit({ kind: 'readBack', tab: name, mutation, mark: this.row('journals', this.#label)?.mark })
+    }
+    const isHere = (): boolean => process.isAlive
+    stored.then(() => isHere() && this.#reached('stored', name, mutation), ignore)
+    acknowledged.then(() => isHere() && this.#reached('acknowledged', name, mutation), ignore)
   }
 
   #reached(kind: 'stored' | 'acknowledged', name: TabName, mutation: Mutation): void {

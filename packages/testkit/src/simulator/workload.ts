@@ -5,6 +5,7 @@
  */
 import { defineSchema, f, type Schema, table } from '@driftlog/core'
 import type { Tx } from '@driftlog/client'
+import { lawTables } from './laws/schema.ts'
 import type { AskedChange } from './ledger.ts'
 import type { SimulatorOptions } from './options.ts'
 import type { Random } from './random.ts'
@@ -19,11 +20,11 @@ const tasks = {
 }
 const notes = { text: f.string().default(''), stars: f.counter() }
 
-/** Version 2 has a field and a table more. */
+/** Version 2 has a field and a table more, and shows some fields by other strategies. */
 export const schemas = {
   1: defineSchema({
     version: 1,
-    tables: { journals, tasks: table(tasks), notes: table(notes, { onDelete: 'delete-wins' }) },
+    tables: { journals, tasks: table(tasks), notes: table(notes, { onDelete: 'delete-wins' }), ...lawTables[1] },
   }),
   2: defineSchema({
     version: 2,
@@ -32,6 +33,7 @@ export const schemas = {
       tasks: table({ ...tasks, owner: f.string().default('nobody') }),
       notes: table(notes, { onDelete: 'delete-wins' }),
       labels: table({ text: f.string().default('') }),
+      ...lawTables[2],
     },
   }),
 } as const

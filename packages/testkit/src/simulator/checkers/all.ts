@@ -3,9 +3,12 @@ import { causality } from './causality.ts'
 import type { CheckerFactory } from './checker.ts'
 import { clock } from './clock.ts'
 import { contiguity } from './contiguity.ts'
+import { conflicts } from './conflicts.ts'
 import { convergence } from './convergence.ts'
 import { durability } from './durability.ts'
+import { edits } from './edits.ts'
 import { effects } from './effects.ts'
+import { laws } from './laws.ts'
 import { liveness } from './liveness.ts'
 import { noInvention } from './no-invention.ts'
 import { noLoss } from './no-loss.ts'
@@ -21,6 +24,9 @@ export const allCheckers: readonly CheckerFactory[] = [
   noLoss,
   noInvention,
   effects,
+  edits,
+  laws,
+  conflicts,
   contiguity,
   convergence,
   causality,

@@ -2,7 +2,7 @@
  * A checker asserts one invariant. It is made anew for each schedule, hears every event, and looks at everything once
  * all is healed. What it finds it reports in a sentence that a reader understands without the checker's code.
  */
-import type { Batch, StoredBatch, VersionVector } from '@driftlog/core'
+import type { Batch, Conflict, StoredBatch, VersionVector } from '@driftlog/core'
 import type { SimulatorEvent } from '../events.ts'
 import type { Mutation } from '../ledger.ts'
 import type { SimulatorOptions } from '../options.ts'
@@ -22,6 +22,8 @@ export interface HealedReplica {
   /** Batches that it says are damaged. */
   readonly damaged: number
   readonly error: string | undefined
+  /** What is concurrent now, as it tells. */
+  conflicts(): readonly Conflict[]
   /** The row that the replica shows, undefined where it is dead. */
   row(table: string, id: string): Readonly<Record<string, unknown>> | undefined
   /** The tasks, through SQL. */

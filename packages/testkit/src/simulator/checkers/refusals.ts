@@ -16,6 +16,6 @@ export const refusals: CheckerFactory = (report) => ({
     if (event.kind !== 'failed') return
     const { where, code, message } = event
     if (code !== undefined && allowed[where.split(' ')[0]]?.includes(code)) return
-    report(`${where}: ${code ?? message}`)
+    report(code === undefined ? `${where}: ${message}` : `${where}: ${code}, ${message}`)
   },
 })
