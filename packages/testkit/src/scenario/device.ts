@@ -1,6 +1,6 @@
 /** A device of a scenario, as tests use it. One that is not open is opened by whatever asks something of it. */
-import type { Candidate, Replica, Status, Tx } from '@driftlog/client'
-import type { MemoryMedium, Schema } from '@driftlog/core'
+import type { Candidate, Draft, Receipt, Replica, Status, Tx } from '@driftlog/client'
+import type { Conflict, MemoryMedium, Schema } from '@driftlog/core'
 import { type Duration, toMs } from './duration.ts'
 import { openHistory } from './history.ts'
 import type { Host, TableRow } from './host.ts'
@@ -97,6 +97,55 @@ export class ScenarioDevice<S extends Schema> {
     field: keyof S['tables'][K]['fields'] & string,
   ): Promise<Candidate[]> {
     return this.#stage.turn(async () => (await this.#host.open()).candidates(table, id, field))
+  }
+
+  /** What is concurrent there now; with `settled`, what was and is settled. */
+  conflicts(which: 'now' | 'settled' = 'now'): Promise<readonly Conflict[]> {
+    return this.#stage.turn(async () => {
+      const replica = await this.#host.open()
+      return which === 'now' ? replica.conflicts : replica.settledConflicts()
+    })
+  }
+
+  /** As `Replica.resolve`; waits until it is stored. */
+  resolve(conflict: Conflict, value: unknown, reason?: string): Promise<void> {
+    return this.#write((replica) => replica.resolve(conflict, value, reason))
+  }
+
+  /** As `Replica.reopen`; waits until it is stored. */
+  reopen(conflict: Conflict): Promise<void> {
+    return this.#write((replica) => replica.reopen(conflict))
+  }
+
+  /** Takes back the device's last mutation since it was opened; waits until that is stored. */
+  undo(): Promise<void> {
+    return this.#write((replica) => replica.undo())
+  }
+
+  redo(): Promise<void> {
+    return this.#write((replica) => replica.redo())
+  }
+
+  /** Opens a form on a row; what is saved goes by `save`. */
+  draft<K extends keyof S['tables'] & string>(table: K, id: string): Promise<Draft<S['tables'][K]>> {
+    return this.#stage.turn(async () => (await this.#host.open()).draft(table, id))
+  }
+
+  /** Saves a form that was opened on this device; waits until it is stored. */
+  save<K extends keyof S['tables'] & string>(
+    draft: Draft<S['tables'][K]>,
+    changes: Parameters<Draft<S['tables'][K]>['save']>[0],
+  ): Promise<void> {
+    return this.#write(() => draft.save(changes))
+  }
+
+  #write(act: (replica: Replica<S>) => Receipt<unknown> | undefined): Promise<void> {
+    return this.#stage.turn(async () => {
+      const replica = await this.#host.open()
+      this.#stage.tick()
+      const receipt = act(replica)
+      if (receipt !== undefined) await this.#stage.settled(this.#orFails(receipt.stored), `storing on ${this.name}`)
+    })
   }
 
   /** Opens the app where it is not open. */

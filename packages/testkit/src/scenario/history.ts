@@ -2,6 +2,7 @@
 import {
   type BatchStore,
   type CellState,
+  type DeviceId,
   deviceOfRef,
   hlcToMs,
   Law,
@@ -40,6 +41,10 @@ export interface History {
   /** Its ops, as `opKey` names them. */
   readonly ops: ReadonlySet<string>
   authorOf(ref: DotRef): Author
+  /** The device that writes under this id. */
+  nameOf(device: DeviceId): string
+  /** The names of those who changed a field of a row, whatever its law, in the order in which they did first. */
+  writers(row: Row, field: string): readonly string[]
   /** The fields of a row that an op changed. */
   changed(row: Row, ref: DotRef): readonly string[]
   increments(row: Row): readonly Increment[]
@@ -84,9 +89,22 @@ export const openHistory = async (stage: Stage, stores: readonly BatchStore[]): 
     const name = stage.hosts[origin.machine].name
     return { device: name, at: origin.atMs === undefined ? clock : new Date(Math.floor(origin.atMs)), clock }
   }
+  const names = new Map<string, string>()
+  for (const key of projector.projected.keys()) {
+    const { ops } = projector
+    const ref = ops.refOf({ device: key, seq: 1 })
+    const author = ops.authorId(deviceOfRef(ref))
+    if (!names.has(author)) names.set(author, authorOf(ref).device)
+  }
   return {
     cells: projector.cells,
     ops: keys,
+    nameOf: (device) => names.get(device) ?? device,
+    writers: (row, field) => {
+      const refs = [...(changes.fields.get(row) ?? [])].filter(([, fields]) => fields.has(field)).map(([ref]) => ref)
+      const { ops } = projector
+      return [...new Set(refs.toSorted((a, b) => ops.compare(a, b)).map((ref) => authorOf(ref).device))]
+    },
     digest: Array.from(projector.cells.digest(), (byte) => byte.toString(16).padStart(2, '0')).join(''),
     authorOf,
     changed: (row, ref) => [...(changes.fields.get(row)?.get(ref) ?? [])],

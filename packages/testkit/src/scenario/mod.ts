@@ -2,7 +2,7 @@
 export { type Backup, type ScenarioClock, ScenarioDevice } from './device.ts'
 export type { Duration } from './duration.ts'
 export type { Author } from './history.ts'
-export type { Contribution, FieldReport, Report, RowChange, RowReport, WrittenValue } from './report.ts'
+export type { Contribution, DecisionReport, FieldReport, Report, RowChange, RowReport, WrittenValue } from './report.ts'
 export { type NamedDevices, Scenario, scenario, type ScenarioOptions, type ScenarioServer } from './scenario.ts'
 export type { AppRandom } from './app-random.ts'
 export { type SimulatedFault, simulatedFaults } from './faults.ts'

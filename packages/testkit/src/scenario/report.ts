@@ -1,9 +1,11 @@
 /** Who wrote what, and who won: per row and field, as data and as text. */
 import {
   type CellState,
+  type Conflict,
   decodeField,
   type DeleteLaw,
   type Field,
+  ruleOf,
   type Schema,
   SchemaView,
   type Table,
@@ -31,8 +33,25 @@ export interface FieldReport {
   readonly winner: Author | undefined
   /** Concurrent values that are kept and not shown, the latest first. */
   readonly others: readonly WrittenValue[]
+  /** What chose between several values; undefined where there was one. */
+  readonly rule: string | undefined
+  /** Who changed a field with a law of its own: a set, a list, JSON under deep merge; empty for other fields. */
+  readonly writers: readonly string[]
   /** Of a counter, by device; empty for other fields. */
   readonly contributions: readonly Contribution[]
+}
+
+/** A conflict that waits for a person, or that one decided. */
+export interface DecisionReport {
+  /** undefined for the row as a whole. */
+  readonly field: string | undefined
+  readonly status: 'open' | 'settled'
+  readonly rule: string
+  readonly candidates: readonly { readonly value: unknown; readonly device: string }[]
+  readonly outcome: unknown
+  /** Who decided, and why; undefined where it is open. */
+  readonly settledBy: string | undefined
+  readonly reason: string | undefined
 }
 
 export interface RowChange {
@@ -52,6 +71,8 @@ export interface RowReport {
   readonly survivors: readonly RowChange[]
   /** Whether devices disagreed: several values of a field, or a deletion against a change. */
   readonly isConflict: boolean
+  /** Those settled first. */
+  readonly decisions: readonly DecisionReport[]
   readonly fields: readonly FieldReport[]
 }
 
@@ -66,7 +87,9 @@ export interface Report {
 }
 
 export const reportOf = (schema: Schema, history: History): Report => {
-  const view = SchemaView.beside(schema, history.cells)
+  // Brought up to date from the start: it tells of conflicts too.
+  const view = new SchemaView(schema, history.cells)
+  view.refresh()
   const rows = Object.values(schema.tables).flatMap((table) =>
     rowsOf(history.cells, table.name).map((row) => rowReport(history, view, row, table)),
   )
@@ -95,6 +118,7 @@ const rowReport = (history: History, view: SchemaView, row: Row, table: Table): 
     onDelete,
     deletions,
     survivors,
+    decisions: decisionsOf(history, view, row),
     isConflict: survivors.length > 0 || reports.some(({ others }) => others.length > 0),
     fields: reports,
   }
@@ -103,17 +127,49 @@ const rowReport = (history: History, view: SchemaView, row: Row, table: Table): 
 const fieldReport = (history: History, view: SchemaView, row: Row, field: Field): FieldReport => {
   const value = decodeField(field, view.value(row, field))
   const fieldView = view.field(field.table, field.name)!
-  const shown = fieldView.shownRef(row)
   const writes = fieldView.writes(row)
-  // The one that is shown is the last here, whatever the strategy.
-  const [winner, ...others] = [
-    ...writes.filter(({ ref }) => ref !== shown),
-    ...writes.filter(({ ref }) => ref === shown),
-  ]
-    .map((write) => ({ value: decodeField(field, write.value), by: history.authorOf(write.ref) }))
+  // A function of the app's may have made a value of its own: then none of them is shown.
+  const choice = writes.length > 1 ? fieldView.choice(writes) : undefined
+  const shown = choice === undefined ? writes[0]?.ref : choice.shown?.ref
+  const written = (write: (typeof writes)[number]): WrittenValue => ({
+    value: decodeField(field, write.value),
+    by: history.authorOf(write.ref),
+  })
+  const winner = writes.find(({ ref }) => ref === shown)
+  const others = writes
+    .filter((write) => write !== winner)
+    .map(written)
     .toReversed()
   const contributions = field.kind === 'counter' ? contributionsTo(history, row, field.name) : []
-  return { field: field.name, value, winner: winner?.by, others, contributions }
+  const isComposed = writes.length === 0 && field.kind !== 'counter'
+  return {
+    field: field.name,
+    value,
+    winner: winner && written(winner).by,
+    others,
+    rule: choice && ruleOf(field.strategy),
+    writers: isComposed ? history.writers(row, field.name) : [],
+    contributions,
+  }
+}
+
+const decisionsOf = (history: History, view: SchemaView, row: Row): DecisionReport[] => {
+  // Which rule decided by itself stands with the field.
+  const told = [
+    ...view.settled().filter(({ reason }) => reason !== undefined),
+    ...view.conflicts().filter(({ status }) => status === 'open'),
+  ]
+  return told
+    .filter(({ table, rowId }) => table === row.table.name && rowId === row.id)
+    .map(({ field, status, rule, candidates, outcome, settledBy, reason }: Conflict) => ({
+      field,
+      status: status === 'settled' ? 'settled' : 'open',
+      rule,
+      candidates: candidates.map(({ value, author }) => ({ value, device: history.nameOf(author) })),
+      outcome,
+      settledBy: settledBy && history.nameOf(settledBy),
+      reason,
+    }))
 }
 
 const contributionsTo = (history: History, row: Row, field: string): Contribution[] => {
