@@ -4,6 +4,7 @@ import {
   type CellState,
   type DeviceId,
   type Dot,
+  Law,
   OpLog,
   Projector,
   type StoredBatch,
@@ -131,8 +132,9 @@ const headsOf = (run: Run, op: number): LoggedOp['heads'] => {
 /** What the op writes as its mark into its author's journal. */
 const markerOf = (run: Run, op: number): number | undefined => {
   for (let change = op === 0 ? 0 : run.changeEnd[op - 1]; change < run.changeEnd[op]; change++) {
-    const { table, path } = run.shapes[run.shape[change]]
-    if (table === 'journals' && path[0] === 'mark') return run.value[change] as number
+    const { law, table, path } = run.shapes[run.shape[change]]
+    // A change may also say that another one of its op settles a conflict of the field.
+    if (law === Law.set && table === 'journals' && path[0] === 'mark') return run.value[change] as number
   }
   return undefined
 }
