@@ -2,18 +2,24 @@
  * What a form was opened on (SPEC CELL2): which writes of each field it showed, and which changes to the row it knew of. A save
  * replaces these and no others, so that what came in while a person was typing is a conflict, and not overwritten unseen.
  *
+ * A set and JSON under deep merge are given as a whole: they are compared with what the form showed of them, so that a save changes
+ * what the person changed.
+ *
  * Writes are told by author and stamp: names of branches change where a fork is found, these do not.
  */
 import {
   deviceOfRef,
   type Dot,
   type DotRef,
+  DriftlogError,
   type Field,
   type InferUpdate,
+  Law,
   type OpIndex,
   type Row,
   type Schema,
   type SchemaView,
+  type Value,
 } from '@driftlog/core'
 import type { Receipt } from './receipts.ts'
 
@@ -27,16 +33,24 @@ interface Saved {
 }
 
 export class DraftMemory {
+  readonly #table: string
+  readonly #rowId: string
   readonly #fields = new Map<string, Set<string>>()
+  /** Of sets and of JSON under deep merge. */
+  readonly #shown = new Map<string, Value | undefined>()
   #life = new Set<string>()
 
   constructor(row: Row, table: string, view: SchemaView) {
+    this.#table = table
+    this.#rowId = row.id
     for (const name of Object.keys(view.schema.tables[table].fields)) this.#remember(name, row, table, view)
     this.#life = new Set(row.touches.map((ref) => keyOf(ref, view.cells.ops)))
   }
 
   #remember(field: string, row: Row, table: string, view: SchemaView): void {
     const fieldView = view.field(table, field)!
+    if (fieldView.law === Law.add || fieldView.law === Law.put)
+      this.#shown.set(field, fieldView.value(row) as Value | undefined)
     const shown = fieldView.shownRef(row)
     // A manual field shows one of its values, and the others wait for a person: a form does not settle that by the way (CELL2).
     const writes = fieldView
@@ -45,11 +59,23 @@ export class DraftMemory {
     this.#fields.set(field, new Set(writes.map(({ ref }) => keyOf(ref, view.cells.ops))))
   }
 
-  /** What was saved is what the form shows from now on. */
-  saved(fields: readonly string[], row: Row, view: SchemaView, { table, device, knewAll }: Saved): void {
+  /** Throws OPTION_INVALID: what the form showed of one row says nothing of another. */
+  expectOf(table: string, rowId: string): void {
+    if (table !== this.#table || rowId !== this.#rowId)
+      throw new DriftlogError('OPTION_INVALID', `the draft is of ${this.#table} ${JSON.stringify(this.#rowId)}`)
+  }
+
+  /** What was saved is what the form shows from now on: of a set and of JSON under deep merge, what it says. */
+  saved(
+    fields: ReadonlyMap<string, Value | undefined>,
+    row: Row,
+    view: SchemaView,
+    { table, device, knewAll }: Saved,
+  ): void {
     const { ops } = view.cells
     const isOwn = (ref: DotRef): boolean => ops.authorId(deviceOfRef(ref)) === device
-    for (const field of fields) {
+    for (const [field, onForm] of fields) {
+      if (this.#shown.has(field)) this.#shown.set(field, onForm)
       // The last one: an older write of this device's may stand beside it, in a conflict that the form has nothing to do with.
       const own = view
         .field(table, field)!
@@ -64,6 +90,11 @@ export class DraftMemory {
   /** Whether the form knew of all the changes that keep the row alive. */
   knowsLife(row: Row, ops: OpIndex): boolean {
     return row.touches.every((ref) => this.#life.has(keyOf(ref, ops)))
+  }
+
+  /** What the form shows of a set or of JSON under deep merge; undefined where nothing was written. */
+  shownOf({ name }: Field): Value | undefined {
+    return this.#shown.get(name)
   }
 
   /** Of the writes that a field holds now, those that the form knew. */

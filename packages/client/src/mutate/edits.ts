@@ -39,38 +39,95 @@ export interface PlacedItem {
 const refuse = (field: Field, why: string): DriftlogError =>
   new DriftlogError('VALUE_INVALID', `${field.table}.${field.name}: ${why}`, { table: field.table, field: field.name })
 
-/** The field under deep merge takes `after` where it showed `before`. */
-export const editJson = (before: Value | undefined, after: Value): Edited => ({
-  edits: diff(before, after).map(({ keys, value }) => ({ law: Law.put, keys, value })),
-  shown: after,
-})
+/** What an edit starts from. `now`: with what the mutation has asked for so far. */
+interface Before<T, F> {
+  readonly stored: T
+  readonly now: T
+  /** What the form shows that is saved; undefined: it is no form, and what is there now is meant. */
+  readonly form: F | undefined
+}
+
+/** `onForm`: what the form shows from then on. */
+type SavedEdit = Edited & { readonly onForm: Value }
+
+/** A field under deep merge takes another value; from a form, the paths that were changed there. */
+export const editJson = (
+  { stored, now, form }: Before<Value | undefined, { readonly shown: Value | undefined }>,
+  given: Value,
+): SavedEdit => {
+  let after: Value | undefined = form === undefined ? given : now
+  if (form !== undefined) for (const { keys, value } of diff(form.shown, given)) after = placed(after, keys, value, 0)
+  // Nothing was ever written, and the form leaves it at that.
+  if (after === undefined) return { edits: [], shown: given, onForm: given }
+  const edits = diff(stored, after).map(({ keys, value }) => ({ law: Law.put, keys, value }))
+  return { edits, shown: after, onForm: given }
+}
+
+type JsonObject = Readonly<Record<string, Value>>
+
+const isObject = (value: Value | undefined): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array)
+
+/** JSON with a value at a path, or without what is there: `[]` where there is nothing changes nothing. */
+const placed = (
+  value: Value | undefined,
+  keys: readonly string[],
+  put: readonly Value[],
+  at: number,
+): Value | undefined => {
+  if (at === keys.length) return put[0]
+  const key = keys[at]
+  const isThere = isObject(value) && Object.hasOwn(value, key)
+  if (put.length === 0 && !isThere) return value
+  const below = placed(isThere ? value[key] : undefined, keys, put, at + 1)
+  const entries = new Map(isObject(value) ? Object.entries(value) : [])
+  if (below === undefined) entries.delete(key)
+  else entries.set(key, below)
+  // fromEntries defines its properties: a key such as __proto__ becomes an ordinary one.
+  return Object.fromEntries(entries)
+}
 
 const isElementChange = (given: unknown): given is ElementChange =>
   typeof given === 'object' && given !== null && 'change' in given && 'elements' in given
 
 /**
- * A set that showed `before`, and shows `now` by what the mutation has asked for so far, is to have other elements: those of an array,
- * or some more or fewer. What does not fit the field is not shown, so nobody means to take it out.
+ * A set is to have other elements: those of an array, or some more or fewer. An array from a form is compared with what that showed:
+ * what came in since stays, what is gone stays gone. What does not fit the field is not shown, so nobody means to take it out.
  */
-export const editSet = (field: Field, before: readonly Value[], now: readonly Value[], given: unknown): Edited => {
-  const known = byKey(before)
+export const editSet = (
+  field: Field,
+  { stored, now, form }: Before<readonly Value[], Value>,
+  given: unknown,
+): SavedEdit => {
+  const known = byKey(stored)
   const after = byKey(now)
+  const onForm = form === undefined ? byKey(now) : byKey(form as readonly Value[])
+  const add = (element: Value): void => {
+    after.set(valueKey(element), element)
+    onForm.set(valueKey(element), element)
+  }
+  const remove = (element: Value): void => {
+    after.delete(valueKey(element))
+    onForm.delete(valueKey(element))
+  }
   if (isElementChange(given)) {
-    const elements = encodeField(field, given.elements) as readonly Value[]
-    for (const element of elements) {
-      if (given.change === 'add') after.set(valueKey(element), element)
-      else after.delete(valueKey(element))
-    }
+    for (const element of encodeField(field, given.elements) as readonly Value[])
+      if (given.change === 'add') add(element)
+      else remove(element)
   } else {
-    const elements = encodeField(field, given) as readonly Value[]
-    for (const [key, element] of after) if (isShown(field, element)) after.delete(key)
-    for (const element of elements) after.set(valueKey(element), element)
+    const elements = byKey(encodeField(field, given) as readonly Value[])
+    const before = new Map(onForm)
+    for (const [key, element] of before) if (!elements.has(key) && isShown(field, element)) remove(element)
+    for (const [key, element] of elements) if (!before.has(key)) add(element)
   }
   const edits: Edit[] = []
   for (const [key, value] of known) if (!after.has(key)) edits.push({ law: Law.remove, value })
   for (const [key, value] of after) if (!known.has(key)) edits.push({ law: Law.add, value })
-  return { edits, shown: [...after].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value) }
+  return { edits, shown: elementsOf(after), onForm: elementsOf(onForm) }
 }
+
+const elementsOf = (elements: ReadonlyMap<string, Value>): Value[] =>
+  [...elements].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value)
 
 const byKey = (elements: readonly Value[]): Map<string, Value> =>
   new Map(elements.map((element) => [valueKey(element), element]))

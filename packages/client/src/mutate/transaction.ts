@@ -7,6 +7,7 @@ import {
   type CellState,
   type CounterTotal,
   decodeField,
+  type DeviceId,
   deviceOfRef,
   DriftlogError,
   type Dot,
@@ -15,10 +16,12 @@ import {
   type Hlc,
   hlcToMs,
   isContest,
+  isLive,
   type InferInsert,
   type InferRow,
   type InferUpdate,
   Law,
+  lawOf,
   lifeVerdict,
   type List,
   type NewChange,
@@ -54,16 +57,24 @@ export interface TableWriter<T extends Schema['tables'][string]> {
    * the value of a field that is to be unique.
    */
   update(id: string, changes: InferUpdate<T>, options?: DraftOption): void
-  /** Throws ROW_NOT_FOUND where the row is not there or deleted. */
+  /** Throws ROW_NOT_FOUND where the row is not there or deleted, in this mutation too. */
   delete(id: string, options?: DraftOption): void
-  /** Brings a deleted row back, with all its fields. Throws ROW_NOT_FOUND where it never was, and ROW_ERASED. */
+  /**
+   * Brings a deleted row back, with all its fields. Throws ROW_NOT_FOUND where it never was, ROW_ERASED, and VALUE_TAKEN as `update`.
+   * One that is hidden because of a row that it refers to comes back with that one, and so may a value that is to be unique and
+   * that another row took meanwhile: that is not refused, it is an open conflict.
+   */
   restore(id: string): void
   /**
    * For a person's right to be forgotten: the row is gone for good on every replica, with all that was and will be written to it
    * (SECURITY.md says what that cannot reach). It cannot be undone. Throws ROW_NOT_FOUND where it never was.
    */
   erase(id: string): void
-  /** The row as this mutation leaves it so far. */
+  /**
+   * The row as this mutation leaves it so far: what a query shows after it, if this were its end and nobody else wrote. Rows that
+   * refer to one that it deletes or restores are hidden, or show null, or are there again, as their references say. undefined: it is
+   * not there, and `update` and `delete` do not find it either.
+   */
   get(id: string): InferRow<T> | undefined
 }
 
@@ -72,11 +83,13 @@ export type Tx<S extends Schema> = { readonly [K in keyof S['tables'] & string]:
 /** What the mutation does to one field: a value that it takes, or edits of what it holds. */
 interface PendingField {
   readonly edits: readonly Edit[]
-  /** What it shows after them; a counter's sum of increments. */
+  /** What its cell shows after them; a counter's sum of increments. */
   readonly shown: Value
   /** Of a list. */
   readonly items?: readonly PlacedItem[]
   readonly draft: DraftMemory | undefined
+  /** Of a set and of JSON under deep merge: what the form shows from then on. */
+  readonly onForm?: Value
 }
 
 /** What the mutation does to one row. */
@@ -85,7 +98,9 @@ interface PendingRow {
   readonly id: string
   /** The row as it was; undefined where it is not known here. */
   readonly row: Row | undefined
+  /** By its own life. */
   readonly wasLive: boolean
+  readonly wasShown: boolean
   inserted: boolean
   deleted: boolean
   erased: boolean
@@ -98,7 +113,7 @@ export interface TransactionContext {
   readonly cells: CellState
   readonly view: SchemaView
   readonly projector: Projector
-  readonly device: string
+  readonly device: DeviceId
   /** The stamp that the mutation will have. */
   readonly hlc: Hlc
   newId(): string
@@ -114,6 +129,7 @@ export class Transaction {
 
   constructor(context: TransactionContext) {
     this.#context = context
+    context.view.refresh()
   }
 
   /** The object that the mutation's function gets: a writer a table. */
@@ -142,14 +158,17 @@ export class Transaction {
     const saved: ReturnType<Transaction['draftsSaved']> = []
     for (const [{ table }, rows] of this.#pending) {
       for (const { id, row, fields } of rows.values()) {
-        const drafts = new Map<DraftMemory, string[]>()
-        for (const [name, { draft }] of fields)
-          if (draft !== undefined) drafts.set(draft, [...(drafts.get(draft) ?? []), name])
-        for (const [draft, names] of drafts) {
+        const drafts = new Map<DraftMemory, Map<string, Value | undefined>>()
+        for (const [name, { draft, onForm }] of fields) {
+          if (draft === undefined) continue
+          const saves = drafts.get(draft) ?? new Map<string, Value | undefined>()
+          drafts.set(draft, saves.set(name, onForm))
+        }
+        for (const [draft, saves] of drafts) {
           const knewAll = row !== undefined && draft.knowsLife(row, this.#context.cells.ops)
           saved.push((view, device) => {
             const now = view.cells.table(table.name).rows.get(id)
-            if (now !== undefined) draft.saved(names, now, view, { table: table.name, device, knewAll })
+            if (now !== undefined) draft.saved(saves, now, view, { table: table.name, device, knewAll })
           })
         }
       }
@@ -160,11 +179,9 @@ export class Transaction {
   /** What is to be written, in the order in which rows were first touched. Throws VALUE_TAKEN. */
   changes(): NewChange[] {
     const changes: NewChange[] = []
-    for (const rows of this.#pending.values()) {
-      for (const pending of rows.values()) {
-        this.#checkUnique(pending)
-        this.#emit(pending, changes)
-      }
+    for (const [plan, rows] of this.#pending) {
+      for (const { field } of plan.fields.values()) if (field.isUnique) this.#checkUnique(plan, field, rows)
+      for (const pending of rows.values()) if (isChanged(pending)) this.#emit(pending, changes)
     }
     return changes
   }
@@ -230,37 +247,29 @@ export class Transaction {
     return writes.filter((write) => write.ref === ref && write.isReopened !== true)
   }
 
-  #checkUnique(pending: PendingRow): void {
-    const { plan, id } = pending
-    if (!this.#isLive(pending)) return
-    for (const { field } of plan.fields.values()) {
-      if (!field.isUnique) continue
-      const value = this.#shownOf(pending, field)
+  #checkUnique(plan: TablePlan, field: Field, rows: ReadonlyMap<string, PendingRow>): void {
+    const { view } = this.#context
+    const byValue = new Map<unknown, PendingRow[]>()
+    for (const pending of rows.values()) {
+      const value = this.#isShown(pending) ? this.#shownOf(pending, field) : null
+      if (value !== null) byValue.set(value, [...(byValue.get(value) ?? []), pending])
+    }
+    for (const [value, holders] of byValue) {
       // Who shows it already makes nothing worse.
-      const isNew = !pending.wasLive || value !== shownValue(field, this.#stored(pending, field))
-      if (value === null || !isNew) continue
-      this.#context.view.refresh()
-      for (const row of this.#context.view.rowsWith(field, value))
-        if (row.id !== id) this.#expectLeft(plan, row, field, value)
-      for (const other of this.#pending.get(plan)!.values()) {
-        if (other.id !== id && this.#isLive(other) && other.fields.get(field.name)?.shown === value)
-          throw taken(field, other.id)
-      }
+      const wasShown = ({ row, wasShown: was }: PendingRow): boolean =>
+        was && shownValue(field, view.value(row!, field)) === value
+      const taker = holders.find((pending) => !wasShown(pending))
+      if (taker === undefined) continue
+      const other = holders.find((pending) => pending !== taker)
+      if (other !== undefined) throw taken(field, other.id)
+      // One that this mutation makes show something else has left it.
+      for (const { id } of view.rowsWith(field, value as Value))
+        if (!rows.has(id) && !this.#isGone(plan.table.name, id)) throw taken(field, id)
     }
   }
 
-  #shownOf(pending: PendingRow, field: Field): Value {
-    const written = pending.fields.get(field.name)
-    return written === undefined ? (shownValue(field, this.#stored(pending, field)) as Value) : written.shown
-  }
-
-  /** Throws VALUE_TAKEN unless this mutation makes the row that shows a value show another one. */
-  #expectLeft(plan: TablePlan, row: Row, field: Field, value: Value): void {
-    const pending = this.#pending.get(plan)!.get(row.id)
-    const isLeft =
-      pending !== undefined &&
-      (!this.#isLive(pending) || (pending.fields.has(field.name) && pending.fields.get(field.name)!.shown !== value))
-    if (!isLeft) throw taken(field, row.id)
+  #shownOf(pending: PendingRow, field: Field): unknown {
+    return shownValue(field, this.#cell(pending, field, lawOf(field)))
   }
 
   #rowOf(plan: TablePlan, id: string): PendingRow {
@@ -273,16 +282,15 @@ export class Transaction {
     let pending = rows.get(id)
     if (pending === undefined) {
       const row = this.#context.cells.table(plan.table.name).rows.get(id)
-      const wasLive = row !== undefined && this.#isShown(row, plan.table)
-      const erased = row !== undefined && row.erased !== 0
       pending = {
         plan,
         id,
         row,
-        wasLive,
+        wasLive: row !== undefined && isLive(row, plan.table.onDelete),
+        wasShown: row !== undefined && this.#context.view.isShown(row, plan.table),
         inserted: false,
         deleted: false,
-        erased,
+        erased: false,
         deleteDraft: undefined,
         fields: new Map(),
       }
@@ -291,18 +299,37 @@ export class Transaction {
     return pending
   }
 
-  #isShown(row: Row, table: Table): boolean {
-    this.#context.view.refresh()
-    return this.#context.view.isShown(row, table)
+  /** Whether a query shows the row after this mutation, as it is so far. */
+  #isShown(pending: PendingRow): boolean {
+    return isAlive(pending, this.#context.cells.ops) && !this.#isGone(pending.plan.table.name, pending.id)
   }
 
-  #isLive(pending: PendingRow): boolean {
-    return !pending.deleted && !pending.erased && (pending.inserted || pending.wasLive)
+  /** REF1, after this mutation: it is dead, or a reference that cascades leads to a row that is. What is not known may come. */
+  #isGone(table: string, id: string): boolean {
+    const { plans, cells } = this.#context
+    const reached = new Set([`${table}/${id}`])
+    const places = [{ table, id }]
+    for (const { table: name, id: rowId } of places) {
+      const plan = plans.get(name)!
+      const pending = this.#pending.get(plan)?.get(rowId)
+      const row = cells.table(name).rows.get(rowId)
+      if (isDead(pending, row, plan.table, cells.ops)) return true
+      if (pending === undefined && row === undefined) continue
+      for (const { field } of plan.fields.values()) {
+        if (field.kind !== 'ref' || field.onDelete !== 'cascade') continue
+        const written = pending?.fields.get(field.name)
+        const target = shownValue(field, written === undefined ? this.#stored(row, field) : written.shown)
+        if (typeof target !== 'string' || reached.has(`${field.target}/${target}`)) continue
+        reached.add(`${field.target}/${target}`)
+        places.push({ table: field.target, id: target })
+      }
+    }
+    return false
   }
 
-  #liveRow(plan: TablePlan, id: string): PendingRow {
+  #shownRow(plan: TablePlan, id: string): PendingRow {
     const pending = this.#rowOf(plan, id)
-    if (!this.#isLive(pending)) throw notFound(plan, id)
+    if (pending.deleted || !this.#isShown(pending)) throw notFound(plan, id)
     return pending
   }
 
@@ -315,14 +342,13 @@ export class Transaction {
     }
     const pending = this.#rowOf(plan, givenId ?? this.#context.newId())
     expectNotErased(pending)
-    if (this.#isLive(pending)) {
+    if (!pending.deleted && this.#isShown(pending)) {
       this.#merge(pending, fields, 'insert', undefined)
       return pending.id
     }
     const before = { ...pending, fields: new Map(pending.fields) }
     pending.fields.clear()
-    pending.inserted = true
-    pending.deleted = false
+    comeBack(pending)
     try {
       this.#merge(pending, fields, 'insert', undefined)
       for (const [name, { field }] of plan.fields) {
@@ -337,11 +363,12 @@ export class Transaction {
   }
 
   #update(plan: TablePlan, id: string, changes: Record<string, unknown>, draft: DraftMemory | undefined): void {
-    this.#merge(this.#liveRow(plan, id), changes, 'update', draft)
+    this.#merge(this.#shownRow(plan, id), changes, 'update', draft)
   }
 
   #delete(plan: TablePlan, id: string, draft: DraftMemory | undefined): void {
-    const pending = this.#liveRow(plan, id)
+    draft?.expectOf(plan.table.name, id)
+    const pending = this.#shownRow(plan, id)
     pending.deleted = true
     pending.deleteDraft = draft
     pending.inserted = false
@@ -351,16 +378,15 @@ export class Transaction {
   #restore(plan: TablePlan, id: string): void {
     const pending = this.#rowOf(plan, id)
     expectNotErased(pending)
-    if (this.#isLive(pending)) return
-    if (pending.row === undefined) throw notFound(plan, id)
-    pending.deleted = false
-    pending.inserted = true
+    if (isAlive(pending, this.#context.cells.ops) && !pending.deleted) return
+    if (!hasLived(pending)) throw notFound(plan, id)
+    comeBack(pending)
   }
 
   #erase(plan: TablePlan, id: string): void {
     const pending = this.#rowOf(plan, id)
     expectNotErased(pending)
-    if (pending.row === undefined) throw notFound(plan, id)
+    if (!hasLived(pending)) throw notFound(plan, id)
     pending.erased = true
     pending.fields.clear()
   }
@@ -372,6 +398,7 @@ export class Transaction {
     change: 'insert' | 'update',
     draft: DraftMemory | undefined,
   ): void {
+    draft?.expectOf(pending.plan.table.name, pending.id)
     const merged: [string, PendingField][] = []
     for (const [name, value] of Object.entries(given)) {
       // A key that is there without a value says nothing, as in a spread of partial objects.
@@ -409,8 +436,10 @@ export class Transaction {
         return { edits: [{ law, value: sum }], shown: sum, draft }
       }
       case Law.add: {
-        const stored = shownValue(field, this.#stored(pending, field)) as readonly Value[]
-        return { ...editSet(field, stored, (before?.shown ?? stored) as readonly Value[], given), draft }
+        const stored = shownValue(field, this.#stored(pending.row, field)) as readonly Value[]
+        const now = (before?.shown ?? stored) as readonly Value[]
+        const form = draft && this.#onForm(draft, field, before, NO_ELEMENTS)
+        return { ...editSet(field, { stored, now, form }, given), draft }
       }
       case Law.item: {
         const items = before?.items ?? this.#itemsOf(pending.row, field)
@@ -423,14 +452,34 @@ export class Transaction {
       }
       case Law.put: {
         // What was written, not what is shown for want of it: a default that changes must not become a change of its own.
-        const stored = this.#stored(pending, field) as Value | undefined
-        return { ...editJson(stored, encodeField(field, given, change)), draft }
+        const stored = this.#stored(pending.row, field) as Value | undefined
+        const now = before === undefined ? stored : before.shown
+        const form = draft && { shown: this.#onForm(draft, field, before, undefined) }
+        return { ...editJson({ stored, now, form }, encodeField(field, given, change)), draft }
       }
       default: {
         const value = encodeField(field, given, change)
-        return { edits: [{ law, value }], shown: value, draft }
+        return { edits: [{ law, value }], shown: this.#afterWrite(pending.row, field, value, draft), draft }
       }
     }
+  }
+
+  /** What a form shows of a field that is compared with it, after what this mutation saved of it so far. */
+  #onForm<T>(draft: DraftMemory, field: Field, before: PendingField | undefined, none: T): Value | T {
+    const shown = before?.draft === draft ? before.onForm : draft.shownOf(field)
+    return shown === undefined ? none : shown
+  }
+
+  /** What a register shows after a write: the strategy may choose another of those that stay beside it. */
+  #afterWrite(row: Row | undefined, field: Field, value: Value, draft: DraftMemory | undefined): Value {
+    if (row === undefined) return value
+    const { view, device, hlc } = this.#context
+    const fieldView = view.field(field.table, field.name)!
+    const writes = fieldView.writes(row)
+    const over = this.#over(row, field, writes, draft)
+    if (over === undefined) return value
+    const beside = writes.filter((write) => !over.includes(write))
+    return fieldView.valueBeside(beside, { value, author: device, stamp: hlc })
   }
 
   get #itemSource(): ItemSource {
@@ -446,17 +495,18 @@ export class Transaction {
     return list === undefined ? [] : placedItems(list, (a, b) => cells.ops.compare(a, b))
   }
 
-  #stored({ row }: PendingRow, field: Field): Value | CounterTotal | undefined {
-    return row === undefined ? undefined : this.#context.view.value(row, field)
+  /** What the cell of a field holds; of a reference whatever became of what it names. */
+  #stored(row: Row | undefined, field: Field): Value | CounterTotal | undefined {
+    return row === undefined ? undefined : this.#context.view.field(field.table, field.name)!.value(row)
   }
 
   #get(plan: TablePlan, id: string): Record<string, unknown> | undefined {
     const pending = this.#rowOf(plan, id)
-    if (!this.#isLive(pending)) return undefined
+    if (!this.#isShown(pending)) return undefined
     const { hlc, device, projector } = this.#context
     const now = new Date(hlcToMs(hlc))
     const { row } = pending
-    const isWritten = pending.inserted || [...pending.fields.values()].some(({ edits }) => edits.length > 0)
+    const isWritten = !pending.deleted && isChanged(pending)
     const shown: Record<string, unknown> = {
       id,
       createdAt: row === undefined || row.created === 0 ? now : new Date(hlcToMs(projector.ops.stamp(row.created))),
@@ -468,13 +518,46 @@ export class Transaction {
     return shown
   }
 
-  #cell(pending: PendingRow, field: Field, law: Law): Value | CounterTotal | undefined {
-    const stored = this.#stored(pending, field)
-    const written = pending.fields.get(field.name)?.shown
-    if (written === undefined) return stored
-    if (law !== Law.increment && law !== Law.grow) return written
-    return addToCounter((stored as CounterTotal | undefined) ?? 0, written as number)
+  /** What a field shows after this mutation, as `SchemaView.value` would. */
+  #cell({ row, fields }: PendingRow, field: Field, law: Law): Value | CounterTotal | undefined {
+    const written = fields.get(field.name)?.shown
+    if (law === Law.increment || law === Law.grow) {
+      const stored = this.#stored(row, field) as CounterTotal | undefined
+      return written === undefined ? stored : addToCounter(stored ?? 0, written as number)
+    }
+    const value = written === undefined ? this.#stored(row, field) : written
+    if (field.kind !== 'ref' || field.onDelete !== 'set-null' || typeof value !== 'string') return value
+    return this.#isGone(field.target, value) ? null : value
   }
+}
+
+const NO_ELEMENTS: readonly Value[] = []
+
+/** It writes something. */
+const isChanged = ({ inserted, deleted, erased, fields }: PendingRow): boolean =>
+  inserted || deleted || erased || [...fields.values()].some(({ edits }) => edits.length > 0)
+
+/** By its own life after this mutation: a drafted deletion leaves a row there that was changed meanwhile. */
+const isAlive = (pending: PendingRow, ops: OpIndex): boolean => {
+  const { plan, row, wasLive, inserted, deleted, erased, deleteDraft } = pending
+  if (erased) return false
+  if (!deleted) return inserted || wasLive
+  const { onDelete } = plan.table
+  return wasLive && onDelete !== 'delete-wins' && deleteDraft !== undefined && !deleteDraft.knowsLife(row!, ops)
+}
+
+/** It is known, and not alive. An op without effect may have named it, and no more. */
+const isDead = (pending: PendingRow | undefined, row: Row | undefined, table: Table, ops: OpIndex): boolean => {
+  if (pending === undefined ? row !== undefined && isLive(row, table.onDelete) : isAlive(pending, ops)) return false
+  return row !== undefined && (row.touches.length > 0 || row.deletes.length > 0 || row.erased !== 0)
+}
+
+const hasLived = ({ row }: PendingRow): boolean => row !== undefined && row.created !== 0
+
+const comeBack = (pending: PendingRow): void => {
+  pending.inserted = true
+  pending.deleted = false
+  pending.deleteDraft = undefined
 }
 
 const isRequired = ({ kind, isOptional, default: given }: Field): boolean =>
@@ -490,7 +573,7 @@ const taken = (field: Field, rowId: string): DriftlogError =>
     rowId,
   })
 
-const expectNotErased = ({ plan, id, erased }: PendingRow): void => {
-  if (erased)
+const expectNotErased = ({ plan, id, row, erased }: PendingRow): void => {
+  if (erased || (row !== undefined && row.erased !== 0))
     throw new DriftlogError('ROW_ERASED', `${plan.table.name} ${JSON.stringify(id)}`, { table: plan.table.name, id })
 }

@@ -42,6 +42,17 @@ export const candidatesOf = (writes: readonly Write[], ops: OpIndex): RegisterCa
   return candidates.sort((a, b) => a.stamp - b.stamp || compareDevices(a.author, b.author) || ops.compare(a.ref, b.ref))
 }
 
+/** The candidates, in order, with one more. Of the same stamp and author it is the last. */
+export const candidatesWith = (
+  candidates: readonly RegisterCandidate[],
+  coming: RegisterCandidate,
+): RegisterCandidate[] => {
+  const isLater = ({ stamp, author }: RegisterCandidate): boolean =>
+    stamp > coming.stamp || (stamp === coming.stamp && compareDevices(author, coming.author) > 0)
+  const later = candidates.findIndex(isLater)
+  return candidates.toSpliced(later < 0 ? candidates.length : later, 0, coming)
+}
+
 /** `isChecked`: custom functions are asked twice, the second time in reverse, to find those that are not pure. */
 export const choose = (field: Field, candidates: readonly RegisterCandidate[], isChecked: boolean): Choice => {
   const { strategy } = field

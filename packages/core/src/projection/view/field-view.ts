@@ -11,7 +11,7 @@ import type { Value } from '../../op/value.ts'
 import { lawOf } from '../../schema/encode.ts'
 import type { Field } from '../../schema/field.ts'
 import type { Shown } from '../../schema/kinds/kind.ts'
-import { candidatesOf, choose, type Choice } from './choose.ts'
+import { candidatesOf, candidatesWith, choose, type Choice, type RegisterCandidate } from './choose.ts'
 
 export class FieldView {
   readonly field: Field
@@ -52,6 +52,13 @@ export class FieldView {
 
   choice(writes: readonly Write[]): Choice {
     return choose(this.field, candidatesOf(writes, this.#ops), this.#isChecked)
+  }
+
+  /** What a register shows that holds these writes, and one that comes. */
+  valueBeside(writes: readonly Write[], coming: Omit<RegisterCandidate, 'ref'>): Value {
+    if (writes.length === 0) return coming.value
+    const candidates = candidatesWith(candidatesOf(writes, this.#ops), { ...coming, ref: ABSENT })
+    return choose(this.field, candidates, this.#isChecked).value
   }
 
   /** The concurrent writes of a register, by rising total order. */
