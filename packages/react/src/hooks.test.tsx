@@ -1,7 +1,7 @@
 // @vitest-environment happy-dom
 import { openReplica, type Replica } from '@driftlog/client'
 import { defineSchema, f, memoryStore, table } from '@driftlog/core'
-import { Component, type ReactNode, StrictMode } from 'react'
+import { Component, type ReactNode, StrictMode, useEffect } from 'react'
 import { createRoot, type Root } from 'react-dom/client'
 import { tap } from 'rxjs'
 import { afterEach, beforeEach, expect, expectTypeOf, test, vi } from 'vitest'
@@ -211,19 +211,19 @@ test('useConflicts gives what is concurrent, of all or of one row; useCandidates
 })
 
 test('useUndo takes back and makes again, and says whether it can', async () => {
-  let act = { undo: () => {}, redo: () => {} }
+  const acts: ReturnType<typeof useUndo>[] = []
   const Probe = () => {
     const undo = useUndo()
-    act = undo
+    useEffect(() => void acts.push(undo), [undo])
     return <p>{`${undo.canUndo} ${undo.canRedo}`}</p>
   }
   show(<Probe />)
   await becomes('false false')
   replica.mutate((tx) => tx.tasks.insert({ title: 'Milk' }))
   await becomes('true false')
-  act.undo()
+  acts.at(-1)!.undo()
   await becomes('false true')
-  act.redo()
+  acts.at(-1)!.redo()
   await becomes('true false')
 })
 

@@ -142,36 +142,30 @@ const checkKind = (table: string, name: string, definition: FieldDefinition, tab
   }
   if (definition.isUnique && !SCALARS.includes(definition.kind))
     refuse(': only fields of one plain value can be unique')
-  switch (definition.kind) {
-    case 'ref':
-      if (!Object.hasOwn(tables, definition.target)) {
-        refuse(` refers to "${definition.target}", which is no table of the schema`)
-      }
-      if (!['keep', 'set-null', 'cascade'].includes(definition.onDelete)) {
-        refuse(': onDelete of a ref must be keep, set-null or cascade')
-      }
-      if (definition.onDelete === 'set-null' && !definition.isOptional) {
-        refuse(': onDelete set-null needs a field that is optional')
-      }
-      return
-    case 'enum': {
-      const { options } = definition
-      if (options.length === 0) refuse(': an enum needs an option')
-      if (options.some((option) => typeof option !== 'string' || !option.isWellFormed())) {
-        refuse(": an enum's options are strings")
-      }
-      if (new Set(options).size < options.length) refuse(': an enum option stands twice')
-      return
+  if (definition.kind === 'ref') {
+    if (!Object.hasOwn(tables, definition.target)) {
+      refuse(` refers to "${definition.target}", which is no table of the schema`)
     }
-    case 'set':
-    case 'list': {
-      const { element } = definition
-      const isFit = SCALARS.includes(element?.kind) || (definition.kind === 'list' && element?.kind === 'json')
-      if (!isFit || element.isOptional || (element.kind === 'json' && element.isDeep)) {
-        refuse(`: a ${definition.kind} cannot hold what f.${element?.kind ?? 'nothing'} makes`)
-      }
-      checkKind(table, name, element, tables)
+    if (!['keep', 'set-null', 'cascade'].includes(definition.onDelete)) {
+      refuse(': onDelete of a ref must be keep, set-null or cascade')
     }
+    if (definition.onDelete === 'set-null' && !definition.isOptional) {
+      refuse(': onDelete set-null needs a field that is optional')
+    }
+  } else if (definition.kind === 'enum') {
+    const { options } = definition
+    if (options.length === 0) refuse(': an enum needs an option')
+    if (options.some((option) => typeof option !== 'string' || !option.isWellFormed())) {
+      refuse(": an enum's options are strings")
+    }
+    if (new Set(options).size < options.length) refuse(': an enum option stands twice')
+  } else if (definition.kind === 'set' || definition.kind === 'list') {
+    const { element } = definition
+    const isFit = SCALARS.includes(element?.kind) || (definition.kind === 'list' && element?.kind === 'json')
+    if (!isFit || element.isOptional || (element.kind === 'json' && element.isDeep)) {
+      refuse(`: a ${definition.kind} cannot hold what f.${element?.kind ?? 'nothing'} makes`)
+    }
+    checkKind(table, name, element, tables)
   }
 }
 

@@ -114,7 +114,6 @@ describe('strategies', () => {
       },
       /^broken$/,
     ],
-    // oxlint-disable-next-line no-throw-literal
     [
       'throws what has no text',
       () => {
@@ -138,7 +137,7 @@ describe('strategies', () => {
     const held = [at(0, { n: [1] }), at(1, { n: [2] })]
     const merge = (all: readonly StrategyCandidate<{ n: number[] }>[]) => {
       const list = all as StrategyCandidate<{ n: number[] }>[]
-      const n = list.flatMap(({ value }) => value.n).sort()
+      const n = list.flatMap(({ value }) => value.n).sort((a, b) => a - b)
       for (const { value } of list) value.n.push(99)
       list.reverse()
       return { n }

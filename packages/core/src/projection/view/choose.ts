@@ -3,7 +3,7 @@
  * choice, and the latest value is shown meanwhile.
  */
 import type { OpIndex } from '../../cells/ops.ts'
-import type { Row, Write } from '../../cells/row.ts'
+import type { Write } from '../../cells/row.ts'
 import { compareDevices, type DeviceId } from '../../clock/dot.ts'
 import { type Hlc, hlcToMs } from '../../clock/hlc.ts'
 import { reopenedCandidates } from '../../laws/reopened.ts'
@@ -142,7 +142,3 @@ const byFunction = (
   }
   return { value, shown: candidates.findLast((candidate) => equalValues(candidate.value, value)), failure: undefined }
 }
-
-/** Whether a register of the row holds several values at the moment. */
-export const holdsSeveral = (row: Row, writes: readonly Write[]): boolean =>
-  writes.length > 1 || (writes.length === 1 && writes[0].isReopened === true && row.erased === 0)

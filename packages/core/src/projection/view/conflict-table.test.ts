@@ -167,7 +167,10 @@ describe('_conflicts', () => {
       ['tasks/t', 'row', 'open', 'manual', 'changed'],
     ])
     expect(rows[3].part).toBe(new Date(tags).toISOString())
-    expect(rows[4].candidates.map(({ value }) => value).sort()).toEqual(['changed', 'deleted'])
+    expect(rows[4].candidates.map(({ value }) => String(value)).sort((a, b) => (a < b ? -1 : 1))).toEqual([
+      'changed',
+      'deleted',
+    ])
     expect(view.openCount).toBe(3)
     const open = db.selectFrom('_conflicts').select('id').where('status', '=', 'open').orderBy('id').compile()
     expect(tables.run(open).map(({ id }) => id)).toEqual(['notes/x/code/unique', 'notes/x/owner', 'tasks/t'])
@@ -228,8 +231,8 @@ describe('whatIf', () => {
       },
     })
     expect(whatIf(view, policy)).toEqual([
-      { table: 'notes', rowId: 'y', field: undefined, now: true, then: false },
-      { table: 'notes', rowId: 'x', field: 'title', now: 'a later', then: 'z first' },
+      { table: 'notes', rowId: 'y', field: undefined, now: true, would: false },
+      { table: 'notes', rowId: 'x', field: 'title', now: 'a later', would: 'z first' },
     ])
     expect(whatIf(view, schema)).toEqual([])
     expect(read()).toEqual(before)

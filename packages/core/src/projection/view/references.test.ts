@@ -66,10 +66,10 @@ const naive = (rows: ReadonlyMap<string, NaiveRow>): Record<string, unknown> => 
   return Object.fromEntries(
     [...rows]
       .filter(([id, { isLive }]) => isLive && !hidden.has(id))
-      .map(([id, { isLive: _, ...fields }]) => [
-        id,
-        { ...fields, cleared: isGone(fields.cleared) ? null : fields.cleared },
-      ])
+      .map(([id, row]) => {
+        const shownFields = Object.entries(row).filter(([name]) => name !== 'isLive')
+        return [id, { ...Object.fromEntries(shownFields), cleared: isGone(row.cleared) ? null : row.cleared }]
+      })
       .sort(([a], [b]) => (a < b ? -1 : 1)),
   )
 }

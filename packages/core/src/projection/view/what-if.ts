@@ -12,7 +12,8 @@ export interface Difference {
   /** undefined: the row as a whole, which is `true` where it is there. */
   readonly field: string | undefined
   readonly now: unknown
-  readonly then: unknown
+  /** What would be shown. */
+  readonly would: unknown
 }
 
 /** Tables and fields that both schemas have are compared, row by row. */
@@ -27,19 +28,19 @@ export const whatIf = (view: SchemaView, policy: Schema): Difference[] => {
     for (const row of view.rows(table.name)) {
       const at = { table: table.name, rowId: row.id }
       const now = view.isShown(row, table)
-      const then = other.isShown(row, otherTable)
-      if (now !== then) differences.push({ ...at, field: undefined, now, then })
-      if (!now || !then) continue
+      const would = other.isShown(row, otherTable)
+      if (now !== would) differences.push({ ...at, field: undefined, now, would })
+      if (!now || !would) continue
       for (const field of fields) {
         const otherField = otherTable.fields[field.name]
         const shown = view.value(row, field)
-        const would = other.value(row, otherField)
-        if (textOf(shownValue(field, shown)) === textOf(shownValue(otherField, would))) continue
+        const otherShown = other.value(row, otherField)
+        if (textOf(shownValue(field, shown)) === textOf(shownValue(otherField, otherShown))) continue
         differences.push({
           ...at,
           field: field.name,
           now: decodeField(field, shown),
-          then: decodeField(otherField, would),
+          would: decodeField(otherField, otherShown),
         })
       }
     }
