@@ -2,6 +2,8 @@
 import { type OptionOverrides, parseReplay, overridesOf, runSchedule } from '@driftlog/testkit/simulator'
 import { expect, test } from 'vitest'
 
+const lean: OptionOverrides = { tabs: 1, burst: 40, devices: 5, ops: 225, faults: 42, laws: 0.5 }
+
 interface Found {
   readonly what: string
   /** In one line, as `driftlog simulate --shrink` prints it; or a seed and options. */
@@ -110,6 +112,26 @@ const found: readonly Found[] = [
     what: 'the checkers did not know that what saw one side of a fork fits none where only the other is left (BR4)',
     schedule:
       '211&laws=0&tabs=1&burst=3&devices=2&ops=215&faults=90&faultsMs=120000&weights=bitRot:4,serverBitRot:2,restore:1,serverRollback:4',
+  },
+  {
+    what: 'a list that was inserted with a row that came back stood beside the items that the row had had (CELL11)',
+    schedule: { seed: 4, options: lean },
+  },
+  {
+    what: 'a conflict that was opened again could never be settled (CONF4)',
+    schedule: { seed: 2, options: lean },
+  },
+  {
+    what: 'a row that was restored beside a concurrent deletion (CELL5)',
+    schedule: { seed: 52, options: lean },
+  },
+  {
+    what: 'an undo of a plain write to a manual field',
+    schedule: { seed: 91, options: lean },
+  },
+  {
+    what: 'what says that a conflict is settled was read as the marker of its op, and the op it was taken for was called lost (the checkers)',
+    schedule: { seed: 5_011, options: { laws: 0.6 } },
   },
 ]
 

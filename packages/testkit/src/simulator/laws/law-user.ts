@@ -8,6 +8,8 @@ import type { Random } from '../random.ts'
 import { comparable, editAtRandom } from './edits.ts'
 import { textOf } from './texts.ts'
 
+const REGISTERS = ['state', 'price', 'level', 'due', 'code', 'folder', 'friend'] as const
+
 export interface LawUserParts {
   readonly replica: Replica<Schema>
   readonly rows: number
@@ -56,7 +58,7 @@ export class LawUser {
         this.#edit(random, make)
         break
       case 2:
-        make(false, () => this.#takeBack('undo'))
+        this.#undoLater(make)
         break
       case 3:
         make(false, () => this.#takeBack('redo'))
@@ -75,6 +77,47 @@ export class LawUser {
   #takeBack(how: 'undo' | 'redo'): Receipt<undefined> | undefined {
     this.#takenBack++
     return this.#parts.replica[how]()
+  }
+
+  /** UNDO: of what others did since nothing is overwritten. */
+  #undoLater(make: Make): void {
+    const before = this.#ofOthers()
+    make(false, () => this.#takeBack('undo'))
+    for (const [place, values] of before) {
+      const [, id, field] = place.split('/')
+      if (this.row('things', id) === undefined) continue
+      const left = this.#parts.replica.candidates('things', id, field).map(({ value }) => textOf(value))
+      this.#tell(
+        `${place} after an undo, of what others wrote there`,
+        textOf(values),
+        textOf(values.filter((value) => left.includes(value))),
+      )
+    }
+  }
+
+  /** What registers hold of others' writes, as text. */
+  #ofOthers(): Map<string, string[]> {
+    const { replica, rows } = this.#parts
+    // What was opened again stands for values of others, but is the write of whoever opened it.
+    const reopened = new Set(
+      replica.conflicts.filter(({ candidates }) => candidates.some(({ dot }) => dot === undefined)).map(({ id }) => id),
+    )
+    const values = new Map<string, string[]>()
+    for (let row = 0; row < rows; row++) {
+      const id = `thing-${row}`
+      if (this.row('things', id) === undefined) continue
+      for (const field of REGISTERS) {
+        const place = `things/${id}/${field}`
+        if (reopened.has(place)) continue
+        const others = replica.candidates('things', id, field).filter(({ author }) => author !== replica.device)
+        if (others.length > 0)
+          values.set(
+            place,
+            others.map(({ value }) => textOf(value)),
+          )
+      }
+    }
+    return values
   }
 
   #context(random: Random) {
