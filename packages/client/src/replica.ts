@@ -99,6 +99,7 @@ export class Replica<S extends Schema> {
   readonly #board: StatusBoard
   readonly #conflicts: LiveConflicts
   readonly #undo = new UndoStack()
+  #erasures = 0
   #isMutating = false
   #isSettingClock = false
   readonly #statedShifts = new Map<string, number>()
@@ -115,6 +116,7 @@ export class Replica<S extends Schema> {
     state.replaced.subscribe(() => {
       parts.view.replace(state.projector.cells)
       this.#undo.clear()
+      this.#erasures = 0
       tables.changed()
       this.#conflicts.changed()
       this.#own.replaced()
@@ -127,12 +129,14 @@ export class Replica<S extends Schema> {
       this.#board.refresh()
     })
     keeper.arrivals.subscribe(() => {
+      this.#forgetErased()
       tables.changed()
       this.#conflicts.changed()
       engine?.input({ kind: 'localAppended', held: keeper.stored() })
       this.#board.refresh()
     })
     engine?.arrivals.subscribe(() => {
+      this.#forgetErased()
       tables.changed()
       this.#conflicts.changed()
       this.#board.refresh()
@@ -203,7 +207,16 @@ export class Replica<S extends Schema> {
     const { receipt, undoable } = this.#write(value, changes, hlc)
     for (const note of saved) note(this.#parts.view.now, device)
     if (undoable !== undefined && isUndoable) this.#undo.push(undoable)
+    this.#forgetErased()
     return receipt
+  }
+
+  #forgetErased(): void {
+    const { now } = this.#parts.view
+    now.refresh()
+    if (now.erasures === this.#erasures) return
+    this.#erasures = now.erasures
+    this.#undo.forget((table, id) => now.cells.table(table).rows.get(id)?.erased !== 0)
   }
 
   #expectWritable(): void {
@@ -491,6 +504,7 @@ export class Replica<S extends Schema> {
     const { refused } = await keeper.ingest(inTime, undefined)
     const rest = shiftedWithinDrift(ahead, nowMs, state.log)
     const later = rest.admitted.length > 0 ? await keeper.ingest(rest.admitted, undefined) : undefined
+    this.#forgetErased()
     tables.changed()
     this.#conflicts.changed()
     engine?.input({ kind: 'localAppended', held: keeper.stored() })

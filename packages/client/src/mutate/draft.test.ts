@@ -1,5 +1,5 @@
 import { defineSchema, f, table } from '@driftlog/core'
-import { afterEach, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import type { Replica } from '../replica.ts'
 import { closeAll, device, exchange } from './replicas.test-support.ts'
 
@@ -92,4 +92,99 @@ it('a draft of a row that is not there throws', async () => {
   a.mutate((tx) => tx.tasks.delete('x'))
   expect(() => a.draft('tasks', 'x')).toThrow(expect.objectContaining({ code: 'ROW_NOT_FOUND' }))
   expect(() => draft.save({ title: 'late' })).toThrow(expect.objectContaining({ code: 'ROW_NOT_FOUND' }))
+})
+
+describe('of a set and of JSON under deep merge', () => {
+  const rich = defineSchema({
+    version: 1,
+    tables: {
+      tasks: table({
+        tags: f.set(f.string()),
+        settings: f.json<Record<string, unknown>>().deepMerge().default({ theme: 'light' }),
+      }),
+    },
+  })
+  const twoRich = async () => {
+    const [a, b] = [await device(rich), await device(rich)]
+    a.mutate((tx) => tx.tasks.insert({ id: 'x', tags: ['a', 'b'], settings: { deep: { a: 1, b: 1 }, list: [1] } }))
+    a.mutate((tx) => tx.tasks.insert({ id: 'bare' }))
+    await exchange(a, b)
+    return { a, b }
+  }
+  const rowOf = async (replica: Replica<typeof rich>, id = 'x') => {
+    const [row] = await replica.query((db) => db.selectFrom('tasks').select(['tags', 'settings']).where('id', '=', id))
+    return row
+  }
+
+  it('[STRAT5] a save changes what was changed in the form, and what came in meanwhile stays', async () => {
+    const { a, b } = await twoRich()
+    const draft = a.draft('tasks', 'x')
+    b.mutate((tx) =>
+      tx.tasks.update('x', {
+        tags: ['a', 'theirs'],
+        settings: { deep: { a: 1, b: 2, theirs: true }, list: [1], more: {} },
+      }),
+    )
+    await exchange(a, b)
+    const said = a.mutate((tx) => {
+      tx.tasks.update(
+        'x',
+        { tags: ['b', 'mine'], settings: { deep: { a: 2, b: 1 }, list: [1, 2] } },
+        { draft: draft.memory },
+      )
+      return tx.tasks.get('x')
+    }).value
+    await exchange(a, b)
+    for (const replica of [a, b]) {
+      expect(await rowOf(replica)).toEqual({
+        tags: ['mine', 'theirs'],
+        settings: { deep: { a: 2, b: 2, theirs: true }, list: [1, 2], more: {} },
+      })
+      expect(await rowOf(replica)).toEqual({ tags: said?.tags, settings: said?.settings })
+    }
+    // The form shows what it saved, not what came in.
+    draft.save({ tags: ['mine'], settings: { deep: { a: 2 }, list: [1, 2] } })
+    expect(await rowOf(a)).toEqual({
+      tags: ['mine', 'theirs'],
+      settings: { deep: { a: 2, theirs: true }, list: [1, 2], more: {} },
+    })
+    const held = [...a.held().values()]
+    draft.save({ tags: ['mine'], settings: { deep: { a: 2 }, list: [1, 2] } })
+    expect([...a.held().values()]).toEqual(held)
+  })
+
+  it('[STRAT5] twice in one mutation it is compared with what was saved first; f.add and f.remove say themselves what they change', async () => {
+    const { a, b } = await twoRich()
+    const draft = a.draft('tasks', 'x')
+    b.mutate((tx) => tx.tasks.update('x', { tags: f.add('theirs'), settings: {} }))
+    await exchange(a, b)
+    a.mutate((tx) => {
+      tx.tasks.update('x', { tags: ['a', 'b', 'c'] }, { draft: draft.memory })
+      tx.tasks.update('x', { tags: ['a'], settings: { deep: { b: 1 }, list: [1] } }, { draft: draft.memory })
+    })
+    expect(await rowOf(a)).toEqual({ tags: ['a', 'theirs'], settings: {} })
+    draft.save({ tags: f.remove('theirs', 'a') })
+    draft.save({ tags: f.add('d') })
+    expect((await rowOf(a)).tags).toEqual(['d'])
+    draft.save({ tags: ['e'] })
+    expect((await rowOf(a)).tags).toEqual(['e'])
+  })
+
+  it('[STRAT5] what was there by default alone is not a change, and what came in is left beside a first value', async () => {
+    const { a, b } = await twoRich()
+    const draft = a.draft('tasks', 'bare')
+    b.mutate((tx) => tx.tasks.update('bare', { tags: ['theirs'], settings: { theirs: 1 } }))
+    await exchange(a, b)
+    draft.save({ tags: [], settings: { mine: 1 } })
+    expect(await rowOf(a, 'bare')).toEqual({ tags: ['theirs'], settings: { theirs: 1, mine: 1 } })
+  })
+})
+
+it('[STRAT5] a draft of another row, or another table, is refused', async () => {
+  const { a } = await two()
+  a.mutate((tx) => tx.tasks.insert({ id: 'y', title: 'Bread' }))
+  const draft = a.draft('tasks', 'x').memory
+  const refused = expect.objectContaining({ code: 'OPTION_INVALID' })
+  expect(() => a.mutate((tx) => tx.tasks.update('y', { title: 'x' }, { draft }))).toThrow(refused)
+  expect(() => a.mutate((tx) => tx.tasks.delete('y', { draft }))).toThrow(refused)
 })

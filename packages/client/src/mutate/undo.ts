@@ -143,6 +143,16 @@ export class UndoStack {
     return true
   }
 
+  /** Lets go of all that was done to some rows: of what is erased no value is kept. */
+  forget(isErased: (table: string, rowId: string) => boolean): void {
+    const rest = (undoables: readonly Undoable[]): Undoable[] =>
+      undoables
+        .map(({ steps, own }) => ({ own, steps: steps.filter(({ plan, rowId }) => !isErased(plan.table.name, rowId)) }))
+        .filter(({ steps }) => steps.length > 0)
+    this.#done = rest(this.#done)
+    this.#undone = rest(this.#undone)
+  }
+
   /** Nothing of before can be taken back: another device is written as, and branches have other names. */
   clear(): void {
     this.#done = []

@@ -50,6 +50,7 @@ export class SchemaView {
   readonly #conflicts = new Map<Row, readonly Conflict[]>()
   #openCount = 0
   #version = 0
+  #erasures = 0
 
   constructor(schema: Schema, cells: CellState, { isChecked = false }: SchemaViewOptions = {}) {
     this.schema = schema
@@ -100,8 +101,11 @@ export class SchemaView {
     for (const [cells, rows] of this.cells.takeDirty()) {
       const view = this.#tables.get(cells.name)
       if (view === undefined) continue
-      for (const row of rows) view.dirty.add(row)
-      changed.push(...rows)
+      for (const row of rows) {
+        view.dirty.add(row)
+        if (row.erased !== ABSENT) this.#erasures++
+        changed.push(row)
+      }
     }
     if (changed.length === 0) return
     const others = this.#references?.refresh(changed) ?? []
@@ -174,6 +178,11 @@ export class SchemaView {
   /** Moves when `conflicts` or `settled` may have. */
   get version(): number {
     return this.#version + this.cells.settled.version
+  }
+
+  /** Moves when a row was erased: who remembers values of rows lets go of those. */
+  get erasures(): number {
+    return this.#erasures
   }
 
   /** How many of the conflicts ask for a person. */
