@@ -1,4 +1,4 @@
-import { defineSchema, f, table } from '@driftlog/core'
+import { defineSchema, DriftlogError, f, memoryStore, table } from '@driftlog/core'
 import { afterEach, describe, expect, it } from 'vitest'
 import { closeAll, device, exchange } from './replicas.test-support.ts'
 
@@ -150,4 +150,74 @@ it('[STRAT4] functions that throw, return what does not fit, or are not pure: to
   b.mutate((tx) => tx.tasks.update('x', { rank: 9, first: 9, boom: 9 }))
   await exchange(a, b)
   expect(a.conflicts).toEqual([])
+})
+
+it('[STRAT4] a function that answers differently when it is asked twice is told while an app is developed, and not after', async () => {
+  let asked = 0
+  const counting = defineSchema({
+    version: 1,
+    tables: {
+      tasks: table({ rank: f.integer().custom({ name: 'counting', version: 1, merge: () => 1000 + asked++ }) }),
+    },
+  })
+  const [a, b] = [await device(counting, { development: true }), await device(counting)]
+  a.mutate((tx) => tx.tasks.insert({ id: 'x', rank: 0 }))
+  await exchange(a, b)
+  a.mutate((tx) => tx.tasks.update('x', { rank: 1 }))
+  b.mutate((tx) => tx.tasks.update('x', { rank: 2 }))
+  await exchange(a, b)
+  expect(a.conflicts).toMatchObject([
+    { status: 'open', rule: 'custom:counting@1', error: { message: expect.stringContaining('asked twice') as string } },
+  ])
+  const latest = a.conflicts[0].candidates.at(-1)?.value
+  expect(await a.query((db) => db.selectFrom('tasks').select('rank'))).toEqual([{ rank: latest }])
+  const [told] = await a.query((db) => db.selectFrom('_conflicts').select('error'))
+  expect([a.conflicts[0].error?.code, told.error]).toEqual(['STRATEGY_FAILED', a.conflicts[0].error?.message])
+  expect(b.conflicts).toMatchObject([{ status: 'by-rule', error: undefined }])
+  expect(a.digest()).toBe(b.digest())
+})
+
+it('while the storage fails, nothing is settled, reopened, taken back or saved; it is once it works', async () => {
+  const store = memoryStore()
+  const append = store.append.bind(store)
+  let isFailing = false
+  store.append = (...args) => (isFailing ? Promise.reject(new DriftlogError('STORAGE_FULL')) : append(...args))
+  const [a, b] = [await device(schema, { store }), await device(schema)]
+  a.mutate((tx) => tx.tasks.insert({ id: 'x', title: 'Milk' }))
+  await exchange(a, b)
+  for (const name of ['first', 'second']) {
+    a.mutate((tx) => tx.tasks.update('x', { title: `a ${name}` }))
+    b.mutate((tx) => tx.tasks.update('x', { title: `b ${name}` }))
+    await exchange(a, b)
+    if (name === 'first') b.resolve(b.conflicts[0], 'b')
+    await exchange(a, b)
+  }
+  const draft = a.draft('tasks', 'x')
+  isFailing = true
+  a.mutate((tx) => tx.tasks.insert({ id: 'unsaved', title: 'Bread' }))
+  await expect.poll(() => a.status.readOnly).toBe(true)
+  const before = [a.digest(), a.conflicts, a.settledConflicts(), a.canUndo, a.canRedo]
+  const [conflict] = a.conflicts
+  const [settled] = a.settledConflicts()
+  expect(conflict.status).toBe('open')
+  for (const act of [
+    () => a.resolve(conflict, 'no'),
+    () => a.reopen(settled),
+    () => a.undo(),
+    () => a.redo(),
+    () => draft.save({ title: 'no' }),
+    () => draft.delete(),
+    () => a.mutate((tx) => tx.tasks.erase('x')),
+  ]) {
+    expect(act).toThrow(code('READ_ONLY'))
+  }
+  expect([a.digest(), a.conflicts, a.settledConflicts(), a.canUndo, a.canRedo]).toEqual(before)
+  isFailing = false
+  await expect.poll(() => a.status.readOnly, { timeout: 10_000 }).toBe(false)
+  a.resolve(conflict, 'yes')
+  await exchange(a, b)
+  expect(b.conflicts).toEqual([])
+  a.undo()
+  a.undo()
+  expect(await a.query((db) => db.selectFrom('tasks').select('id'))).toEqual([{ id: 'x' }])
 })
