@@ -141,9 +141,9 @@ export class ScenarioDevice<S extends Schema> {
 
   #write(act: (replica: Replica<S>) => Receipt<unknown> | undefined): Promise<void> {
     return this.#stage.turn(async () => {
-      const replica = await this.#host.open()
+      await this.#host.open()
       this.#stage.tick()
-      const receipt = act(replica)
+      const receipt = this.#host.write(act)
       if (receipt !== undefined) await this.#stage.settled(this.#orFails(receipt.stored), `storing on ${this.name}`)
     })
   }

@@ -112,10 +112,15 @@ export class Host<S extends Schema> {
 
   /** Makes a mutation of the open app, and writes down when. Throws what it throws. */
   mutate<T>(change: (tx: Tx<S>) => T): Receipt<T> {
+    return this.write((replica) => replica.mutate(change))
+  }
+
+  /** As `mutate`, by whatever call of the replica makes one. */
+  write<R extends Receipt<unknown> | undefined>(act: (replica: Replica<S>) => R): R {
     const replica = this.expectReplica()
     const before = replica.held().get(replica.device) ?? 0
-    const receipt = replica.mutate(change)
-    const { dot } = receipt
+    const receipt = act(replica)
+    const dot = receipt?.dot
     if (dot !== undefined) {
       this.#stage.origins.wrote(this.index, dot.device, before + 1, dot.seq, this.#stage.nowMs)
       this.#stage.kernel.trace.note(this.name, 'mutates', dot.seq)

@@ -1,5 +1,5 @@
 /** Bringing devices together: they sync until all of them hold the same, and then show the same. */
-import { isLive, type Schema } from '@driftlog/core'
+import { type Schema, SchemaView } from '@driftlog/core'
 import { vectorText } from '../simulator/checkers/checker.ts'
 import { openHistory } from './history.ts'
 import type { Host } from './host.ts'
@@ -51,8 +51,10 @@ export const differences = async (stage: Stage, hosts: Hosts): Promise<string[]>
   if (unsaved === 0 && history.digest !== first.expectReplica().digest()) {
     found.push(`${first.name} shows something else than what its log says when it is read from the start`)
   }
-  for (const { name, onDelete } of Object.values(first.schema.tables)) {
-    const live = [...history.cells.table(name).rows.values()].filter((row) => isLive(row, onDelete)).length
+  const view = SchemaView.beside(first.schema, history.cells)
+  for (const table of Object.values(first.schema.tables)) {
+    const { name } = table
+    const live = [...history.cells.table(name).rows.values()].filter((row) => view.isShown(row, table)).length
     const shown = (await first.rows(name)).length
     if (unsaved === 0 && live !== shown) found.push(`${first.name} shows ${shown} rows of ${name}, its log has ${live}`)
   }
