@@ -11,7 +11,7 @@ const SCHEDULES = 200
 const JOBS = Math.min(2, availableParallelism())
 
 test(`each of ${plantedBugs.length} planted bugs is caught within ${SCHEDULES} schedules`, {
-  timeout: 240_000,
+  timeout: 480_000,
 }, async () => {
   const verdicts = await hunt({ bugs: plantedBugs, schedules: SCHEDULES, jobs: JOBS })
   expect(verdicts.filter((verdict) => !isCaught(verdict)).map(sentenceOf)).toEqual([])

@@ -125,4 +125,14 @@ export const unnoticedBugs: readonly UnnoticedBug[] = [
       latencyMs: [1, 20],
     },
   },
+  {
+    name: 'item-moved-twice-shows-twice',
+    why: 'two devices have to move one item at the same time, and nobody may move it after that: too rare in what users do here',
+    rule: 'CELL11',
+    file: 'packages/core/src/laws/list.ts',
+    find: 'if (position !== undefined && value !== undefined) placed.push({ id, position, value })',
+    replace:
+      'if (value !== undefined) for (const one of item.positions) placed.push({ id, position: one.value, value })',
+    options: { laws: 0.8, rows: 1, ops: 240, tabs: 1, weights: { cut: 3, partition: 2 } },
+  },
 ]

@@ -1,6 +1,7 @@
 import { clientBugs } from './bugs-client.ts'
 import { coreBugs } from './bugs-core.ts'
+import { lawBugs } from './bugs-laws.ts'
 import { protocolBugs } from './bugs-protocol.ts'
 import type { PlantedBug } from './bug.ts'
 
-export const plantedBugs: readonly PlantedBug[] = [...coreBugs, ...clientBugs, ...protocolBugs]
+export const plantedBugs: readonly PlantedBug[] = [...coreBugs, ...clientBugs, ...lawBugs, ...protocolBugs]

@@ -44,7 +44,7 @@ export interface HuntRequest {
 
 /** In the order of the bugs. */
 export const hunt = async (request: HuntRequest): Promise<Verdict[]> => {
-  const { bugs, schedules, jobs, from = 1, limitMs = 60_000, onVerdict } = request
+  const { bugs, schedules, jobs, from = 1, limitMs = 120_000, onVerdict } = request
   const verdicts: Verdict[] = []
   let next = 0
   const work = async (): Promise<void> => {

@@ -8,7 +8,7 @@ type Row = Readonly<Record<string, unknown>>
 
 /** Sets show in an order of their own; it is looked at where they are edited. */
 const fieldText = (value: unknown): string =>
-  textOf(Array.isArray(value) && typeof value[0] === 'string' ? value.toSorted() : value)
+  textOf(Array.isArray(value) && typeof value[0] === 'string' ? value.map(textOf).toSorted() : value)
 
 const differences = (shown: Row, expected: Row): string[] =>
   Object.entries(expected).flatMap(([field, value]) => {

@@ -158,6 +158,8 @@ const rankedOf = (candidates: readonly Candidate[]): Value | undefined =>
 /** STRAT: by the millisecond; of several in one, the value that sorts first as text. */
 const latestOf = (candidates: readonly Candidate[]): Value | undefined => {
   const latestMs = Math.max(...candidates.map(({ stamp }) => hlcToMs(stamp)))
-  const texts = candidates.filter(({ stamp }) => hlcToMs(stamp) === latestMs).map(({ value }) => String(value))
+  const texts = candidates
+    .filter(({ stamp }) => hlcToMs(stamp) === latestMs)
+    .map(({ value }) => String(value as number))
   return texts.length === 0 ? undefined : Number(texts.sort()[0])
 }

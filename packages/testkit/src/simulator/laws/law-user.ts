@@ -238,7 +238,7 @@ export class LawUser {
   #valuesOf(id: string): string {
     const values = this.#states(id).map(({ value }) => value)
     // What was never written is taken back by what is shown for it.
-    return textOf(values.length === 0 ? [''] : values.toSorted())
+    return textOf((values.length === 0 ? [''] : values).map(textOf).toSorted())
   }
 
   /** Opens a form, or saves one that was opened a while ago. */
