@@ -280,7 +280,7 @@ describe('of random mutations on rows in conflict', () => {
           await closeAll()
         },
       ),
-      { numRuns: Number(process.env.RUNS ?? 40) },
+      { numRuns: 30 },
     )
   })
 })
