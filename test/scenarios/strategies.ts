@@ -50,6 +50,8 @@ export interface Play {
 
 export interface Strategy {
   readonly name: string
+  /** Of packages/core/SPEC.md. */
+  readonly rules: string
   readonly tables: Readonly<Record<string, ReturnType<typeof table>>>
   readonly begin: (tx: AnyTx) => void
   /** What of the rows is to be looked at. */
@@ -73,6 +75,7 @@ interface Write {
 }
 
 interface FieldLaw {
+  readonly rules: string
   readonly field: FieldBuilder
   readonly first: unknown
   /** What six devices do; of two, the first two. */
@@ -90,7 +93,18 @@ interface FieldLaw {
 
 /** The same field of the same row, written by two, by one against a deletion, and by six. */
 const ofField = (key: string, name: string, law: FieldLaw): Strategy => {
-  const { field, first, writes, shows, record, recordOfSix = record, isRegister = false, isTied = false, sequel } = law
+  const {
+    field,
+    first,
+    writes,
+    shows,
+    record,
+    recordOfSix = record,
+    isRegister = false,
+    isTied = false,
+    sequel,
+    rules,
+  } = law
   const act =
     (change: unknown) =>
     (tx: AnyTx): void =>
@@ -107,6 +121,7 @@ const ofField = (key: string, name: string, law: FieldLaw): Strategy => {
   })
   return {
     name,
+    rules,
     tables: { [key]: table({ value: field }) },
     begin: (tx) => void tx[key].insert({ id: 'x', value: first }),
     view: (rows) => valueOf(rows(key)),
@@ -185,6 +200,7 @@ const STATES = ['open', 'doing', 'blocked', 'done'] as const
 
 const fields: readonly Strategy[] = [
   ofField('last', 'last writer wins', {
+    rules: 'CELL2 STRAT2',
     field: f.string().lastWriterWins(),
     first: 'milk',
     writes: NAMES,
@@ -193,6 +209,7 @@ const fields: readonly Strategy[] = [
     isRegister: true,
   }),
   ofField('stamp', 'timestamp', {
+    rules: 'CELL2 STRAT2',
     field: f.string().timestamp(),
     first: 'milk',
     writes: NAMES,
@@ -201,6 +218,7 @@ const fields: readonly Strategy[] = [
     isRegister: true,
   }),
   ofField('tie', 'timestamp, all in one millisecond', {
+    rules: 'CELL2 STRAT2',
     field: f.string().timestamp({ tie: 'greatest' }),
     first: 'milk',
     writes: writesOf('soy', 'oat', 'rice', 'pea', 'nut', 'hemp'),
@@ -210,6 +228,7 @@ const fields: readonly Strategy[] = [
     isTied: true,
   }),
   ofField('rank', 'priority (the further state)', {
+    rules: 'CELL2 STRAT2',
     field: f.enum(...STATES).priority(({ value }) => STATES.indexOf(value)),
     first: 'open',
     writes: writesOf('done', 'doing', 'blocked', 'open', 'doing', 'blocked'),
@@ -218,6 +237,7 @@ const fields: readonly Strategy[] = [
     isRegister: true,
   }),
   ofField('own', 'custom (the mean of all)', {
+    rules: 'CELL2 STRAT2',
     field: f.number().custom({
       name: 'mean',
       version: 1,
@@ -230,6 +250,7 @@ const fields: readonly Strategy[] = [
     isRegister: true,
   }),
   ofField('asked', 'manual', {
+    rules: 'CELL2 STRAT5 CONF3',
     field: f.string().manual(),
     first: 'milk',
     writes: NAMES,
@@ -239,6 +260,7 @@ const fields: readonly Strategy[] = [
     sequel: settles('both', 'there is room for two'),
   }),
   ofField('deep', 'deep merge', {
+    rules: 'CELL4',
     field: f.json<Json>().deepMerge(),
     first: { color: 'red', size: { width: 1, height: 1 } },
     writes: [
@@ -257,6 +279,7 @@ const fields: readonly Strategy[] = [
     record: { 'deep-merge': 'by-rule' },
   }),
   ofField('votes', 'counter', {
+    rules: 'CELL8',
     field: f.counter(),
     first: 10,
     writes: [counts(2), counts(-3), counts(5), counts(5), counts(-1), counts(7)],
@@ -264,6 +287,7 @@ const fields: readonly Strategy[] = [
     record: {},
   }),
   ofField('scans', 'counter that only grows', {
+    rules: 'CELL8',
     field: f.counter().growOnly(),
     first: 10,
     writes: [counts(2), counts(3), counts(5), counts(5), counts(1), counts(7)],
@@ -271,6 +295,7 @@ const fields: readonly Strategy[] = [
     record: {},
   }),
   ofField('tags', 'set, the addition wins', {
+    rules: 'CELL3',
     field: f.set(f.string()),
     first: ['milk'],
     writes: TAGS,
@@ -278,6 +303,7 @@ const fields: readonly Strategy[] = [
     record: { 'set:add': 'by-rule' },
   }),
   ofField('marks', 'set, the last write counts', {
+    rules: 'CELL3',
     field: f.set(f.string()).lastWrite(),
     first: ['milk'],
     writes: TAGS,
@@ -285,6 +311,7 @@ const fields: readonly Strategy[] = [
     record: { 'set:last-write': 'by-rule' },
   }),
   ofField('inserted', 'list, inserting', {
+    rules: 'CELL11',
     field: f.list(f.string()),
     first: ['flour', 'eggs'],
     writes: [
@@ -304,6 +331,7 @@ const fields: readonly Strategy[] = [
     record: {},
   }),
   ofField('moved', 'list, moving', {
+    rules: 'CELL11',
     field: f.list(f.string()),
     first: ['flour', 'milk', 'eggs'],
     writes: [
@@ -323,6 +351,7 @@ const fields: readonly Strategy[] = [
     record: { list: 'by-rule' },
   }),
   ofField('dropped', 'list, removing', {
+    rules: 'CELL11',
     field: f.list(f.string()),
     first: ['flour', 'milk', 'eggs'],
     writes: [
@@ -382,6 +411,7 @@ const ofRows = (key: string, { onDelete, sequel }: RowLaw): Strategy => {
   }
   return {
     name: `row, ${onDelete}`,
+    rules: 'CELL5 CONF2',
     tables: { [key]: table({ value: f.string() }, { onDelete }) },
     begin: (tx) => void tx[key].insert({ id: 'x', value: 'milk' }),
     view: (rows) => valueOf(rows(key)),
@@ -438,6 +468,7 @@ const ofReference = (key: string, onDelete: 'keep' | 'set-null' | 'cascade', sho
   })
   return {
     name: `reference, ${onDelete}`,
+    rules: 'REF1',
     tables: { [lists]: table({ name: f.string() }), [key]: table({ list: f.ref(lists, { onDelete }).optional() }) },
     begin: (tx) => void tx[lists].insert({ id: 'shop', name: 'Shop' }),
     view: (all) => Object.fromEntries(all(key).map(({ id, list }) => [id, list])),
@@ -460,6 +491,7 @@ const takes = (id: string): Step => ({
 })
 const unique: Strategy = {
   name: 'unique field',
+  rules: 'UNIQ1',
   tables: { codes: table({ code: f.string().optional().unique(), name: f.string().optional() }) },
   begin: (tx) => {
     for (const id of SEATS) tx.codes.insert({ id, ...(id === 'f' && { code: '9' }) })
