@@ -224,7 +224,12 @@ describe.each(situations)('$title', (situation) => {
     }
   })
 
-  it.each(playsOf(situation))('[$0.rules] $0.name', (strategy, { shows, keeps, record, sequel }) => {
+  const cells = playsOf(situation).map(([strategy, play]) => ({
+    name: `[${strategy.rules}] ${strategy.name}`,
+    strategy,
+    play,
+  }))
+  it.each(cells)('$name', ({ strategy, play: { shows, keeps, record, sequel } }) => {
     for (const { before, after } of runs) {
       const moment = before.get(strategy)!
       expectShown(moment.shows, shows)
