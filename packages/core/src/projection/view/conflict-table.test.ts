@@ -84,6 +84,7 @@ describe('_conflicts', () => {
         { value: 'from b', author: b.device, at: new Date(START_MS + 1).toISOString(), seen: {} },
       ],
       outcome: 'from b',
+      errorCode: null,
       error: null,
       settledBy: null,
       settledAt: null,

@@ -33,6 +33,8 @@ const fields = {
   rule: f.string(),
   candidates: f.json<readonly CandidateJson[]>(),
   outcome: f.json(),
+  /** See `Conflict.error`. */
+  errorCode: f.string().optional(),
   error: f.string().optional(),
   settledBy: f.string().optional(),
   settledAt: f.date().optional(),
@@ -61,6 +63,7 @@ const valuesOf = (conflict: Conflict): Record<string, unknown> => ({
     seen: Object.fromEntries(seen),
   })),
   outcome: toJson(conflict.outcome),
+  errorCode: conflict.error?.code,
   error: conflict.error?.message,
   settledAt: conflict.settledAt?.getTime(),
 })
