@@ -192,7 +192,7 @@ export class SchemaView {
     return count
   }
 
-  /** What is concurrent now. */
+  /** What is concurrent now, by id: in the same order on every replica. */
   conflicts(): Conflict[] {
     const conflicts = [...this.#conflicts.values()].flat()
     for (const view of this.#tables.values()) {
@@ -203,7 +203,7 @@ export class SchemaView {
         }
       })
     }
-    return conflicts
+    return conflicts.sort((a, b) => (a.id < b.id ? -1 : 1))
   }
 
   /** UNIQ1: who took a value first, in total order of the writes that show it, holds it. */
