@@ -154,8 +154,8 @@ describe('rows that are not there', () => {
       expect(() => tx.tasks.update('t', { title: 'low' })).toThrow(code('ROW_NOT_FOUND'))
     })
     expect(a.conflicts).toMatchObject([
-      { kind: 'row', status: 'open', table: 'tasks' },
       { kind: 'row', status: 'by-rule', table: 'notes', outcome: 'deleted' },
+      { kind: 'row', status: 'open', table: 'tasks' },
     ])
     expect(await a.query((db) => db.selectFrom('tasks').select('title').where('id', '=', 't'))).toEqual([
       { title: 'high' },
