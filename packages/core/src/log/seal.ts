@@ -1,10 +1,10 @@
 /**
  * Sealing runs into a batch and opening one again (SPEC ENV1). Nothing here touches a store or a clock.
  */
-import { deflateSync, Inflate, inflateSync } from 'fflate'
 import type { DeviceId } from '../clock/dot.ts'
 import { toCoarse } from '../clock/hlc.ts'
 import { ByteReader, ByteWriter, malformed } from '../codec/bytes.ts'
+import { deflate, inflate } from '../codec/deflate.ts'
 import type { SigningKeys } from '../crypto/sodium.ts'
 import { DriftlogError } from '../errors.ts'
 import type { Run } from '../op/run.ts'
@@ -24,9 +24,6 @@ import { signBatch } from './signature.ts'
 const COMPRESS_FROM_BYTES = 160
 /** A body never inflates to more: the bound of a decompression bomb. Several times what is ever sealed. */
 export const MAX_BODY_BYTES = 2 * 1024 * 1024
-
-/** This much inflates to 8 MB at most (1,032 : 1), which is as far as a bomb gets. */
-const INFLATE_STEP_BYTES = 8 * 1024
 
 export interface SealedPart {
   readonly space: string
@@ -70,45 +67,21 @@ export const sealBatch = (part: SealedPart, runs: readonly Uint8Array[], keys: S
 }
 
 const compress = (plain: Uint8Array): Uint8Array => {
-  const deflated = deflateSync(plain, { level: 4 })
+  const deflated = deflate(plain)
   if (deflated.length + 4 >= plain.length) return plain
   return new ByteWriter(deflated.length + 8).varint(plain.length).raw(deflated).finish()
 }
 
-const inflate = (packed: Uint8Array): Uint8Array => {
+const unpack = (packed: Uint8Array): Uint8Array => {
   const reader = new ByteReader(packed)
   const length = reader.varint()
   if (length > MAX_BODY_BYTES) throw new DriftlogError('TOO_LARGE', 'body', { bytes: length, limit: MAX_BODY_BYTES })
-  const deflated = reader.raw(reader.remaining)
   try {
-    const inflated =
-      deflated.length > INFLATE_STEP_BYTES ? inflateInSteps(deflated, length) : inflateSmall(deflated, length)
-    if (inflated.length !== length) throw malformed('body length')
-    return inflated
+    return inflate(reader.raw(reader.remaining), length)
   } catch (cause) {
     if (cause instanceof DriftlogError) throw cause
     throw new DriftlogError('MALFORMED', 'body does not inflate', {}, { cause })
   }
-}
-
-// One byte more than announced, so that a longer stream is noticed. It is followed to its end all the same.
-const inflateSmall = (deflated: Uint8Array, length: number): Uint8Array =>
-  inflateSync(deflated, { out: new Uint8Array(length + 1) })
-
-// Slower for what is small, but a bomb is left as soon as a step passes the announced length.
-const inflateInSteps = (deflated: Uint8Array, length: number): Uint8Array => {
-  const inflated = new Uint8Array(length)
-  let filled = 0
-  const inflater = new Inflate((chunk) => {
-    if (filled + chunk.length > length) throw malformed('body length')
-    inflated.set(chunk, filled)
-    filled += chunk.length
-  })
-  for (let from = 0; from < deflated.length; from += INFLATE_STEP_BYTES) {
-    const to = from + INFLATE_STEP_BYTES
-    inflater.push(deflated.subarray(from, to), to >= deflated.length)
-  }
-  return inflated.subarray(0, filled)
 }
 
 /** A run and the canonical bytes that its chain hash covers. */
@@ -128,7 +101,7 @@ export const openBatch = (batch: Batch): OpenedRun[] => {
   const { header } = batch
   if (header.keyEpoch !== 0) throw new DriftlogError('FORMAT_UNKNOWN', 'encrypted batch', { keyEpoch: header.keyEpoch })
   if (header.flags > FLAG_DEFLATE) throw new DriftlogError('FORMAT_UNKNOWN', 'batch flags', { flags: header.flags })
-  const reader = new ByteReader((header.flags & FLAG_DEFLATE) !== 0 ? inflate(batch.body) : batch.body)
+  const reader = new ByteReader((header.flags & FLAG_DEFLATE) !== 0 ? unpack(batch.body) : batch.body)
   const opened: OpenedRun[] = []
   let nextSeq = header.fromSeq
   let maxHlc = 0
