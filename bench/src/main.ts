@@ -6,7 +6,7 @@ import { describeMachine } from './harness/machine.ts'
 import { familySection, opCounts, updatePage } from './harness/page.ts'
 import { FAMILIES, type Family } from './harness/rows.ts'
 import { runCells } from './harness/run-cells.ts'
-import { textTable } from './harness/table.ts'
+import { textTables } from './harness/table.ts'
 import { subjects } from './subjects/catalogue.ts'
 import { workloads } from './workloads/catalogue.ts'
 
@@ -15,12 +15,15 @@ interface Options {
   readonly workloads?: readonly string[]
   readonly runs: number
   readonly scale: number
+  readonly against?: string
   readonly json?: string
   readonly page: boolean
   readonly profile?: string
 }
 
 const FEWEST_RUNS = 3
+/** The subject that ratios are to unless another one is chosen. */
+const BASE = 'yjs'
 
 const listOf =
   (known: readonly string[]) =>
@@ -49,7 +52,7 @@ const measure = async (family: Family, options: Options): Promise<void> => {
   const chosen = ofFamily.filter(({ name }) => options.workloads?.includes(name) ?? true)
   if (chosen.length === 0) throw new Error(`no such workload in ${family}`)
   if (options.profile !== undefined) mkdirSync(options.profile, { recursive: true })
-  const { rows, failures } = await runCells({
+  const { rows, failures, leftOut } = await runCells({
     workloads: chosen,
     subjects: options.subjects,
     runs: options.runs,
@@ -57,7 +60,9 @@ const measure = async (family: Family, options: Options): Promise<void> => {
     profile: options.profile,
     progress: (line) => console.error(`… ${line}`),
   })
-  console.log(textTable(rows, opCounts(chosen, options.scale)))
+  const against = options.against ?? (options.subjects.includes(BASE) ? BASE : options.subjects[0])
+  console.log(textTables(rows, { opCounts: opCounts(chosen, options.scale), against }))
+  for (const { workload, subject, reason } of leftOut) console.error(`left out: ${workload} ${subject}: ${reason}`)
   for (const failure of failures) console.error(`failed: ${failure}`)
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`)
   if (failures.length > 0) process.exitCode = 1
@@ -65,7 +70,10 @@ const measure = async (family: Family, options: Options): Promise<void> => {
   const isWhole = failures.length === 0 && chosen.length === ofFamily.length
   const isFull = options.scale === 1 && options.runs >= FEWEST_RUNS && options.profile === undefined
   if (options.page && isWhole && isFull) {
-    updatePage(family, familySection(rows, chosen, describeMachine(new Date())))
+    updatePage(
+      family,
+      familySection({ rows, leftOut, workloads: chosen, against, machine: describeMachine(new Date()) }),
+    )
     console.error('docs/benchmarks.md is up to date')
   }
 }
@@ -77,6 +85,7 @@ const program = new Command('bench')
   .option('--workloads <names>', 'only these', listOf(workloads.map(({ name }) => name)))
   .option('--runs <count>', 'runs of each cell', wholePositive, FEWEST_RUNS)
   .option('--scale <share>', 'a share of the full sizes, for a quick look', positive, 1)
+  .option('--against <subject>', 'ratios are to this one (yjs if it is measured)')
   .option('--json <file>', 'write the rows there')
   .option('--profile <folder>', 'write CPU profiles there, of what is timed')
   .option('--no-page', 'leave docs/benchmarks.md as it is')

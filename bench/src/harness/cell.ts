@@ -9,10 +9,11 @@ import type { Sample } from './rows.ts'
 
 const perform = async (job: Job): Promise<readonly Sample[]> => {
   const workload = workloads.find(({ name }) => name === job.workload)
-  const load = subjects[job.subject]
-  if (workload === undefined || load === undefined) throw new Error(`no ${job.workload} of ${job.subject}`)
+  const entry = subjects[job.subject]
+  if (workload === undefined || entry === undefined) throw new Error(`no ${job.workload} of ${job.subject}`)
   const context = {
-    subject: await load(),
+    subject: await entry.load(),
+    facts: entry.facts,
     folder: job.folder,
     size: (full: number) => Math.max(1, Math.round(full * job.scale)),
   }

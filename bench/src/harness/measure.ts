@@ -31,11 +31,14 @@ export const rateSamples = (count: number, spent: Spent): Sample[] => [
   ...timeSamples(spent),
 ]
 
-/** What was sent or stored, as it is and as gzip of all of it together would make it. */
-export const byteSamples = (parts: readonly Uint8Array[]): Sample[] => [
-  { metric: 'bytes', value: parts.reduce((sum, part) => sum + part.length, 0) },
-  { metric: 'bytes_gzip', value: gzipSync(Buffer.concat(parts), { level: 6 }).length },
-]
+/** What was sent or stored, as it is and as gzip of all of it together would make it. Nothing where it is not known. */
+export const byteSamples = (parts: readonly Uint8Array[] | undefined): Sample[] =>
+  parts === undefined
+    ? []
+    : [
+        { metric: 'bytes', value: parts.reduce((sum, part) => sum + part.length, 0) },
+        { metric: 'bytes_gzip', value: gzipSync(Buffer.concat(parts), { level: 6 }).length },
+      ]
 
 export const latencySamples = (latenciesMs: readonly number[]): Sample[] => {
   const sorted = latenciesMs.toSorted((a, b) => a - b)

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { makeTasks, makeUpdates } from '../data/tasks.ts'
-import { differingCells } from '../workloads/w3-merge.ts'
+import { checkRows, lostCells } from '../workloads/check.ts'
 import { withSection } from './page.ts'
 import { summarize } from './rows.ts'
 
@@ -37,15 +37,62 @@ it('makes the same data from the same seed, and updates that change something', 
   }
 })
 
-it('counts the cells in which replicas differ, and all cells of a row that is missing', () => {
-  const [a, b] = makeTasks(2, 1)
+const TWO = makeTasks(2, 1)
+
+it('counts as lost the cells in which replicas differ, and all cells of a row that is missing', () => {
+  const [a, b] = TWO
   expect(
-    differingCells([
-      [a, b],
-      [b, a],
-    ]),
+    lostCells(
+      TWO,
+      [],
+      [
+        [a, b],
+        [b, a],
+      ],
+    ),
   ).toBe(0)
-  expect(differingCells([[a, b], [a, { ...b, done: !b.done, title: 'other' }], [a]])).toBe(7)
+  const edited = { ...b, done: !b.done, title: 'other' }
+  expect(
+    lostCells(
+      TWO,
+      [
+        [
+          { id: b.id, change: { done: edited.done } },
+          { id: b.id, change: { title: 'other' } },
+        ],
+      ],
+      [
+        [a, b],
+        [a, edited],
+      ],
+    ),
+  ).toBe(2)
+  expect(lostCells(TWO, [], [[a, b], [a]])).toBe(5)
+})
+
+it('counts as lost a cell that holds what nobody wrote last', () => {
+  const [a, b] = TWO
+  const updates = [
+    [
+      { id: a.id, change: { title: 'one' } },
+      { id: a.id, change: { title: 'two' } },
+    ],
+    [{ id: a.id, change: { title: 'three' } }],
+  ]
+  const both = (title: string) => [
+    [{ ...a, title }, b],
+    [{ ...a, title }, b],
+  ]
+  expect(lostCells(TWO, updates, both('two'))).toBe(0)
+  expect(lostCells(TWO, updates, both('three'))).toBe(0)
+  expect(lostCells(TWO, updates, both('one'))).toBe(1)
+  expect(lostCells(TWO, updates, both(a.title))).toBe(1)
+})
+
+it('refuses rows that are not those of the history', () => {
+  const [a, b] = TWO
+  expect(() => checkRows([b, a], TWO)).not.toThrow()
+  expect(() => checkRows([a, { ...b, priority: 9 }], TWO)).toThrow('1 of 2 rows')
 })
 
 it('replaces one section of the page and leaves the rest', () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { subjects } from '../subjects/catalogue.ts'
+import { noteOf } from '../subjects/facts.ts'
 import type { Workload } from '../workloads/workload.ts'
 import type { Answer, Job } from './job.ts'
 import { type Row, type Sample, summarize } from './rows.ts'
@@ -28,6 +29,14 @@ export interface Outcome {
   readonly rows: readonly Row[]
   /** Cells that failed, and why. */
   readonly failures: readonly string[]
+  /** Cells that a subject cannot have, and why. */
+  readonly leftOut: readonly LeftOut[]
+}
+
+export interface LeftOut {
+  readonly workload: string
+  readonly subject: string
+  readonly reason: string
 }
 
 const perform = (job: Job, flags: readonly string[]): Promise<readonly Sample[]> =>
@@ -65,17 +74,23 @@ const runCell = async (plan: Plan, workload: Workload, subject: string, folder: 
     runs.push(await perform({ ...job, step: 'run', folder: own, profile: profileOf(plan, job, run) }, flags))
     await rm(own, { recursive: true })
   }
-  const note = (await subjects[subject]()).note(workload.name)
+  const note = noteOf(subjects[subject].facts, workload.name)
   return summarize({ family: workload.family, workload: workload.name, subject, note }, runs)
 }
 
 export const runCells = async (plan: Plan): Promise<Outcome> => {
   const rows: Row[] = []
   const failures: string[] = []
+  const leftOut: LeftOut[] = []
   const folder = await mkdtemp(join(tmpdir(), 'driftlog-bench-'))
   try {
     for (const workload of plan.workloads) {
       for (const subject of plan.subjects) {
+        const reason = subjects[subject].facts.lacks[workload.needs]
+        if (reason !== undefined) {
+          leftOut.push({ workload: workload.name, subject, reason })
+          continue
+        }
         plan.progress(`${workload.name} ${subject}`)
         try {
           rows.push(...(await runCell(plan, workload, subject, join(folder, `${workload.name}-${subject}`))))
@@ -87,5 +102,5 @@ export const runCells = async (plan: Plan): Promise<Outcome> => {
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
-  return { rows, failures }
+  return { rows, failures, leftOut }
 }

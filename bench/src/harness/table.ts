@@ -1,7 +1,7 @@
-/** Rows as people read them. */
+/** Rows as people read them: a table a workload, a line a subject, a column a measure. */
 import type { Metric, Row } from './rows.ts'
 
-const UNITS: Readonly<Record<Metric, string>> = {
+const TITLES: Readonly<Record<Metric, string>> = {
   per_s: 'per second',
   wall_ms: 'ms wall',
   cpu_ms: 'ms CPU',
@@ -16,45 +16,71 @@ const UNITS: Readonly<Record<Metric, string>> = {
 const showNumber = (value: number): string =>
   value.toLocaleString('en-US', { maximumFractionDigits: value === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2 })
 
-const HEADER = ['workload', 'subject', 'measure', 'median', 'min', 'max', 'runs', 'an op']
-
 /** Workload → how many ops its bytes hold. */
 export type OpCounts = ReadonlyMap<string, number>
 
-const shareOfAnOp = ({ workload, metric, median }: Row, counts: OpCounts): string => {
-  const ops = metric.startsWith('bytes') ? counts.get(workload) : undefined
-  return ops === undefined ? '' : showNumber(median / ops)
+export interface TableOptions {
+  readonly opCounts: OpCounts
+  /** The subject that the ratios are to. */
+  readonly against: string
 }
 
-const tableCells = (rows: readonly Row[], counts: OpCounts): string[][] => [
-  HEADER,
-  ...rows.map((row) => [
-    row.workload,
-    row.subject,
-    UNITS[row.metric],
-    ...[row.median, row.min, row.max].map(showNumber),
-    String(row.runs),
-    shareOfAnOp(row, counts),
-  ]),
-]
+const UNRATED: readonly Metric[] = ['lost']
 
-const FIRST_NUMBER = 3
-
-export const textTable = (rows: readonly Row[], counts: OpCounts): string => {
-  const cells = tableCells(rows, counts)
-  const widths = HEADER.map((_, column) => Math.max(...cells.map((line) => line[column].length)))
-  return cells
-    .map((line) =>
-      line
-        .map((cell, column) => (column < FIRST_NUMBER ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+/** `median (min–max)`, bytes an op, and how many times the median of the other subject this is. */
+const showCell = (row: Row, other: Row | undefined, { opCounts }: TableOptions): string => {
+  const { workload, metric, median, min, max, runs } = row
+  const range = runs > 1 && min !== max ? ` (${showNumber(min)}–${showNumber(max)})` : ''
+  const ops = metric.startsWith('bytes') ? opCounts.get(workload) : undefined
+  const share = ops === undefined ? '' : `, ${showNumber(median / ops)} an op`
+  const isRated = other !== undefined && other !== row && other.median > 0 && !UNRATED.includes(metric)
+  const ratio = isRated ? ` · ${showNumber(median / other.median)} ×` : ''
+  return `${showNumber(median)}${range}${share}${ratio}`
 }
 
-export const markdownTable = (rows: readonly Row[], counts: OpCounts): string => {
-  const [header, ...body] = tableCells(rows, counts)
-  const rule = header.map((_, column) => (column < FIRST_NUMBER ? '---' : '---:'))
-  return [header, rule, ...body].map((line) => `| ${line.join(' | ')} |`).join('\n')
+interface Table {
+  readonly workload: string
+  /** The first line is the header. */
+  readonly lines: readonly (readonly string[])[]
 }
+
+const unique = <T>(values: readonly T[]): T[] => [...new Set(values)]
+
+export const tables = (rows: readonly Row[], options: TableOptions): Table[] =>
+  unique(rows.map(({ workload }) => workload)).map((workload) => {
+    const own = rows.filter((row) => row.workload === workload)
+    const metrics = unique(own.map(({ metric }) => metric))
+    const find = (subject: string, metric: Metric): Row | undefined =>
+      own.find((row) => row.subject === subject && row.metric === metric)
+    const lines = unique(own.map(({ subject }) => subject)).map((subject) => [
+      subject,
+      ...metrics.map((metric) => {
+        const row = find(subject, metric)
+        return row === undefined ? '' : showCell(row, find(options.against, metric), options)
+      }),
+    ])
+    return { workload, lines: [['subject', ...metrics.map((metric) => TITLES[metric])], ...lines] }
+  })
+
+const padded = (lines: readonly (readonly string[])[]): string => {
+  const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)))
+  const show = (line: readonly string[]): string => line.map((cell, column) => cell.padEnd(widths[column])).join('  ')
+  return lines.map((line) => show(line).trimEnd()).join('\n')
+}
+
+export const textTables = (rows: readonly Row[], options: TableOptions): string =>
+  tables(rows, options)
+    .map(({ workload, lines }) => `${workload}\n${padded(lines)}`)
+    .join('\n\n')
+
+export const markdownTable = ([header, ...body]: readonly (readonly string[])[]): string =>
+  [header, header.map(() => '---'), ...body].map((line) => `| ${line.join(' | ')} |`).join('\n')
+
+export const markdownTables = (
+  rows: readonly Row[],
+  options: TableOptions,
+  caption: (workload: string) => string,
+): string =>
+  tables(rows, options)
+    .map(({ workload, lines }) => `### ${workload}\n\n${caption(workload)}\n\n${markdownTable(lines)}`)
+    .join('\n\n')

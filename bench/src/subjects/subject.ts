@@ -5,7 +5,8 @@
  * Functions that return `void | Promise<void>` are awaited only where they return a promise: a subject that answers at
  * once pays nothing for those that do not.
  */
-import type { Change, Task } from '../data/tasks.ts'
+import type { History } from '../data/history.ts'
+import type { Change, Task, Update } from '../data/tasks.ts'
 
 export type Done = void | Promise<void>
 
@@ -24,16 +25,16 @@ export interface Device {
   readAll(): Promise<Task[]>
   /** Resolves when everything written is as durable as the subject's note says. */
   stored(): Promise<void>
-  /** Everything that was written, as the subject would send it. */
-  log(): Promise<readonly Uint8Array[]>
+  /** Everything that was written, as the subject would send it. Left out where the library hides that. */
+  log?(): Promise<readonly Uint8Array[]>
   close(): Promise<void>
 }
 
 /** Devices that hold the same rows, and the way by which they exchange what they wrote. */
 export interface Group {
   readonly devices: readonly Device[]
-  /** Brings all devices to the same state. Returns what each of them sent, once. */
-  converge(): Promise<readonly Uint8Array[]>
+  /** Brings all devices to the same state. Returns what each of them sent, once, where the library shows it. */
+  converge(): Promise<readonly Uint8Array[] | undefined>
   close(): Promise<void>
 }
 
@@ -42,8 +43,8 @@ export interface Behind {
   readonly device: Device
   /** Fetches and takes in what is missing. */
   catchUp(): Promise<void>
-  /** What is missing, as it is sent. */
-  readonly missing: readonly Uint8Array[]
+  /** What travelled while it caught up, where the library shows it. */
+  travelled(): readonly Uint8Array[] | undefined
   close(): Promise<void>
 }
 
@@ -62,28 +63,57 @@ export interface Server {
   close(): Promise<void>
 }
 
-/** How a log of this many ops is made: `tasks` inserts, then updates. */
-export interface History {
-  readonly tasks: number
-  readonly ops: number
-  readonly seed: number
+/** A device whose queries tell when their answers change. */
+export interface Watchable extends Device {
+  /** Calls `seen` with the number of open tasks of a list: at once, and whenever it changes. */
+  watchOpen(listId: string, seen: (count: number) => void): Promise<void>
 }
 
-export interface Subject {
-  readonly name: string
-  /** Workload → durability, encryption and what else makes its figure differ in kind. */
-  note(workload: string): string
+/** What a subject can do. A workload needs one of them; a subject that lacks it says why in its facts. */
+export interface Abilities {
   openInMemory(): Promise<Device>
-  /** A file that promises durability: see `note`. */
+  /** A file that promises durability: see the facts. */
   openFile(path: string): Promise<Device>
   /** In memory, all with the same rows. */
   openGroup(size: number, tasks: readonly Task[]): Promise<Group>
-  /** Leaves in `folder` what `openCold` starts from. */
-  prepareCold(folder: string, history: History): Promise<void>
-  openCold(folder: string): Promise<Device>
-  /** Leaves in `folder` a device that lacks the last `behind` ops of a history. */
-  prepareBehind(folder: string, history: History, behind: number): Promise<void>
-  openBehind(folder: string): Promise<Behind>
+  /** Something stored that a fresh process starts from. */
+  readonly cold: {
+    /** Leaves in `folder` what `open` starts from. */
+    prepare(folder: string, history: History): Promise<void>
+    open(folder: string): Promise<Device>
+  }
+  /** A device of which a part of the log is missing. */
+  readonly late: {
+    /** Leaves in `folder` a device that lacks the last `behind` ops of a history. */
+    prepare(folder: string, history: History, behind: number): Promise<void>
+    open(folder: string): Promise<Behind>
+  }
+  /** A device that has `tasks` and lacks what each author, with the same tasks and knowing no other, wrote. */
+  openReader(tasks: readonly Task[], authors: readonly (readonly Update[])[]): Promise<Behind>
+  openWatchable(): Promise<Watchable>
   /** A server in a process of its own, on the loopback interface. */
   startServer(folder: string): Promise<Server>
+}
+
+export type Ability = keyof Abilities
+
+export type Subject = Partial<Abilities>
+
+/** What makes the figures of a subject differ in kind from those of another; printed beside them. */
+export interface Facts {
+  /** Packages whose versions are printed, as package.json pins them. */
+  readonly packages: readonly string[]
+  readonly durability: string
+  readonly encryption: string
+  readonly history: string
+  readonly queries: string
+  readonly sync: string
+  /** Whether what a device would send grows with each op; where it holds a state only, bytes an op mean nothing. */
+  readonly keepsOps: boolean
+  /** What the subject has no cell of, and why. */
+  readonly lacks: Readonly<Partial<Record<Ability, string>>>
+  /** In a few words, on each of its rows. */
+  readonly brief: string
+  /** Workload → what its figure includes beside the work that all subjects do; others are in memory. */
+  readonly notes: Readonly<Record<string, string>>
 }

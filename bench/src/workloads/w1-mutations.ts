@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { makeTasks, makeUpdates, type Task, type Update } from '../data/tasks.ts'
 import { byteSamples, rateSamples, startWatch } from '../harness/measure.ts'
 import type { Sample } from '../harness/rows.ts'
+import { need } from '../subjects/facts.ts'
 import type { Device } from '../subjects/subject.ts'
 import type { Workload, WorkloadContext } from './workload.ts'
 
@@ -29,36 +30,38 @@ const updateEach = async (device: Device, updates: readonly Update[]): Promise<v
 
 const insertWorkload = async ({ subject, size }: WorkloadContext): Promise<readonly Sample[]> => {
   const tasks = makeTasks(size(OPS), SEED)
-  const device = await subject.openInMemory()
+  const device = await need(subject, 'openInMemory')()
   const watch = startWatch()
   await insertEach(device, tasks)
   await device.stored()
   const spent = watch()
-  const bytes = byteSamples(await device.log())
+  const bytes = byteSamples(await device.log?.())
   await device.close()
   return [...rateSamples(tasks.length, spent), ...bytes]
 }
 
-const updateWorkload = async ({ subject, size }: WorkloadContext): Promise<readonly Sample[]> => {
+const updateWorkload = async ({ subject, facts, size }: WorkloadContext): Promise<readonly Sample[]> => {
   const tasks = makeTasks(size(OPS), SEED)
   const updates = makeUpdates(tasks, size(OPS), SEED + 1)
-  const device = await subject.openInMemory()
+  const device = await need(subject, 'openInMemory')()
   await insertEach(device, tasks)
   await device.stored()
-  const before = byteSamples(await device.log())
+  const before = byteSamples(await device.log?.())
   const watch = startWatch()
   await updateEach(device, updates)
   await device.stored()
   const spent = watch()
-  const after = byteSamples(await device.log())
+  const after = byteSamples(await device.log?.())
   await device.close()
-  const bytes = after.map(({ metric, value }, index) => ({ metric, value: value - before[index].value }))
+  const bytes = !facts.keepsOps
+    ? []
+    : after.map(({ metric, value }, index) => ({ metric, value: value - before[index].value }))
   return [...rateSamples(updates.length, spent), ...bytes]
 }
 
 const insertReadWorkload = async ({ subject, size }: WorkloadContext): Promise<readonly Sample[]> => {
   const tasks = makeTasks(size(OPS), SEED)
-  const device = await subject.openInMemory()
+  const device = await need(subject, 'openInMemory')()
   await device.count()
   const watch = startWatch()
   for (const task of tasks) {
@@ -74,7 +77,7 @@ const insertReadWorkload = async ({ subject, size }: WorkloadContext): Promise<r
 const updateReadWorkload = async ({ subject, size }: WorkloadContext): Promise<readonly Sample[]> => {
   const tasks = makeTasks(size(OPS), SEED)
   const updates = makeUpdates(tasks, size(OPS), SEED + 1)
-  const device = await subject.openInMemory()
+  const device = await need(subject, 'openInMemory')()
   await insertEach(device, tasks)
   await device.stored()
   await device.count()
@@ -91,7 +94,7 @@ const updateReadWorkload = async ({ subject, size }: WorkloadContext): Promise<r
 
 const durableWorkload = async ({ subject, size, folder }: WorkloadContext): Promise<readonly Sample[]> => {
   const tasks = makeTasks(size(OPS), SEED)
-  const device = await subject.openFile(join(folder, 'device.db'))
+  const device = await need(subject, 'openFile')(join(folder, 'device.db'))
   const watch = startWatch()
   await insertEach(device, tasks)
   await device.stored()
@@ -102,7 +105,7 @@ const durableWorkload = async ({ subject, size, folder }: WorkloadContext): Prom
 
 const fsyncWorkload = async ({ subject, size, folder }: WorkloadContext): Promise<readonly Sample[]> => {
   const tasks = makeTasks(size(FSYNC_OPS), SEED)
-  const device = await subject.openFile(join(folder, 'device.db'))
+  const device = await need(subject, 'openFile')(join(folder, 'device.db'))
   const raw = openSync(join(folder, 'raw'), 'w')
   const page = Buffer.alloc(4096, 1)
   let wallMs = 0
@@ -139,6 +142,7 @@ export const mutationWorkloads: readonly Workload[] = [
   {
     name: 'W1-insert',
     family,
+    needs: 'openInMemory',
     measures: '20,000 inserts, one transaction each, in memory, up to the last one stored; nothing is read',
     ops: OPS,
     run: insertWorkload,
@@ -146,6 +150,7 @@ export const mutationWorkloads: readonly Workload[] = [
   {
     name: 'W1-update',
     family,
+    needs: 'openInMemory',
     measures: '20,000 updates of one field of 20,000 rows, one transaction each, otherwise as W1-insert',
     ops: OPS,
     run: updateWorkload,
@@ -153,24 +158,28 @@ export const mutationWorkloads: readonly Workload[] = [
   {
     name: 'W1-insert-read',
     family,
+    needs: 'openInMemory',
     measures: 'W1-insert with a query of the new row after every insert',
     run: insertReadWorkload,
   },
   {
     name: 'W1-update-read',
     family,
+    needs: 'openInMemory',
     measures: 'W1-update with a query of the changed row after every update',
     run: updateReadWorkload,
   },
   {
     name: 'W1-durable',
     family,
+    needs: 'openFile',
     measures: 'W1-insert into a file, up to the last insert durable; commits are shared',
     run: durableWorkload,
   },
   {
     name: 'W1-fsync',
     family,
+    needs: 'openFile',
     measures:
       '1,000 inserts into a file, each awaited until it is durable; beside it 4 kB writes with an fdatasync each',
     run: fsyncWorkload,

@@ -1,5 +1,6 @@
 import { makeTasks } from '../data/tasks.ts'
 import { byteSamples, rateSamples, startWatch } from '../harness/measure.ts'
+import { need } from '../subjects/facts.ts'
 import type { Workload } from './workload.ts'
 
 const ROWS = 100_000
@@ -8,18 +9,19 @@ const SEED = 2
 export const bulkWorkload: Workload = {
   name: 'W2',
   family: 'records',
+  needs: 'openInMemory',
   measures: '100,000 rows inserted at once, in memory, up to the first query answered and all stored',
   ops: ROWS,
   async run({ subject, size }) {
     const tasks = makeTasks(size(ROWS), SEED)
-    const device = await subject.openInMemory()
+    const device = await need(subject, 'openInMemory')()
     const watch = startWatch()
     await device.insertAll(tasks)
     const count = await device.count()
     await device.stored()
     const spent = watch()
     if (count !== tasks.length) throw new Error(`${count} of ${tasks.length} rows`)
-    const bytes = byteSamples(await device.log())
+    const bytes = byteSamples(await device.log?.())
     await device.close()
     return [...rateSamples(tasks.length, spent), ...bytes]
   },

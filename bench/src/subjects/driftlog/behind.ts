@@ -1,7 +1,8 @@
 import { join } from 'node:path'
-import { equalVectors, memoryStore } from '@driftlog/core'
+import { type BatchStore, equalVectors, memoryStore } from '@driftlog/core'
 import { sqlite } from '@driftlog/store-sqlite'
-import type { Behind, History } from '../subject.ts'
+import type { History } from '../../data/history.ts'
+import type { Behind } from '../subject.ts'
 import { openDevice } from './device.ts'
 import { writeHistory } from './history.ts'
 import { hubTransport } from './hub.ts'
@@ -34,12 +35,17 @@ export const openBehind = async (folder: string): Promise<Behind> => {
     await fillStore(copy, await batchesAbove(kept, new Map()))
     await kept.close()
   }
+  return behindHub(store, hub)
+}
+
+/** A device over `store` that lacks what else the hub has. */
+export const behindHub = async (store: BatchStore, hub: BatchStore): Promise<Behind> => {
   const end = await hub.vector(SPACE)
   const missing = await batchesAbove(hub, await store.vector(SPACE))
   const device = await openDevice(store, { transport: hubTransport(hub), online: false })
   return {
     device,
-    missing: missing.map(({ bytes }) => bytes),
+    travelled: () => missing.map(({ bytes }) => bytes),
     async catchUp() {
       device.replica.setOnline(true)
       await device.replica.sync()

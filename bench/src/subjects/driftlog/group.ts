@@ -7,7 +7,7 @@ import { SPACE } from './schema.ts'
 import { batchesAbove, fillStore } from './stores.ts'
 
 /** Everything that the tasks are made of, written by one device. */
-const makeHistory = async (tasks: readonly Task[]) => {
+export const makeOrigin = async (tasks: readonly Task[]) => {
   const device = await openDevice(memoryStore())
   device.insertAll(tasks)
   await device.stored()
@@ -17,14 +17,14 @@ const makeHistory = async (tasks: readonly Task[]) => {
 }
 
 export const openGroup = async (size: number, tasks: readonly Task[]): Promise<Group> => {
-  const history = await makeHistory(tasks)
+  const origin = await makeOrigin(tasks)
   const hub = memoryStore()
-  await fillStore(hub, history)
+  await fillStore(hub, origin)
   const start = await hub.vector(SPACE)
   const devices: ReplicaDevice[] = []
   for (let count = 0; count < size; count++) {
     const store = memoryStore()
-    await fillStore(store, history)
+    await fillStore(store, origin)
     const device = await openDevice(store, { transport: hubTransport(hub), online: false })
     await device.count()
     devices.push(device)

@@ -1,16 +1,12 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { webSocket } from '@driftlog/client'
 import { memoryStore } from '@driftlog/core'
+import { startChild } from '../shared/child.ts'
 import type { Connected, Server } from '../subject.ts'
 import { openReplicaOver, ReplicaDevice } from './device.ts'
 import type { Announcement } from './server-process.ts'
 
-const PROCESS = fileURLToPath(new URL('./server-process.ts', import.meta.url))
-const END_WITHIN_MS = 5_000
+const PROCESS = new URL('./server-process.ts', import.meta.url)
 
 class ConnectedDevice extends ReplicaDevice implements Connected {
   async watchTitle(id: string, seen: (title: string) => void): Promise<() => void> {
@@ -32,30 +28,14 @@ class ConnectedDevice extends ReplicaDevice implements Connected {
 }
 
 export const startServer = async (folder: string): Promise<Server> => {
-  const child = fork(PROCESS, [join(folder, 'server.db')])
-  const { url, token } = await announcement(child)
+  const { announcement, end } = await startChild<Announcement>(PROCESS, [join(folder, 'server.db')])
+  const { url, token } = announcement
   return {
     async connect() {
       const store = memoryStore()
       const transport = webSocket(url, { token: () => token })
       return new ConnectedDevice(await openReplicaOver(store, { transport }), store)
     },
-    close: () => end(child),
+    close: end,
   }
-}
-
-const announcement = (child: ChildProcess): Promise<Announcement> =>
-  new Promise((resolve, reject) => {
-    child.once('message', (message) => resolve(message as Announcement))
-    child.once('error', reject)
-    child.once('exit', (code) => reject(new Error(`the server ended (${code})`)))
-  })
-
-const end = async (child: ChildProcess): Promise<void> => {
-  const exited = once(child, 'exit')
-  child.disconnect()
-  const limit = new AbortController()
-  const inTime = await Promise.race([exited, setTimeout(END_WITHIN_MS, undefined, { signal: limit.signal })])
-  limit.abort()
-  if (inTime === undefined) child.kill('SIGKILL')
 }

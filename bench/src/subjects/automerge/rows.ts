@@ -1,0 +1,29 @@
+import { ImmutableString } from '@automerge/automerge'
+import type { Task } from '../../data/tasks.ts'
+
+/** Strings that are replaced whole, as in every other subject: a plain string would be a collaborative text. */
+export interface Row {
+  title: ImmutableString
+  done: boolean
+  priority: number
+  listId: ImmutableString
+  changedAt: number
+}
+
+export type Rows = Record<string, Row>
+
+export const valueOf = (value: string | number | boolean): ImmutableString | number | boolean =>
+  typeof value === 'string' ? new ImmutableString(value) : value
+
+export const rowOf = ({ id: _, title, listId, ...fields }: Task): Row => ({
+  ...fields,
+  title: new ImmutableString(title),
+  listId: new ImmutableString(listId),
+})
+
+export const taskOf = (id: string, row: Row): Task => ({
+  ...row,
+  id,
+  title: row.title.toString(),
+  listId: row.listId.toString(),
+})

@@ -1,0 +1,23 @@
+import type { Facts } from '../subject.ts'
+
+const MEMORY = 'devices in memory; its WebSocket server, which passes messages on and keeps nothing'
+const UNCONFIRMED = `${MEMORY}, and confirms nothing`
+
+export const facts: Facts = {
+  packages: ['tinybase'],
+  durability: 'none promised: persisters write the whole state after a change',
+  encryption: 'neither signed nor encrypted',
+  history: 'the last value and its time of each cell, no ops',
+  queries: 'TinyQL (no SQL), live',
+  sync: 'own WebSocket server',
+  keepsOps: false,
+  lacks: { openFile: 'No persister of it promises an fsync, and each writes the whole state anew.' },
+  brief: 'neither signed nor encrypted; the last value of each cell',
+  notes: {
+    W3: 'in memory; its synchronizers, all with all, messages as JSON',
+    W4: 'from a file of its mergeable content as JSON',
+    W5: 'in memory; its synchronizers, which compare hashes, messages as JSON',
+    W6: UNCONFIRMED,
+    'W6-ingest': `${UNCONFIRMED}; CPU and memory are those of the devices`,
+  },
+}
