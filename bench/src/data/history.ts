@@ -39,10 +39,13 @@ interface Span {
   readonly paused: () => Promise<void>
 }
 
-/** The rows after all of a history. */
-export const endOfHistory = (history: History): Task[] => {
-  const tasks = new Map(makeTasks(history.tasks, history.seed).map((task) => [task.id, task]))
-  const updates = makeUpdates([...tasks.values()], history.ops - history.tasks, history.seed + 1)
-  for (const { id, change } of updates) tasks.set(id, { ...tasks.get(id)!, ...change })
+/** The rows after the first `ops` of a history, which are all unless told otherwise. */
+export const endOfHistory = (history: History, ops = history.ops): Task[] => {
+  const inserted = makeTasks(history.tasks, history.seed)
+  const updates = makeUpdates(inserted, history.ops - history.tasks, history.seed + 1)
+  const tasks = new Map(inserted.slice(0, ops).map((task) => [task.id, task]))
+  for (const { id, change } of updates.slice(0, Math.max(0, ops - history.tasks))) {
+    tasks.set(id, { ...tasks.get(id)!, ...change })
+  }
   return [...tasks.values()]
 }

@@ -1,5 +1,5 @@
 /** What is measured, and how the values of several runs become one row of the report. */
-export const FAMILIES = ['records', 'server'] as const
+export const FAMILIES = ['records', 'server', 'growth'] as const
 export type Family = (typeof FAMILIES)[number]
 
 export const METRICS = [

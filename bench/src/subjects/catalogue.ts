@@ -1,6 +1,8 @@
 import { facts as automerge } from './automerge/facts.ts'
 import { facts as driftlog } from './driftlog/facts.ts'
 import { facts as loro } from './loro/facts.ts'
+import { facts as pouchdb } from './pouchdb/facts.ts'
+import { facts as rxdb } from './rxdb/facts.ts'
 import { autocommitFacts as sqljs, guardedFacts as sqljsGuarded } from './sqljs/facts.ts'
 import type { Facts, Subject } from './subject.ts'
 import { facts as tinybase } from './tinybase/facts.ts'
@@ -20,6 +22,8 @@ export const subjects: Readonly<Record<string, Entry>> = {
   loro: { facts: loro, load: async () => (await import('./loro/subject.ts')).loro },
   automerge: { facts: automerge, load: async () => (await import('./automerge/subject.ts')).automerge },
   tinybase: { facts: tinybase, load: async () => (await import('./tinybase/subject.ts')).tinybase },
+  rxdb: { facts: rxdb, load: async () => (await import('./rxdb/subject.ts')).rxdb },
+  pouchdb: { facts: pouchdb, load: async () => (await import('./pouchdb/subject.ts')).pouchdb },
   sqljs: { facts: sqljs, load: async () => (await import('./sqljs/subject.ts')).sqljs },
   'sqljs-guarded': { facts: sqljsGuarded, load: async () => (await import('./sqljs/subject.ts')).sqljsGuarded },
   'ws-relay': { facts: wsRelay, load: async () => (await import('./ws-relay/subject.ts')).wsRelay },

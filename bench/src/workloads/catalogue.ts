@@ -1,3 +1,4 @@
+import { growthWorkloads } from './growth.ts'
 import { mutationWorkloads } from './w1-mutations.ts'
 import { bulkWorkload } from './w2-bulk.ts'
 import { mergeWorkload } from './w3-merge.ts'
@@ -14,4 +15,5 @@ export const workloads: readonly Workload[] = [
   coldStartWorkload,
   catchUpWorkload,
   ...serverWorkloads,
+  ...growthWorkloads,
 ]
