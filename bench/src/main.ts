@@ -4,6 +4,7 @@ import process from 'node:process'
 import { Argument, Command, InvalidArgumentError } from 'commander'
 import { describeMachine } from './harness/machine.ts'
 import { familySection, opCounts, updatePage } from './harness/page.ts'
+import { writePlot } from './harness/plot.ts'
 import { FAMILIES, type Family } from './harness/rows.ts'
 import { runCells } from './harness/run-cells.ts'
 import { textTables } from './harness/table.ts'
@@ -35,6 +36,11 @@ const listOf =
     }
     return names
   }
+
+const oneOf =
+  (known: readonly string[]) =>
+  (text: string): string =>
+    listOf(known)(text)[0]
 
 const positive = (text: string): number => {
   const value = Number(text)
@@ -70,10 +76,9 @@ const measure = async (family: Family, options: Options): Promise<void> => {
   const isWhole = failures.length === 0 && chosen.length === ofFamily.length
   const isFull = options.scale === 1 && options.runs >= FEWEST_RUNS && options.profile === undefined
   if (options.page && isWhole && isFull) {
-    updatePage(
-      family,
-      familySection({ rows, leftOut, workloads: chosen, against, machine: describeMachine(new Date()) }),
-    )
+    const plot = writePlot(family, rows, against)
+    const machine = describeMachine(new Date())
+    updatePage(family, familySection({ rows, leftOut, workloads: chosen, against, machine, plot }))
     console.error('docs/benchmarks.md is up to date')
   }
 }
@@ -85,7 +90,7 @@ const program = new Command('bench')
   .option('--workloads <names>', 'only these', listOf(workloads.map(({ name }) => name)))
   .option('--runs <count>', 'runs of each cell', wholePositive, FEWEST_RUNS)
   .option('--scale <share>', 'a share of the full sizes, for a quick look', positive, 1)
-  .option('--against <subject>', 'ratios are to this one (yjs if it is measured)')
+  .option('--against <subject>', 'ratios are to this one (yjs if it is measured)', oneOf(Object.keys(subjects)))
   .option('--json <file>', 'write the rows there')
   .option('--profile <folder>', 'write CPU profiles there, of what is timed')
   .option('--no-page', 'leave docs/benchmarks.md as it is')

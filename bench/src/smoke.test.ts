@@ -1,10 +1,16 @@
-/** One workload at 1/100 of its size, in processes of its own as in a real run. No figure is judged. */
+/** Small shares of the workloads, in processes of their own as in a real run. No figure is judged. */
 import { expect, it } from 'vitest'
 import { METRICS } from './harness/rows.ts'
 import { runCells } from './harness/run-cells.ts'
+import { subjects } from './subjects/catalogue.ts'
 import { workloads } from './workloads/catalogue.ts'
 
 const SCALE = 0.01
+const TINY = 0.004
+/** They settle a row as a whole, so edits of different fields of it are lost: the count is the finding. */
+const WHOLE_ROWS = ['rxdb', 'pouchdb']
+// The cells are plain Node, which resolves the packages by itself.
+const nodeFlags = ['--conditions=driftlog-source']
 
 it('a run makes well-formed rows', async () => {
   const chosen = workloads.filter(({ name }) => name === 'W1-update')
@@ -13,8 +19,7 @@ it('a run makes well-formed rows', async () => {
     subjects: ['driftlog'],
     runs: 2,
     scale: SCALE,
-    // The cells are plain Node, which resolves the packages by itself.
-    nodeFlags: ['--conditions=driftlog-source'],
+    nodeFlags,
     progress: () => {},
   })
   expect(failures).toEqual([])
@@ -26,5 +31,32 @@ it('a run makes well-formed rows', async () => {
     expect(row.min).toBeGreaterThan(0)
     expect(row.min).toBeLessThanOrEqual(row.median)
     expect(row.median).toBeLessThanOrEqual(row.max)
+  }
+}, 60_000)
+
+it.each(Object.keys(subjects))(
+  '%s does a small share of one workload',
+  async (subject) => {
+    const { lacks } = subjects[subject].facts
+    const workload = ['W3', 'W1-update', 'W6'].find((name) => {
+      const { needs } = workloads.find((one) => one.name === name)!
+      return lacks[needs] === undefined
+    })
+    const chosen = workloads.filter(({ name }) => name === workload)
+    const plan = { workloads: chosen, subjects: [subject], runs: 1, scale: TINY, nodeFlags, progress: () => {} }
+    const { rows, failures } = await runCells(plan)
+    expect(failures).toEqual([])
+    expect(rows.map(({ metric }) => metric)).toContain('rss_mb')
+    const lost = rows.find(({ metric }) => metric === 'lost')?.median ?? 0
+    if (!WHOLE_ROWS.includes(subject)) expect(lost).toBe(0)
+  },
+  60_000,
+)
+
+it('leaves out with a reason what a subject lacks, and nothing else', async () => {
+  for (const { facts, load } of Object.values(subjects)) {
+    const able = Object.keys(await load())
+    const all = [...new Set(workloads.map(({ needs }) => needs))]
+    expect([...able, ...Object.keys(facts.lacks)].toSorted()).toEqual(all.toSorted())
   }
 }, 60_000)

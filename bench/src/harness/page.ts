@@ -34,6 +34,8 @@ export interface Report {
   /** The subject that the ratios are to. */
   readonly against: string
   readonly machine: Machine
+  /** The file's name, below docs/images. */
+  readonly plot: string | undefined
 }
 
 /** Subject → what makes its figures differ in kind. */
@@ -56,7 +58,7 @@ const leftOutLines = (leftOut: readonly LeftOut[]): string[] => {
   return [...workloadsOf].map(([key, names]) => `- ${names.join(', ')}, ${key}`)
 }
 
-export const familySection = ({ rows, leftOut, workloads, against, machine }: Report): string => {
+export const familySection = ({ rows, leftOut, workloads, against, machine, plot }: Report): string => {
   const measured = Object.keys(subjects).filter((name) => rows.some(({ subject }) => subject === name))
   const caption = (name: string): string => {
     const workload = workloads.find((one) => one.name === name)
@@ -64,6 +66,7 @@ export const familySection = ({ rows, leftOut, workloads, against, machine }: Re
   }
   return [
     `Measured ${machineLine(machine)}. Each figure is the median of ${Math.min(...rows.map(({ runs }) => runs))} runs (lowest–highest); "×" is how many times the figure of ${against} it is.`,
+    ...(plot === undefined ? [] : [`![Each cell beside ${against}](images/${plot})`]),
     factsTable(measured),
     markdownTables(rows, { opCounts: opCounts(workloads, 1), against }, caption),
     'What makes a figure what it is:',

@@ -58,6 +58,7 @@ const propagationWorkload = async ({ subject, size, folder }: WorkloadContext): 
   await from.insert(task)
   await from.acknowledged()
   await to.inSync()
+  await untilCounted(to, 1)
   let wanted = ''
   let seen = (): void => {}
   const stop = await to.watchTitle(task.id, (title) => {

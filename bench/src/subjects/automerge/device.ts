@@ -1,11 +1,7 @@
 import * as A from '@automerge/automerge'
 import type { Change, Task } from '../../data/tasks.ts'
 import type { DocumentDevice } from '../shared/documents.ts'
-import { type Row, type Rows, rowOf, taskOf, valueOf } from './rows.ts'
-
-interface Doc {
-  tasks: Rows
-}
+import { assign, type Doc, type Row, rowOf, taskOf } from './rows.ts'
 
 export class AutomergeDevice implements DocumentDevice<A.Heads> {
   private doc: A.Doc<Doc>
@@ -66,8 +62,4 @@ export class AutomergeDevice implements DocumentDevice<A.Heads> {
   async close(): Promise<void> {
     A.free(this.doc)
   }
-}
-
-const assign = (row: Row, change: Change): void => {
-  for (const [field, value] of Object.entries(change)) Object.assign(row, { [field]: valueOf(value) })
 }

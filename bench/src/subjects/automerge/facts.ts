@@ -1,6 +1,6 @@
 import type { Facts } from '../subject.ts'
 
-const MEMORY = 'devices and automerge-repo server in memory; WebSocket'
+const MEMORY = 'devices and automerge-repo server in memory, which confirms nothing; WebSocket'
 
 export const facts: Facts = {
   packages: ['@automerge/automerge', '@automerge/automerge-repo', '@automerge/automerge-repo-network-websocket'],

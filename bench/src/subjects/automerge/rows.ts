@@ -1,5 +1,5 @@
 import { ImmutableString } from '@automerge/automerge'
-import type { Task } from '../../data/tasks.ts'
+import type { Change, Task } from '../../data/tasks.ts'
 
 /** Strings that are replaced whole, as in every other subject: a plain string would be a collaborative text. */
 export interface Row {
@@ -10,9 +10,11 @@ export interface Row {
   changedAt: number
 }
 
-export type Rows = Record<string, Row>
+export interface Doc {
+  tasks: Record<string, Row>
+}
 
-export const valueOf = (value: string | number | boolean): ImmutableString | number | boolean =>
+const valueOf = (value: string | number | boolean): ImmutableString | number | boolean =>
   typeof value === 'string' ? new ImmutableString(value) : value
 
 export const rowOf = ({ id: _, title, listId, ...fields }: Task): Row => ({
@@ -27,3 +29,7 @@ export const taskOf = (id: string, row: Row): Task => ({
   title: row.title.toString(),
   listId: row.listId.toString(),
 })
+
+export const assign = (row: Row, change: Change): void => {
+  for (const [field, value] of Object.entries(change)) Object.assign(row, { [field]: valueOf(value) })
+}

@@ -8,11 +8,14 @@ PouchDB.plugin(memoryAdapter).plugin(replication)
 
 type Fields = Omit<Task, 'id'>
 
+/** An id of the data may begin with an underscore, which CouchDB keeps for itself. */
+const PREFIX = 'task:'
+
 let databases = 0
 
-const docOf = ({ id, ...fields }: Task): Fields & { _id: string } => ({ _id: id, ...fields })
+const docOf = ({ id, ...fields }: Task): Fields & { _id: string } => ({ _id: PREFIX + id, ...fields })
 
-const taskOf = ({ _id: id, _rev, ...fields }: Found<Fields>): Task => ({ id, ...fields })
+const taskOf = ({ _id: id, _rev, ...fields }: Found<Fields>): Task => ({ id: id.slice(PREFIX.length), ...fields })
 
 export class PouchDevice implements Device {
   readonly database = new PouchDB<Fields>(`tasks-${databases++}`, { adapter: 'memory' })
@@ -22,7 +25,7 @@ export class PouchDevice implements Device {
   }
 
   async update(id: string, change: Change): Promise<void> {
-    await this.database.put({ ...(await this.database.get(id)), ...change })
+    await this.database.put({ ...(await this.database.get(PREFIX + id)), ...change })
   }
 
   async insertAll(tasks: readonly Task[]): Promise<void> {
@@ -30,7 +33,7 @@ export class PouchDevice implements Device {
   }
 
   async read(id: string): Promise<Task | undefined> {
-    return taskOf(await this.database.get(id))
+    return taskOf(await this.database.get(PREFIX + id))
   }
 
   async count(): Promise<number> {
