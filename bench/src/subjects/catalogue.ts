@@ -1,4 +1,5 @@
 import { facts as automerge } from './automerge/facts.ts'
+import { facts as cojson } from './cojson/facts.ts'
 import { facts as driftlog } from './driftlog/facts.ts'
 import { facts as loro } from './loro/facts.ts'
 import { facts as pouchdb } from './pouchdb/facts.ts'
@@ -24,6 +25,7 @@ export const subjects: Readonly<Record<string, Entry>> = {
   tinybase: { facts: tinybase, load: async () => (await import('./tinybase/subject.ts')).tinybase },
   rxdb: { facts: rxdb, load: async () => (await import('./rxdb/subject.ts')).rxdb },
   pouchdb: { facts: pouchdb, load: async () => (await import('./pouchdb/subject.ts')).pouchdb },
+  cojson: { facts: cojson, load: async () => (await import('./cojson/subject.ts')).cojson },
   sqljs: { facts: sqljs, load: async () => (await import('./sqljs/subject.ts')).sqljs },
   'sqljs-guarded': { facts: sqljsGuarded, load: async () => (await import('./sqljs/subject.ts')).sqljsGuarded },
   'ws-relay': { facts: wsRelay, load: async () => (await import('./ws-relay/subject.ts')).wsRelay },

@@ -17,8 +17,10 @@ export interface Doc {
 const valueOf = (value: string | number | boolean): ImmutableString | number | boolean =>
   typeof value === 'string' ? new ImmutableString(value) : value
 
-export const rowOf = ({ id: _, title, listId, ...fields }: Task): Row => ({
-  ...fields,
+export const rowOf = ({ title, done, priority, listId, changedAt }: Task): Row => ({
+  done,
+  priority,
+  changedAt,
   title: new ImmutableString(title),
   listId: new ImmutableString(listId),
 })

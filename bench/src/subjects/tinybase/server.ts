@@ -16,8 +16,8 @@ class ConnectedDevice extends TinyDevice implements Connected {
   }
 
   async watchTitle(id: string, seen: (title: string) => void): Promise<() => void> {
-    const listener = this.store.addCellListener('tasks', id, 'title', (_store, _table, _row, _cell, title) =>
-      seen(String(title)),
+    const listener = this.store.addCellListener('tasks', id, 'title', () =>
+      seen(this.store.getCell('tasks', id, 'title') as string),
     )
     return () => this.store.delListener(listener)
   }
