@@ -107,6 +107,16 @@ describe('a list on two devices', () => {
 })
 
 describe('sets on two devices', () => {
+  it('[CELL3] what is added by name is added though it is there, so it stays where it is taken out at the same time', async () => {
+    const { a, b } = await two()
+    a.mutate((tx) => tx.tasks.update('x', { tags: f.add('red') }))
+    // An array says what there is to be, and names nothing.
+    a.mutate((tx) => tx.tasks.update('x', { tags: ['red', 'blue'] }))
+    b.mutate((tx) => tx.tasks.update('x', { tags: f.remove('red', 'blue') }))
+    await exchange(a, b)
+    for (const replica of [a, b]) expect((await rowOf(replica)).tags).toEqual(['red'])
+  })
+
   it('[CELL3] an addition stays beside a removal that had not seen it; under last-write the later of the two decides', async () => {
     const { a, b } = await two()
     a.mutate((tx) => tx.tasks.update('x', { tags: f.remove('red', 'blue'), marks: f.remove('red', 'blue') }))

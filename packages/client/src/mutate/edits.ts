@@ -98,8 +98,11 @@ export const editSet = (
   field: Field,
   { stored, now, form }: Before<readonly Value[], Value>,
   given: unknown,
+  earlier: readonly Edit[],
 ): SavedEdit => {
   const known = byKey(stored)
+  // What somebody adds by name is added, though it is there: so that it stays where it is removed at the same time.
+  const named = new Set(earlier.flatMap(({ law, value }) => (law === Law.add ? valueKey(value) : [])))
   const after = byKey(now)
   const onForm = form === undefined ? byKey(now) : byKey(form as readonly Value[])
   const add = (element: Value): void => {
@@ -109,11 +112,17 @@ export const editSet = (
   const remove = (element: Value): void => {
     after.delete(valueKey(element))
     onForm.delete(valueKey(element))
+    named.delete(valueKey(element))
   }
   if (isElementChange(given)) {
-    for (const element of encodeField(field, given.elements) as readonly Value[])
-      if (given.change === 'add') add(element)
-      else remove(element)
+    for (const element of encodeField(field, given.elements) as readonly Value[]) {
+      if (given.change === 'remove') {
+        remove(element)
+        continue
+      }
+      add(element)
+      named.add(valueKey(element))
+    }
   } else {
     const elements = byKey(encodeField(field, given) as readonly Value[])
     const before = new Map(onForm)
@@ -122,7 +131,7 @@ export const editSet = (
   }
   const edits: Edit[] = []
   for (const [key, value] of known) if (!after.has(key)) edits.push({ law: Law.remove, value })
-  for (const [key, value] of after) if (!known.has(key)) edits.push({ law: Law.add, value })
+  for (const [key, value] of after) if (!known.has(key) || named.has(key)) edits.push({ law: Law.add, value })
   return { edits, shown: elementsOf(after), onForm: elementsOf(onForm) }
 }
 

@@ -439,7 +439,7 @@ export class Transaction {
         const stored = shownValue(field, this.#stored(pending.row, field)) as readonly Value[]
         const now = (before?.shown ?? stored) as readonly Value[]
         const form = draft && this.#onForm(draft, field, before, NO_ELEMENTS)
-        return { ...editSet(field, { stored, now, form }, given), draft }
+        return { ...editSet(field, { stored, now, form }, given, earlier), draft }
       }
       case Law.item: {
         const items = before?.items ?? this.#itemsOf(pending.row, field)
