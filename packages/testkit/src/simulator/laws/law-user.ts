@@ -248,7 +248,10 @@ export class LawUser {
     if (form === undefined) {
       const id = `thing-${random.below(rows)}`
       if (this.row('things', id) === undefined) return
-      const known = new Set(this.#states(id).map(({ key }) => key))
+      const states = this.#states(id)
+      // A form on a field that waits for a person knows the value that it shows, the latest, and no other.
+      const isManual = this.#parts.version === 2
+      const known = new Set((isManual ? states.slice(0, this.#isReopened(id) ? 0 : 1) : states).map(({ key }) => key))
       this.#forms.push({
         draft: replica.draft('things', id),
         id,
