@@ -45,7 +45,7 @@ export const coreBugs: readonly PlantedBug[] = [
     name: 'waiting-runs-not-woken',
     rule: 'SEEN2',
     file: 'packages/core/src/log/op-log.ts',
-    find: 'ready.push(...waiters)',
+    find: 'for (const waiter of this.#reached(branch, toSeq - ops)) ready.push(waiter)',
     replace: '',
     options: { tabs: 3, ops: 120, burst: 1 },
   },
