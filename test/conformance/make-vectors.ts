@@ -410,17 +410,17 @@ const describeBatch = (reader: Replica) => (bytes: Uint8Array) => {
   }
 }
 
-/** Three devices that write under the laws that history.json has nothing of, concurrently, each more than once. */
+/**
+ * Three devices that write under the laws that history.json has nothing of, concurrently, each more than once. Each op is a
+ * batch, and short: bodies stay uncompressed.
+ */
 const makeLaws = () => {
   const batches: Uint8Array[] = []
   const [a, b, c] = EXCHANGED.map((_, index) => createReplica(1 + index))
+  const sealed: Uint8Array[] = []
   const share = (): void => {
-    for (const from of [a, b, c]) {
-      for (const bytes of from.seal()) {
-        batches.push(bytes)
-        for (const to of [a, b, c]) to.receive(bytes)
-      }
-    }
+    for (const bytes of sealed) for (const to of [a, b, c]) to.receive(bytes)
+    batches.push(...sealed.splice(0))
   }
   const field = (law: number, name: string, ...keys: string[]): Shape => ({
     law,
@@ -437,6 +437,7 @@ const makeLaws = () => {
     ...changes: [Shape, Value?, { device: DeviceId; seq: number }[]?][]
   ): void => {
     replica.write(at++, ...changes.map(([shape, value, over]) => replica.change(shape, id, value, over)))
+    sealed.push(...replica.seal())
   }
   write(
     a,
@@ -446,8 +447,11 @@ const makeLaws = () => {
     [field(Law.increment, 'views'), -1],
     [field(Law.add, 'tags'), 'red'],
     [field(Law.add, 'tags'), 5],
-    [field(Law.put, 'settings', 'a', 'b'), [1]],
-    [field(Law.put, 'settings', 'list'), [[1, { x: null }]]],
+  )
+  write(a, 'one', [field(Law.put, 'settings', 'a', 'b'), [1]], [field(Law.put, 'settings', 'list'), [[1, { x: null }]]])
+  write(
+    a,
+    'one',
     [field(Law.item, 'steps'), ['i1', positions[0], 'first']],
     [field(Law.item, 'steps'), ['i2', positions[1], 'second']],
   )
@@ -461,16 +465,16 @@ const makeLaws = () => {
   write(c, 'one', [field(Law.item, 'steps'), ['i2', null, 'changed']], [field(Law.put, 'settings', 'list'), []])
   write(b, 'two', [field(Law.set, 'title'), 'not seen by the erasure'])
   write(c, 'two', [erase])
-  write(a, 'three', [remove, null, [{ device: a.device, seq: 3 }]])
+  write(a, 'three', [remove, null, [{ device: a.device, seq: 5 }]])
   write(b, 'three', [field(Law.set, 'done'), true])
   share()
   const conflict = dots(a).filter(({ device }) => device !== c.device)
-  const siblings = conflict.map(({ device }) => ({ device, seq: device === a.device ? 5 : 2 }))
+  const siblings = conflict.map(({ device }) => ({ device, seq: device === a.device ? 7 : 2 }))
   write(c, 'one', [field(Law.resolve, 'title'), 'asked both', siblings], [field(Law.set, 'title'), 'settled'])
   share()
   const candidates = [
-    { author: a.device, stamp: T, value: 'from a' },
-    { author: b.device, stamp: T + 1, value: 'from b' },
+    { author: a.device, stamp: 1, value: 'a' },
+    { author: b.device, stamp: 2, value: 'b' },
   ]
   write(a, 'one', [field(Law.reopen, 'title'), reopenedValue(candidates), [{ device: c.device, seq: 3 }]])
   const { touches, deletes } = b.row('three', 'notes')!

@@ -60,10 +60,12 @@ describe.each(Object.keys(transports))('two replicas and a server, over %s', (na
     expect(new Set(candidates)).toEqual(new Set(['from a', 'from b']))
     expect(b.candidates('tasks', id, 'title').map(({ value }) => value)).toEqual(candidates)
     expect(rows).toMatchObject([{ title: candidates[0], votes: 6, done: true }])
-    await expect.poll(() => a.status.summary).toBe('conflict')
+    const decided = [{ field: 'title', status: 'by-rule', rule: 'last-writer-wins', outcome: candidates[0] }]
+    expect([a.conflicts, b.conflicts]).toMatchObject([decided, decided])
     a.mutate((tx) => tx.tasks.update(id, { title: 'settled' }))
     await a.sync()
-    await expect.poll(() => [a.status.summary, b.status.summary]).toEqual(['up-to-date', 'up-to-date'])
+    await expect.poll(() => [a.conflicts, b.conflicts]).toEqual([[], []])
+    expect([a.status.summary, b.status.summary]).toEqual(['up-to-date', 'up-to-date'])
   })
 })
 

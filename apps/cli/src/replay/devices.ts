@@ -138,7 +138,8 @@ export class ReplayDevice {
   }
 
   outcome(): DeviceOutcome {
-    const { conflicts, waiting } = this.#replica.status
+    const { waiting } = this.#replica.status
+    const conflicts = this.#replica.conflicts.filter(({ kind }) => kind === 'field').length
     const ops = [...this.#replica.projected().values()].reduce((sum, seq) => sum + seq, 0)
     return { device: this.index, id: this.id, digest: this.#replica.digest(), ops, conflicts, waiting }
   }

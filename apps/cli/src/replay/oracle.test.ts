@@ -19,8 +19,13 @@ describe('expectedState', () => {
     //  0 ─ 1 (later clock)
     //   \─ 2
     const history = historyOf([commit([], 0), commit([0], 1, ['a'], 5_000), commit([0], 2, ['a'], 1_000)])
-    expect(fileOf(history)).toEqual({ lines: 3, commits: 3, lastWriters: [2, 1], introductions: 1 })
+    expect(fileOf(history)).toEqual({ lines: 3, commits: 3, lastWriters: [2, 1] })
     expect(expectedState(history, idOf).conflicts).toBe(2)
+  })
+
+  test('concurrent writes of one author differ in one field', () => {
+    const history = historyOf([commit([], 0), commit([0], 1), commit([0], 1)])
+    expect(expectedState(history, idOf).conflicts).toBe(1)
   })
 
   test('a skewed ancestor on another path lifts the stamp of a concurrent write', () => {
@@ -36,7 +41,7 @@ describe('expectedState', () => {
 
   test('a merge without changes writes nothing, and who saw it saw both sides', () => {
     const history = historyOf([commit([], 0), commit([0], 1), commit([0], 2), commit([1, 2], 1, []), commit([3], 3)])
-    expect(fileOf(history)).toEqual({ lines: 4, commits: 4, lastWriters: [4], introductions: 1 })
+    expect(fileOf(history)).toEqual({ lines: 4, commits: 4, lastWriters: [4] })
   })
 
   test('criss-cross: two merges of the same two sides are concurrent, and each replaces both', () => {
@@ -62,10 +67,10 @@ describe('expectedState', () => {
     expect(shown(['x', 'n', 'm'])).toEqual([2, 1])
   })
 
-  test('a path that two roots introduce is introduced twice', () => {
+  test('a path that two roots introduce is one file, and its path no conflict', () => {
     const history = historyOf([commit([], 0), commit([], 1), commit([0, 1], 2)])
-    expect(fileOf(history)).toMatchObject({ lastWriters: [2], introductions: 2 })
-    expect(expectedState(history, idOf).conflicts).toBe(1)
+    expect(fileOf(history)).toMatchObject({ lastWriters: [2] })
+    expect(expectedState(history, idOf).conflicts).toBe(0)
   })
 })
 

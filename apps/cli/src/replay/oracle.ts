@@ -7,7 +7,7 @@
  *   commit on the path descends from; the one with the latest stamp is shown;
  * - ORA3 the stamp of a commit is the author's clock where that leads, else one above the greatest stamp it saw. A stamp
  *   is `(milliseconds since 2020-01-01 UTC) × 4096 + counter`. Equal stamps are ordered by device id;
- * - ORA4 the path itself is written by every commit that knew no row for it, and never again.
+ * - ORA4 equal values do not compete: the path of a file never does, the last author only where two last writers differ.
  */
 import { forEachAncestorBlock } from './ancestry.ts'
 import type { History } from './history.ts'
@@ -20,13 +20,11 @@ export interface ExpectedFile {
   readonly commits: number
   /** Positions of the concurrent last commits by rising stamp: the last of them is shown. Never empty. */
   readonly lastWriters: readonly number[]
-  /** How many concurrent commits introduced the path. */
-  readonly introductions: number
 }
 
 export interface Expectation {
   readonly files: ReadonlyMap<string, ExpectedFile>
-  /** Fields with more than one concurrent value: lastCommit and lastAuthor of a file, and its path. */
+  /** Fields with more than one concurrent value: lastCommit of a file, and lastAuthor where the authors differ. */
   readonly conflicts: number
 }
 
@@ -36,44 +34,26 @@ export const expectedState = (history: History, deviceIdOf: (commit: number) => 
   const byStamp = (a: number, b: number): number => stamps[a] - stamps[b] || compare(deviceIdOf(a), deviceIdOf(b))
   const touching = commitsByPath(history)
   const lastWriters = new Map<string, number[]>()
-  const introductions = new Map<string, number>()
   const parents = history.commits.map((commit) => commit.parents)
 
-  // A commit is a last writer unless one of the later commits on the path has it in its past, and likewise an
-  // introduction unless it has an earlier one in its own.
-  const hasAncestorOnPath = new Map<string, Set<number>>()
+  // A commit is a last writer unless one of the later commits on the path has it in its past.
   forEachAncestorBlock(parents, (from, to, isAncestor) => {
     for (const [path, { commits }] of touching) {
-      let known = hasAncestorOnPath.get(path)
-      if (known === undefined) hasAncestorOnPath.set(path, (known = new Set()))
       for (let index = lowerBound(commits, from); index < commits.length && commits[index] < to; index++) {
-        let isReplaced = false
-        for (let later = index + 1; later < commits.length; later++) {
-          if (!isAncestor(commits[index], commits[later])) continue
-          isReplaced = true
-          known.add(commits[later])
-        }
-        if (!isReplaced) lastWriters.set(path, [...(lastWriters.get(path) ?? []), commits[index]])
+        let later = index + 1
+        while (later < commits.length && !isAncestor(commits[index], commits[later])) later++
+        if (later === commits.length) lastWriters.set(path, [...(lastWriters.get(path) ?? []), commits[index]])
       }
     }
   })
-  for (const [path, { commits }] of touching) {
-    introductions.set(path, commits.length - (hasAncestorOnPath.get(path)?.size ?? 0))
-  }
 
   const files = new Map<string, ExpectedFile>()
   let conflicts = 0
   for (const [path, { commits, lines }] of touching) {
     const writers = (lastWriters.get(path) ?? []).toSorted(byStamp)
-    const introduced = introductions.get(path) ?? 0
-    if (writers.length > 1) conflicts += 2
-    if (introduced > 1) conflicts++
-    files.set(path, {
-      lines,
-      commits: commits.length,
-      lastWriters: writers,
-      introductions: introduced,
-    })
+    if (writers.length > 1) conflicts++
+    if (new Set(writers.map((commit) => history.commits[commit].author)).size > 1) conflicts++
+    files.set(path, { lines, commits: commits.length, lastWriters: writers })
   }
   return { files, conflicts }
 }

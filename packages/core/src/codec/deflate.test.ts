@@ -23,13 +23,13 @@ describe('deflate', () => {
   })
 
   it('[ENV1] what zlib takes fflate takes as well, with the same result: so no two runtimes differ', () => {
-    const damaged = fc.tuple(bodies, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 }), fc.nat(20)).map(
-      ([body, changes, cut]) => {
+    const damaged = fc
+      .tuple(bodies, fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 }), fc.nat(20))
+      .map(([body, changes, cut]) => {
         const stream = deflateSync(body, { level: 4 })
         for (const [at, value] of changes) stream[at % stream.length] = value
         return stream.subarray(0, Math.max(1, stream.length - cut))
-      },
-    )
+      })
     fc.assert(
       fc.property(damaged, (stream) => {
         let taken: Uint8Array
