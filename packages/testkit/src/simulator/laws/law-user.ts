@@ -228,6 +228,8 @@ export class LawUser {
     })
     if (!isWritten || !random.chance(0.4)) return
     const after = look()
+    // Hidden with the row that it refers to, before and after: what is inserted there may be nothing that can be taken back.
+    if (after.startsWith('nothing') && before.startsWith('nothing')) return
     make(false, () => this.#takeBack('undo'))
     this.#tell(`${at.table}/${at.id} after an undo`, before, look())
     if (!random.chance(0.5)) return
