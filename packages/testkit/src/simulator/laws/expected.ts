@@ -34,17 +34,28 @@ export interface ExpectedLaws {
 /** Each row's acts by `table/id`. */
 const actsOf = (mutations: readonly Mutation[], log: FinalLog): Map<string, Act[]> => {
   const ops = log.ops
-    // One that nobody made is told of elsewhere.
-    .filter(({ isShown, marker }) => isShown && marker !== undefined && mutations[marker - 1] !== undefined)
+    .filter(({ isShown }) => isShown)
     .toSorted((a, b) => a.stamp - b.stamp || (a.branch < b.branch ? -1 : a.branch > b.branch ? 1 : a.seq - b.seq))
   const made = new Map<string, MadeOp>()
-  ops.forEach(({ branch, seq, stamp, marker }, order) => {
-    const { seen } = mutations[marker! - 1]
-    made.set(`${branch} ${seq}`, { order, stamp, device: branch, seq, seen })
-  })
+  // Of a mutation that takes several ops the ledger knows the last.
+  const later = new Map<string, Mutation>()
+  for (const [order, { branch, seq, stamp, marker }] of [...ops.entries()].toReversed()) {
+    const mutation = marker === undefined ? later.get(branch) : mutations[marker - 1]
+    // One that nobody made is told of elsewhere.
+    if (mutation === undefined) continue
+    later.set(branch, mutation)
+    made.set(`${branch} ${seq}`, {
+      order,
+      stamp,
+      device: branch,
+      seq,
+      seen: new Map(mutation.seen).set(branch, seq - 1),
+    })
+  }
   const rows = new Map<string, Act[]>()
   for (const { branch, seq } of ops) {
-    const op = made.get(`${branch} ${seq}`)!
+    const op = made.get(`${branch} ${seq}`)
+    if (op === undefined) continue
     for (const { table, row, law, path, value, over } of log.lawChanges.get(`${branch} ${seq}`) ?? []) {
       const acts = rows.get(`${table}/${row}`) ?? []
       rows.set(`${table}/${row}`, acts)
