@@ -79,7 +79,7 @@ export class CellState {
   constructor(ops: OpIndex, before?: CellState) {
     this.ops = ops
     this.#digest = new CellDigest(ops)
-    this.settled = new SettledConflicts((a, b) => ops.compare(a, b))
+    this.settled = new SettledConflicts(ops)
     this.#before = before
     this.#rowNumbers = before === undefined ? { last: 0 } : before.#rowNumbers
   }

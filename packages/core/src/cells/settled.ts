@@ -78,48 +78,60 @@ export type Settled = SettledField | SettledLife
 
 type Sees = (ref: DotRef) => boolean
 
+/** What is known of one field of a row. */
+interface FieldRecords {
+  /** In the order in which they came, with whether its op had seen all those before it. */
+  readonly records: { readonly settled: SettledField; readonly sawAll: boolean }[]
+  /** Every write that one of them settles, and the ops that did. Records of one write share it. */
+  readonly writes: Map<DotRef, { readonly write: SettledWrite; readonly by: DotRef[] }>
+}
+
 export class SettledConflicts {
+  readonly #ops: OpIndex
   #all: Settled[] = []
-  readonly #byRow = new Map<Row, Settled[]>()
-  readonly #compare: (a: DotRef, b: DotRef) => number
+  readonly #byRow = new Map<Row, Map<number, FieldRecords>>()
   /** Counts changes: who shows them looks whether it moved. */
   version = 0
 
-  constructor(compare: (a: DotRef, b: DotRef) => number) {
-    this.#compare = compare
+  constructor(ops: OpIndex) {
+    this.#ops = ops
   }
 
   add(settled: Settled): void {
     this.version++
-    this.#all.push(settled)
-    this.#file(settled)
+    this.#all.push(this.#file(settled))
     if (this.#all.length < 2 * MAX_SETTLED) return
-    this.#all = this.newest()
+    const kept = this.newest()
     this.#byRow.clear()
-    for (const kept of this.#all) this.#file(kept)
+    this.#all = kept.map((one) => this.#file(one))
   }
 
-  #file(settled: Settled): void {
-    const known = this.#byRow.get(settled.row)
-    if (known === undefined) this.#byRow.set(settled.row, [settled])
-    else known.push(settled)
+  #file(settled: Settled): Settled {
+    let fields = this.#byRow.get(settled.row)
+    if (fields === undefined) this.#byRow.set(settled.row, (fields = new Map()))
+    if (settled.column === undefined) return settled
+    let of = fields.get(settled.column)
+    if (of === undefined) fields.set(settled.column, (of = { records: [], writes: new Map() }))
+    const { records, writes } = of
+    const candidates = settled.candidates.map((candidate) => {
+      let known = writes.get(candidate.ref)
+      if (known === undefined) writes.set(candidate.ref, (known = { write: candidate, by: [] }))
+      known.by.push(settled.by)
+      return known.write
+    })
+    const filed = { ...settled, candidates }
+    const sawAll = unseen(records, (by) => this.#ops.saw(settled.by, by)).length === 0
+    records.push({ settled: filed, sawAll })
+    return filed
   }
 
   get isEmpty(): boolean {
     return this.#byRow.size === 0
   }
 
-  #ofField(row: Row, column: number): SettledField[] {
-    return (this.#byRow.get(row) ?? []).filter((one): one is SettledField => one.column === column)
-  }
-
   /** What is known of a write that was settled. */
   find(row: Row, column: number, ref: DotRef): SettledWrite | undefined {
-    for (const { candidates } of this.#ofField(row, column)) {
-      const known = candidates.find((write) => write.ref === ref)
-      if (known !== undefined) return known
-    }
-    return undefined
+    return this.#byRow.get(row)?.get(column)?.writes.get(ref)?.write
   }
 
   /**
@@ -127,14 +139,13 @@ export class SettledConflicts {
    * before. `named`: of which it says so.
    */
   replaced(row: Row, column: number, { replaces, sees, names }: { replaces: Sees; sees: Sees; names: Sees }): void {
-    const settled = this.#ofField(row, column)
-    for (const { candidates } of settled) {
+    const of = this.#byRow.get(row)?.get(column)
+    if (of === undefined) return
+    for (const { candidates } of unseen(of.records, sees)) {
       for (const write of candidates) {
         if (write.value === undefined || names(write.ref) || !replaces(write.ref)) continue
-        const records = settled.filter((other) => other.candidates.some(({ ref }) => ref === write.ref))
-        if (records.some(({ by }) => sees(by))) continue
-        for (const other of records)
-          for (const one of other.candidates) if (one.ref === write.ref) one.value = undefined
+        if (of.writes.get(write.ref)!.by.some(sees)) continue
+        write.value = undefined
         this.version++
       }
     }
@@ -149,6 +160,17 @@ export class SettledConflicts {
 
   /** The newest, in the order in which they were settled. */
   newest(): Settled[] {
-    return this.#all.toSorted((a, b) => this.#compare(a.by, b.by)).slice(-MAX_SETTLED)
+    return this.#all.toSorted((a, b) => this.#ops.compare(a.by, b.by)).slice(-MAX_SETTLED)
   }
+}
+
+/** Those whose ops were not seen. Mostly it is the last few: where everything before was seen too, the search is over. */
+const unseen = (records: FieldRecords['records'], sees: Sees): SettledField[] => {
+  const found: SettledField[] = []
+  for (let index = records.length - 1; index >= 0; index--) {
+    const { settled, sawAll } = records[index]
+    if (!sees(settled.by)) found.push(settled)
+    else if (sawAll) break
+  }
+  return found
 }
