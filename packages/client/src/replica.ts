@@ -48,6 +48,7 @@ import {
   UndoStack,
 } from './mutate/undo.ts'
 import type { CurrentView } from './query/current-view.ts'
+import { type HistoryEntry, readHistory } from './query/history.ts'
 import { LiveConflicts } from './query/live-conflicts.ts'
 import type { LiveTables } from './query/live-tables.ts'
 import { StatusBoard } from './status/status-board.ts'
@@ -388,6 +389,18 @@ export class Replica<S extends Schema> {
     const { receipt, undoable } = this.#writeNow([reopening(conflict, this.#undoContext)])
     if (undoable !== undefined) this.#undo.push(undoable)
     return receipt
+  }
+
+  /**
+   * Everything that was ever done to a row here or elsewhere, by rising time, deleted or not; of one that was erased, only that it
+   * was. Reads the whole log. Throws OPTION_INVALID for a table that the schema does not have; rejects while the storage fails.
+   */
+  async history(table: keyof S['tables'] & string, id: string): Promise<HistoryEntry[]> {
+    this.#expectOpen()
+    const { schema, keeper, store, space } = this.#parts
+    if (!Object.hasOwn(schema.tables, table)) throw new DriftlogError('OPTION_INVALID', `no table ${table}`, { table })
+    await keeper.settled()
+    return readHistory(store, space, schema.tables[table], id)
   }
 
   /** Settled conflicts that are kept, the newest last. */

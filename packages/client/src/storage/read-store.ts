@@ -18,9 +18,12 @@ export interface ReadLog {
   readonly end: Cursor
 }
 
-/** `before`: the projection of which this one will take the place. */
-export const readStore = async (store: QuarantiningStore, space: string, before?: Projector): Promise<ReadLog> => {
-  const projector = new Projector(before)
+/** `projector`: one that has projected nothing yet. */
+export const readStore = async (
+  store: QuarantiningStore,
+  space: string,
+  projector = new Projector(),
+): Promise<ReadLog> => {
   const log = new OpLog(space, projector)
   const { stored, end } = await readAll(store, space)
   // The shifts first: what they concern was stored before them.

@@ -20,6 +20,7 @@ import {
   type DeviceId,
   type Hlc,
   type OpLog,
+  Projector,
   type QuarantiningStore,
   type RecordChange,
   sealShifts,
@@ -125,7 +126,7 @@ export class Rebuilder {
   /** `given`: who writes on. Otherwise what is read decides. `isOnceMore`: siblings were stored, which is done once at most. */
   async #readAnew(given: RenewedIdentity | undefined, isOnceMore = false): Promise<Cursor> {
     const { store, space, state, sealed, flush } = this.#options
-    const fresh = await readStore(store, space, state.projector)
+    const fresh = await readStore(store, space, new Projector(state.projector))
     const isToRenew = given === undefined && (await mustNotWrite(store, space, fresh, this.#device))
     const renewed = isToRenew ? await this.#renewed() : given
     // From here on nothing is awaited: what was written meanwhile comes along.

@@ -6,7 +6,7 @@
  * - a void op keeps its seq, has no effect, and counts as having seen only its predecessor, stamped just above it;
  * - whether an op is void follows from its bytes and its causal past alone, so all replicas agree.
  */
-import { type Applied, CellState, columnOf } from '../cells/cell-state.ts'
+import { type Applied, type CellChange, CellState, columnOf } from '../cells/cell-state.ts'
 import { OpIndex, sees } from '../cells/ops.ts'
 import { type DotRef, deviceOfRef, dotRef, seqOfRef } from '../op/dot-ref.ts'
 import type { Row } from '../cells/row.ts'
@@ -56,6 +56,8 @@ const NO_HEADS: readonly Dot[] = []
 
 export class Projector {
   readonly ops = new OpIndex()
+  /** Told of every change of an op that is not void, once it is in the cells. */
+  onApply: ((row: Row, change: CellChange, op: Applied) => void) | undefined
   readonly cells: CellState
   readonly projected = new Map<DeviceId, number>()
   readonly frontier: Frontier = new Map()
@@ -350,7 +352,9 @@ export class Projector {
       const shape = run.shapes[run.shape[change]]
       const row = rows[change - first]
       const over = run.over.size === 0 ? undefined : run.over.get(change)
-      this.cells.apply(row, { shape, column: this.#column(shape, row), value: run.value[change], over }, applied)
+      const made: CellChange = { shape, column: this.#column(shape, row), value: run.value[change], over }
+      this.cells.apply(row, made, applied)
+      this.onApply?.(row, made, applied)
     }
   }
 

@@ -104,15 +104,12 @@ export const markersOf = (batches: readonly Batch[], unmarked: Unmarked): Readon
   return markers
 }
 
-const listen = ({ cells, ops }: Projector): Map<string, LoggedChange[]> => {
+const listen = (projector: Projector): Map<string, LoggedChange[]> => {
   const changes = new Map<string, LoggedChange[]>()
-  const apply: CellState['apply'] = cells.apply.bind(cells)
-  cells.apply = (row, change, op) => {
-    apply(row, change, op)
-    const { shape, value, over } = change
+  projector.onApply = (row, { shape, value, over }, op) => {
     const { law, table, path } = shape
     if (table !== 'things' && table !== 'folders') return
-    const { device, seq } = ops.dotOf(op.ref)
+    const { device, seq } = projector.ops.dotOf(op.ref)
     const key = `${device} ${seq}`
     const known = changes.get(key) ?? []
     changes.set(key, known)
