@@ -1,21 +1,17 @@
-import { useEffect, useState } from 'react'
-import { useReplica, useStatus } from '../data/hooks.ts'
+import { useEffect } from 'react'
+import { useUndo } from '../data/hooks.ts'
 import { useMutations } from '../data/mutations-context.tsx'
 import { Icon } from '../ui/icons.tsx'
 import { isWriting, useNotify } from '../ui/notices.tsx'
 
 /** Takes back what was done in this window, a step at a time; what others did since stays. */
 export const UndoRedo = () => {
-  const replica = useReplica()
-  // Every mutation moves the status, and what can be taken back with it.
-  useStatus()
-  const [, setTimes] = useState(0)
+  const { canUndo, canRedo } = useUndo()
   const { undo, redo } = useMutations()
   const notify = useNotify()
 
   const run = (take: () => boolean, words: string) => {
     if (take()) notify({ text: words })
-    setTimes((times) => times + 1)
   }
   const back = () => run(undo, 'Undone.')
   const again = () => run(redo, 'Done again.')
@@ -42,7 +38,7 @@ export const UndoRedo = () => {
         className="icon-button"
         aria-label="Undo"
         title="Undo (Ctrl Z)"
-        disabled={!replica.canUndo}
+        disabled={!canUndo}
         onClick={back}
       >
         <Icon name="undo" />
@@ -52,7 +48,7 @@ export const UndoRedo = () => {
         className="icon-button redo-button"
         aria-label="Redo"
         title="Redo (Ctrl Shift Z)"
-        disabled={!replica.canRedo}
+        disabled={!canRedo}
         onClick={again}
       >
         <Icon name="redo" />
