@@ -69,24 +69,33 @@ export class Author {
 
   /**
    * Appends one mutation: one op, or a group of ops where it is too large for one (OP6). Changes to one row stand
-   * together. Returns the number of ops. Throws VALUE_INVALID before anything is appended.
+   * together, and `resolve` is in one op with the change that it is about. Returns the number of ops. Throws VALUE_INVALID and
+   * TOO_LARGE before anything is appended.
    */
   append(changes: readonly NewChange[], context: OpContext): number {
     const sizes = changes.map(changeBytes)
     const ends: number[] = []
     let bytes = 0
-    sizes.forEach((size, index) => {
+    // Of the changes from `from` on, which stand in one op.
+    let size = 0
+    let from = 0
+    changes.forEach(({ shape }, index) => {
+      size += sizes[index]
+      // It is about the change that follows, and counts in the same op alone (CONF3).
+      if (shape.law === Law.resolve && index + 1 < changes.length) return
       if (size > MAX_OP_BYTES) {
-        throw new DriftlogError('TOO_LARGE', `${changes[index].shape.table}.${changes[index].shape.path.join('.')}`, {
+        throw new DriftlogError('TOO_LARGE', `${shape.table}.${shape.path.join('.')}`, {
           bytes: size,
           limit: MAX_OP_BYTES,
         })
       }
       if (bytes + size > MAX_OP_BYTES) {
-        ends.push(index)
+        ends.push(from)
         bytes = 0
       }
       bytes += size
+      size = 0
+      from = index + 1
     })
     ends.push(changes.length)
     if (ends.length > MAX_GROUP_OPS) {
