@@ -40,6 +40,7 @@ import { DraftMemory, type Draft } from './mutate/draft.ts'
 import { type TableWriter, Transaction, type Tx } from './mutate/transaction.ts'
 import {
   conflictsBack,
+  joined,
   noteWritten,
   stepsOf,
   type Undoable,
@@ -281,12 +282,11 @@ export class Replica<S extends Schema> {
     let receipt: Receipt<undefined> | undefined
     run((undoable) => {
       this.#parts.view.now.refresh()
+      const contest = conflictsBack(undoable, this.#undoContext)
       const written = this.#writeNow(undoChanges(undoable, this.#undoContext))
-      receipt = written.receipt
-      const conflicts =
-        written.undoable === undefined ? [] : conflictsBack(undoable, written.undoable.own, this.#undoContext)
-      if (conflicts.length > 0) receipt = this.#writeNow(conflicts).receipt
-      return written.undoable
+      const contested = this.#writeNow(contest(written.undoable?.own))
+      receipt = contested.undoable === undefined ? written.receipt : contested.receipt
+      return joined(written.undoable, contested.undoable)
     })
     // There may have been nothing to write, and still something less to take back.
     this.#conflicts.changed()

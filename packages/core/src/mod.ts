@@ -2,7 +2,7 @@
 export { type CellState, isContest, writesOf } from './cells/cell-state.ts'
 export type { OpIndex } from './cells/ops.ts'
 export type { Row, TableCells, Write } from './cells/row.ts'
-export { lifeVerdict } from './cells/settled.ts'
+export { type LifeSide, lifeSides, lifeVerdict, type SettledWrite } from './cells/settled.ts'
 // clock/
 export { compareDevices, type DeviceId, type Dot, isDeviceId } from './clock/dot.ts'
 export {
@@ -36,14 +36,14 @@ export { cryptoReady, hash, type SigningKeys, signingKeysFromSeed } from './cryp
 export { DriftlogError, type ErrorCode, isErrorCode } from './errors.ts'
 // laws/
 export { cellLawOf, MAX_REASON_LENGTH } from './laws/cell-laws.ts'
-export { elementLife, type Elements, valueKey } from './laws/elements.ts'
+export { elementLife, type Elements, isObserved, isWrittenLast, valueKey } from './laws/elements.ts'
 export { type List, listItem, type ListItemState, placedItems } from './laws/list.ts'
 export { positionsBetween } from './laws/positions.ts'
-export { MAX_REOPENED, reopenedCandidates, reopenedValue } from './laws/reopened.ts'
+export { reopenedCandidates, reopenedValue } from './laws/reopened.ts'
 export { shown as shownTree, type Tree, valueAt } from './laws/tree.ts'
-export { diff } from './laws/tree-diff.ts'
+export { diff, type PathChange } from './laws/tree-diff.ts'
 export { addToCounter, type CounterTotal } from './laws/counter.ts'
-export { type DeleteLaw, isLive } from './laws/life.ts'
+export { type DeleteLaw, isLive, type Life } from './laws/life.ts'
 // log/
 export { mergeArrivals } from './log/arrival-merge.ts'
 export {

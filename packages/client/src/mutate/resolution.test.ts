@@ -1,5 +1,6 @@
 import { defineSchema, DriftlogError, f, memoryStore, table } from '@driftlog/core'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { Replica } from '../replica.ts'
 import { closeAll, device, exchange } from './replicas.test-support.ts'
 
 const schema = defineSchema({
@@ -220,4 +221,154 @@ it('while the storage fails, nothing is settled, reopened, taken back or saved; 
   a.undo()
   a.undo()
   expect(await a.query((db) => db.selectFrom('tasks').select('id'))).toEqual([{ id: 'x' }])
+})
+
+describe('[CONF4] what came in after the conflict was read', () => {
+  const rows = defineSchema({
+    version: 1,
+    tables: {
+      tasks: table({ title: f.string().optional(), note: f.string().optional() }, { onDelete: 'manual' }),
+    },
+  })
+
+  /** One deletes a row, one changes it, and `c` has not heard of that yet. */
+  const three = async () => {
+    const [a, b, c] = [await device(rows), await device(rows), await device(rows)]
+    a.mutate((tx) => tx.tasks.insert({ id: 'x' }))
+    await exchange(a, b, c)
+    a.mutate((tx) => tx.tasks.delete('x'))
+    b.mutate((tx) => tx.tasks.update('x', { title: 'changed' }))
+    const hand = async (from: typeof a, to: typeof a) => to.import(await from.export(to.tips()))
+    await hand(b, a)
+    return { a, b, c, hand, conflict: a.conflicts[0] }
+  }
+  const all = (replica: Replica<typeof rows>) => replica.query((db) => db.selectFrom('tasks').select(['title', 'note']))
+
+  it('a change stands against the resolution that the row is deleted', async () => {
+    const { a, b, c, hand, conflict } = await three()
+    c.mutate((tx) => tx.tasks.update('x', { note: 'very important' }))
+    await hand(c, a)
+    a.resolve(conflict, 'deleted', 'what b wrote is not needed')
+    await exchange(a, b, c)
+    for (const replica of [a, b, c]) {
+      expect(await all(replica)).toEqual([{ title: 'changed', note: 'very important' }])
+      expect(replica.conflicts).toMatchObject([
+        { status: 'open', candidates: [{ author: c.device }, { value: 'deleted' }] },
+      ])
+      const [settled] = replica.settledConflicts()
+      expect(settled.candidates).toEqual(conflict.candidates)
+    }
+    b.resolve(b.conflicts[0], 'deleted')
+    await exchange(a, b, c)
+    expect([await all(a), a.conflicts, c.conflicts]).toEqual([[], [], []])
+  })
+
+  it('a deletion is not taken back by the resolution that the row stays', async () => {
+    const { a, c, hand, conflict } = await three()
+    c.mutate((tx) => tx.tasks.delete('x'))
+    await hand(c, a)
+    const digest = a.digest()
+    expect(() => a.resolve(conflict, 'changed')).toThrow(code('CONFLICT_GONE'))
+    expect(a.digest()).toBe(digest)
+    a.resolve(a.conflicts[0], 'changed')
+    expect([a.conflicts.length, (await all(a)).length]).toEqual([0, 1])
+  })
+
+  it('all that keeps the row is told, and goes with it: a change by somebody who knew of the deletion, beside another', async () => {
+    const { a, b, c, hand } = await three()
+    a.mutate((tx) => tx.tasks.update('x', { note: 'and yet' }))
+    c.mutate((tx) => tx.tasks.update('x', { note: 'c' }))
+    await hand(c, a)
+    const row = a.conflicts.find(({ kind }) => kind === 'row')!
+    expect(row.candidates.map(({ value }) => value)).toEqual(['deleted', 'changed', 'changed'])
+    a.resolve(row, 'deleted')
+    await exchange(a, b, c)
+    expect([await all(b), b.conflicts]).toEqual([[], []])
+  })
+})
+
+it('[CONF4] of a row that is gone no field is resolved or reopened: nobody brings it back by the way', async () => {
+  const { a, b } = await two()
+  for (const round of ['first', 'second']) {
+    a.mutate((tx) => tx.tasks.update('x', { title: `a ${round}` }))
+    b.mutate((tx) => tx.tasks.update('x', { title: `b ${round}` }))
+    await exchange(a, b)
+    if (round === 'first') a.resolve(a.conflicts[0], 'settled')
+    await exchange(a, b)
+  }
+  const [conflict] = a.conflicts
+  b.mutate((tx) => tx.tasks.delete('x'))
+  await exchange(a, b)
+  expect(() => a.resolve(conflict, 'again')).toThrow(code('CONFLICT_GONE'))
+  b.mutate((tx) => tx.tasks.restore('x'))
+  await exchange(a, b)
+  a.resolve(conflict, 'done')
+  const settled = a.settledConflicts().at(-1)!
+  a.mutate((tx) => tx.tasks.delete('x'))
+  expect(() => a.reopen(settled)).toThrow(code('CONFLICT_GONE'))
+  expect(await a.query((db) => db.selectFrom('tasks').selectAll())).toEqual([])
+})
+
+it('[CONF4] candidates are opened again as they were written: not as this schema reads them, nor as the caller says', async () => {
+  const stateOf = <const T extends string>(version: number, ...states: T[]) =>
+    defineSchema({
+      version,
+      tables: {
+        tasks: table({
+          state: f
+            .enum('open', ...states)
+            .default('open')
+            .manual(),
+        }),
+      },
+    })
+  const [a, b] = [await device(stateOf(1, 'done')), await device(stateOf(2, 'done', 'blocked'))]
+  a.mutate((tx) => tx.tasks.insert({ id: 'x' }))
+  await exchange(a, b)
+  a.mutate((tx) => tx.tasks.update('x', { state: 'done' }))
+  b.mutate((tx) => tx.tasks.update('x', { state: 'blocked' }))
+  await exchange(a, b)
+  const before = b.conflicts[0].candidates.map(({ value, author, stamp }) => ({ value, author, stamp }))
+  b.resolve(b.conflicts[0], 'open')
+  await exchange(a, b)
+  const [settled] = a.settledConflicts()
+  const forged = settled.candidates.map((one) => ({
+    ...one,
+    author: a.device,
+    stamp: one.stamp + 2 ** 50,
+    value: 'open',
+  }))
+  a.reopen({ ...settled, candidates: forged, settledBy: a.device })
+  await exchange(a, b)
+  expect(b.conflicts[0].candidates).toMatchObject(before)
+})
+
+it('tells from a row of _conflicts that it is no conflict, and a row’s from a field’s that it is not opened again', async () => {
+  const { a, b } = await two()
+  a.mutate((tx) => tx.tasks.update('x', { title: 'a' }))
+  b.mutate((tx) => tx.tasks.delete('x'))
+  await exchange(a, b)
+  const [told] = await a.query((db) => db.selectFrom('_conflicts').selectAll())
+  expect(() => a.resolve(told as never, 'changed')).toThrow(code('OPTION_INVALID'))
+  a.resolve(a.conflicts[0], 'changed')
+  const [settledRow] = await a.query((db) => db.selectFrom('_conflicts').selectAll())
+  expect(() => a.reopen(settledRow as never)).toThrow(code('OPTION_INVALID'))
+  expect(() => a.reopen(a.settledConflicts()[0])).toThrow(code('OPTION_INVALID'))
+})
+
+it('[CONF3] what says that it settles is in one op with what does, however large the mutation is', async () => {
+  const { a, b } = await two()
+  for (const rest of [110, 140, 170]) {
+    a.mutate((tx) => tx.tasks.update('x', { code: 'a' }))
+    b.mutate((tx) => tx.tasks.update('x', { code: 'b' }))
+    await exchange(a, b)
+    // The first op ends between the two, or close by.
+    a.mutate((tx) => {
+      tx.tasks.insert({ id: 'large', title: 'x'.repeat(2 ** 18 - rest) })
+      tx.tasks.update('x', { code: 'y'.repeat(300) })
+    })
+    expect(a.conflicts).toEqual([])
+    await exchange(a, b)
+  }
+  expect([a.settledConflicts().length, b.settledConflicts().length]).toEqual([3, 3])
 })

@@ -8,12 +8,14 @@ import {
   DriftlogError,
   encodeField,
   Law,
+  type LifeSide,
+  lifeSides,
   lifeVerdict,
   MAX_REASON_LENGTH,
-  MAX_REOPENED,
   type NewChange,
   reopenedValue,
   type Row,
+  type SettledWrite,
   type Write,
 } from '@driftlog/core'
 import type { FieldPlan, TablePlan } from './plan.ts'
@@ -26,11 +28,22 @@ interface Place {
 }
 
 const placeOf = ({ table, rowId }: Conflict, { plans, view, projector }: UndoContext): Place => {
+  if (typeof table !== 'string' || typeof rowId !== 'string') {
+    throw new DriftlogError(
+      'OPTION_INVALID',
+      'no conflict as conflicts, conflicts$ and settledConflicts() tell it: a row of _conflicts names one by its id',
+    )
+  }
   view.refresh()
   const plan = plans.get(table)
   const row = plan && view.cells.table(table).rows.get(rowId)
   if (plan === undefined || row === undefined) throw new DriftlogError('CONFLICT_GONE', `${table} ${rowId}`)
   return { plan, row, handle: projector.handleOf(row) }
+}
+
+/** Whatever is written to a row that is gone would bring it back: of its fields nobody is asked. */
+const expectShown = ({ id }: Conflict, { plan, row }: Place, { view }: UndoContext): void => {
+  if (!view.isShown(row, plan.table)) throw new DriftlogError('CONFLICT_GONE', id)
 }
 
 /** Throws CONFLICT_GONE, OPTION_INVALID and VALUE_INVALID. */
@@ -61,22 +74,40 @@ const resolveLife = (
   if (value !== 'changed' && value !== 'deleted') {
     throw new DriftlogError('VALUE_INVALID', "the conflict of a row is resolved by 'changed' (it stays) or 'deleted'")
   }
-  const isThere = (ref: number): boolean => isAmong(conflict.candidates, ops.authorId(deviceOfRef(ref)), ops.stamp(ref))
-  if (!row.touches.some(isThere) || !row.deletes.some(isThere)) throw new DriftlogError('CONFLICT_GONE', conflict.id)
+  const sides = lifeSides(row, ops)
+  const isKnown = ({ ref, isDelete }: LifeSide): boolean =>
+    isAmong(
+      conflict.candidates.filter((candidate) => candidate.value === (isDelete ? 'deleted' : 'changed')),
+      ops.authorId(deviceOfRef(ref)),
+      ops.stamp(ref),
+    )
+  const known = sides.filter(isKnown)
+  const changes = known.filter(({ isDelete }) => !isDelete)
+  // To keep the row is to decide against every deletion of it: an insert cannot leave one out.
+  const isOfAll = value === 'deleted' || sides.every((side) => !side.isDelete || isKnown(side))
+  if (changes.length === 0 || changes.length === known.length || !isOfAll)
+    throw new DriftlogError('CONFLICT_GONE', conflict.id)
   const common = { rowId: row.id, handle }
-  const decision = { ...common, shape: value === 'deleted' ? plan.delete : plan.insert, value: null }
-  const verdict = lifeVerdict(row, ops, reason, value === 'deleted')
-  return verdict === undefined ? [decision] : [{ ...common, shape: plan.resolve, ...verdict }, decision]
+  return [
+    { ...common, shape: plan.resolve, ...lifeVerdict(known, ops, reason, value === 'deleted')! },
+    value === 'deleted'
+      ? { ...common, shape: plan.delete, value: null, over: changes.map(({ ref }) => ops.dotOf(ref)) }
+      : { ...common, shape: plan.insert, value: null },
+  ]
 }
 
 const resolveField = (
   conflict: Conflict,
   value: unknown,
   reason: string,
-  { plan, row, handle }: Place,
-  { view, projector: { ops } }: UndoContext,
+  place: Place,
+  context: UndoContext,
 ): NewChange[] => {
+  const { plan, row, handle } = place
+  const { view, projector } = context
+  const { ops } = projector
   const field = fieldOf(conflict, plan)
+  expectShown(conflict, place, context)
   const over = view
     .field(conflict.table, field.field.name)!
     .writes(row)
@@ -88,33 +119,40 @@ const resolveField = (
   return [{ ...common, shape: field.shape(Law.resolve), value: reason, over }, write]
 }
 
-/** Throws CONFLICT_GONE and OPTION_INVALID. */
+/**
+ * The candidates are those of the record, as they were written: another version of the schema may have values that this one does
+ * not, and what the caller holds is not asked. Throws CONFLICT_GONE, OPTION_INVALID and TOO_LARGE.
+ */
 export const reopening = (conflict: Conflict, context: UndoContext): NewChange => {
+  const place = placeOf(conflict, context)
   if (conflict.status !== 'settled')
     throw new DriftlogError('OPTION_INVALID', 'only a settled conflict can be reopened')
-  const { plan, row, handle } = placeOf(conflict, context)
+  if (conflict.kind === 'row')
+    throw new DriftlogError(
+      'OPTION_INVALID',
+      'the conflict of a row is not reopened: delete or restore the row, or undo',
+    )
+  const { plan, row, handle } = place
   const field = fieldOf(conflict, plan)
-  const { ops } = context.projector
-  const [settling, ...others] = context.view.field(conflict.table, field.field.name)!.writes(row)
+  expectShown(conflict, place, context)
+  const { ops, cells } = context.projector
+  const view = context.view.field(conflict.table, field.field.name)!
+  const [settling, ...others] = view.writes(row)
   const isAsSettled =
-    settling !== undefined &&
-    others.length === 0 &&
-    ops.authorId(deviceOfRef(settling.ref)) === conflict.settledBy &&
-    conflict.id.endsWith(`@${idOf(ops.dotOf(settling.ref))}`)
-  // What is not kept (CONF6) cannot be shown again.
-  if (!isAsSettled || conflict.candidates.some(({ value }) => value === undefined))
-    throw new DriftlogError('CONFLICT_GONE', conflict.id)
-  const candidates = conflict.candidates
-    .slice(-MAX_REOPENED)
-    .map(({ value, author, stamp }) => ({ author, stamp, value: encodeField(field.field, value) }))
+    settling !== undefined && others.length === 0 && conflict.id.endsWith(`@${idOf(ops.dotOf(settling.ref))}`)
+  const candidates = (isAsSettled && cells.settled.settledBy(row, view.column, settling.ref)?.candidates) || []
+  // What is not kept (CONF3) cannot be shown again.
+  if (candidates.length === 0 || !candidates.every(isKept)) throw new DriftlogError('CONFLICT_GONE', conflict.id)
   return {
     rowId: row.id,
     handle,
     shape: field.shape(Law.reopen),
-    value: reopenedValue(candidates),
+    value: reopenedValue(candidatesOf(candidates, ops)),
     over: [ops.dotOf(settling.ref)],
   }
 }
+
+const isKept = (write: SettledWrite): write is Write => write.value !== undefined
 
 const idOf = ({ device, seq }: Dot): string => `${device}:${seq}`
 

@@ -22,6 +22,7 @@ import {
   type InferUpdate,
   Law,
   lawOf,
+  lifeSides,
   lifeVerdict,
   type List,
   type NewChange,
@@ -199,7 +200,8 @@ export class Transaction {
     const { ops } = this.#context.cells
     if (pending.deleted && !pending.wasLive) return
     // Who knows of both sides decides between them, and says so: that settles it wherever the op comes (CONF3).
-    const verdict = row && !pending.deleteDraft ? lifeVerdict(row, ops, '', pending.deleted) : undefined
+    const sides = row === undefined || pending.deleteDraft !== undefined ? [] : lifeSides(row, ops)
+    const verdict = lifeVerdict(sides, ops, '', pending.deleted)
     if (verdict !== undefined) push(plan.resolve, verdict.value, verdict.over)
     if (pending.deleted) {
       push(plan.delete, null, row && pending.deleteDraft?.overLife(row, ops))

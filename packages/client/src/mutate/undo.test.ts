@@ -207,6 +207,143 @@ describe('undo and redo', () => {
     },
   )
 
+  /** A list that one device deleted and the other changed. */
+  const contestedList = async () => {
+    const [a, b] = [await device(schema), await device(schema)]
+    a.mutate((tx) => tx.lists.insert({ id: 'l', name: 'List' }))
+    await exchange(a, b)
+    a.mutate((tx) => tx.lists.update('l', { name: 'before' }))
+    a.mutate((tx) => tx.lists.update('l', { name: 'changed' }))
+    b.mutate((tx) => tx.lists.delete('l'))
+    await exchange(a, b)
+    const name = async (replica: Device) => (await replica.query((db) => db.selectFrom('lists').select('name')))[0].name
+    return { a, b, name }
+  }
+
+  it('[UNDO1] an update that decided the conflict of its row: the conflict is open again', async () => {
+    const { a, b, name } = await contestedList()
+    a.mutate((tx) => tx.lists.update('l', { name: 'typo' }))
+    await exchange(a, b)
+    expect([b.conflicts, b.settledConflicts().length]).toEqual([[], 1])
+    for (let round = 0; round < 2; round++) {
+      a.undo()
+      await exchange(a, b)
+      for (const replica of [a, b]) {
+        expect(replica.conflicts).toMatchObject([{ kind: 'row', status: 'open' }])
+        expect(await name(replica)).toBe('changed')
+      }
+      a.redo()
+      await exchange(a, b)
+      for (const replica of [a, b]) expect([replica.conflicts, await name(replica)]).toEqual([[], 'typo'])
+    }
+  })
+
+  it('[UNDO1] an update from before the conflict of its row: that stays open', async () => {
+    const { a, b, name } = await contestedList()
+    for (const [act, shown] of [
+      [() => a.undo(), 'before'],
+      [() => a.redo(), 'changed'],
+    ] as const) {
+      act()
+      await exchange(a, b)
+      for (const replica of [a, b]) {
+        expect(replica.conflicts).toMatchObject([{ kind: 'row', status: 'open' }])
+        expect(await name(replica)).toBe(shown)
+      }
+    }
+  })
+
+  it('[UNDO1] an update after somebody decided: no conflict comes of it', async () => {
+    const { a, b, name } = await contestedList()
+    b.mutate((tx) => tx.lists.update('l', { name: 'so be it' }))
+    await exchange(a, b)
+    a.mutate((tx) => tx.lists.update('l', { name: 'typo' }))
+    a.undo()
+    a.mutate((tx) => tx.lists.delete('l'))
+    a.undo()
+    await exchange(a, b)
+    expect([a.conflicts, b.conflicts, await name(b)]).toEqual([[], [], 'so be it'])
+  })
+
+  it.each(['changed', 'deleted'] as const)(
+    '[UNDO1] where deletions win too, a conflict that was resolved by %s is there again',
+    async (verdict) => {
+      const strict = defineSchema({
+        version: 1,
+        tables: { tasks: table({ title: f.string() }, { onDelete: 'delete-wins' }) },
+      })
+      const [a, b] = [await device(strict), await device(strict)]
+      a.mutate((tx) => tx.tasks.insert({ id: 'x', title: '' }))
+      await exchange(a, b)
+      a.mutate((tx) => tx.tasks.update('x', { title: 'changed' }))
+      b.mutate((tx) => tx.tasks.delete('x'))
+      await exchange(a, b)
+      a.resolve(a.conflicts[0], verdict)
+      a.undo()
+      await exchange(a, b)
+      expect(b.conflicts).toMatchObject([{ kind: 'row', outcome: 'deleted', candidates: [{}, {}] }])
+      expect(await b.query((db) => db.selectFrom('tasks').select('title'))).toEqual([])
+      a.redo()
+      await exchange(a, b)
+      const rows = await b.query((db) => db.selectFrom('tasks').select('title'))
+      expect([b.conflicts, rows]).toEqual([[], verdict === 'changed' ? [{ title: 'changed' }] : []])
+    },
+  )
+
+  it('[UNDO1] a resolution of more candidates than a person can look at: all of them are there again', async () => {
+    const a = await device(schema)
+    a.mutate((tx) => tx.tasks.insert({ id: 'x', title: '' }))
+    const start = await a.export()
+    for (let n = 0; n < 70; n++) {
+      const other = await device(schema)
+      await other.import(start)
+      other.mutate((tx) => tx.tasks.update('x', { owner: `owner ${n}` }))
+      await a.import(await other.export(a.tips()))
+      await other.close()
+    }
+    const owners = () => new Set(a.candidates('tasks', 'x', 'owner').map(({ value }) => value))
+    const before = owners()
+    a.resolve(a.conflicts[0], 'one of them')
+    a.undo()
+    expect([before.size, owners()]).toEqual([70, before])
+  }, 30_000)
+
+  it('[UNDO1] what fits no op is not taken back in part: that throws, and nothing has happened', async () => {
+    const { a, b } = await two()
+    a.mutate((tx) => tx.tasks.update('x', { owner: 'a'.repeat(140_000) }))
+    b.mutate((tx) => tx.tasks.update('x', { owner: 'b'.repeat(140_000) }))
+    await exchange(a, b)
+    a.resolve(a.conflicts[0], 'short')
+    const digest = a.digest()
+    expect(() => a.undo()).toThrow(expect.objectContaining({ code: 'TOO_LARGE' }))
+    expect([a.digest(), a.canUndo, a.canRedo]).toEqual([digest, true, false])
+  })
+
+  it('[UNDO1] of an object that JSON got, what others added to it stays, and the rest goes', async () => {
+    const { a, b } = await two()
+    const settings = { deep: { a: 1 }, new: { x: 1, y: { z: [] } } }
+    a.mutate((tx) => tx.tasks.update('x', { settings }))
+    await exchange(a, b)
+    b.mutate((tx) => tx.tasks.update('x', { settings: { ...settings, new: { ...settings.new, theirs: 1 } } }))
+    await exchange(a, b)
+    a.undo()
+    await exchange(a, b)
+    expect((await rowOf(b)).settings).toMatchObject({ deep: { a: 1 }, new: { theirs: 1 } })
+    expect((await rowOf(b)).settings.new).not.toHaveProperty('x')
+    a.redo()
+    expect((await rowOf(a)).settings).toEqual({ ...settings, new: { ...settings.new, theirs: 1 } })
+  })
+
+  it('[UNDO1] a set of 20,000 elements is replaced and taken back in a moment', async () => {
+    const a = await device(schema)
+    const tags = Array.from({ length: 20_000 }, (_, n) => `tag ${n}`)
+    a.mutate((tx) => tx.tasks.insert({ id: 'x', title: '', tags, marks: tags }))
+    a.mutate((tx) => tx.tasks.update('x', { tags: ['only'], marks: ['only'] }))
+    expect((await rowOf(a)).tags).toEqual(['only'])
+    a.undo()
+    expect([(await rowOf(a)).tags.length, (await rowOf(a)).marks.length]).toEqual([20_000, 20_000])
+  })
+
   it('[UNDO2] 100 mutations can be taken back, none that says so, and no erasure', async () => {
     const { a } = await two()
     a.mutate((tx) => tx.tasks.update('x', { title: 'quiet' }), { isUndoable: false })

@@ -19,13 +19,17 @@ import {
   type Hlc,
   isContest,
   isLive,
+  isObserved,
+  isWrittenLast,
   Law,
+  type Life,
+  lifeSides,
   lifeVerdict,
   type List,
   type ListItemState,
   listItem,
-  MAX_REOPENED,
   type NewChange,
+  type PathChange,
   type Projector,
   type RegisterCandidate,
   reopenedValue,
@@ -35,7 +39,6 @@ import {
   type Tree,
   type Value,
   valueAt,
-  valueKey,
   type Write,
 } from '@driftlog/core'
 import type { FieldPlan, TablePlan } from './plan.ts'
@@ -48,7 +51,7 @@ export interface UndoContext {
 }
 
 /** What an op of this device's did, as its author and stamp tell. */
-interface Own {
+export interface Own {
   readonly device: string
   readonly hlc: Hlc
 }
@@ -64,12 +67,12 @@ interface FieldStep {
 }
 
 /**
- * What is to become of a row. `remove`: it was not there. `return`: it was there, and was deleted. `contest`: it was there, but for
- * a deletion that somebody else had made beside it.
+ * What is to become of a row. `remove`: it was not there. `return`: it was there, and was deleted. `contest`: a deletion stood
+ * beside what kept it, and the mutation decided for the row, if only by a change to a field.
  */
 interface LifeStep {
   readonly turn: 'remove' | 'return' | 'contest'
-  /** A deletion stood beside what kept it alive. */
+  /** A deletion stood beside what kept it. */
   readonly wasContested: boolean
 }
 
@@ -195,19 +198,24 @@ const stepOf = (changes: readonly NewChange[], from: number, to: number, context
     const step = undoField(changes[index], field, row, context)
     if (step !== undefined) fields.push(step)
   }
-  const life = lifeStep(laws, row, plan)
+  const life = lifeStep(laws, row, plan, context)
   return life === undefined && fields.length === 0 ? undefined : { plan, rowId, life, fields }
 }
 
 const NEW_ROW: LifeStep = { turn: 'remove', wasContested: false }
 const NO_FIELDS: readonly FieldStep[] = []
 
-const lifeStep = (laws: readonly number[], row: Row, { table }: TablePlan): LifeStep | undefined => {
-  const wasContested = row.touches.length > 0 && row.deletes.length > 0
+const lifeStep = (
+  laws: readonly number[],
+  row: Row,
+  { table }: TablePlan,
+  { projector: { ops } }: UndoContext,
+): LifeStep | undefined => {
+  const wasContested = lifeSides(row, ops).length > 0
   const wasLive = isLive(row, table.onDelete)
-  if (laws.includes(Law.delete)) return wasLive ? { turn: 'return', wasContested } : undefined
-  if (!wasLive) return { turn: 'remove', wasContested }
-  return wasContested && laws.includes(Law.insert) ? { turn: 'contest', wasContested } : undefined
+  if (laws.includes(Law.delete)) return wasLive || wasContested ? { turn: 'return', wasContested } : undefined
+  if (wasContested) return { turn: 'contest', wasContested }
+  return wasLive ? undefined : { turn: 'remove', wasContested }
 }
 
 export const noteWritten = (steps: readonly Step[], context: UndoContext): void => {
@@ -236,16 +244,42 @@ const undoStep = ({ plan, life, fields }: Step, row: Row, own: Own, context: Und
 }
 
 /**
- * What there is to write after that: where a deletion is taken back that decided a conflict, both sides stand beside each other
- * again. A mutation of its own, for a deletion takes the changes of its own op with it. `written`: what took it back.
+ * What there is to write after that, asked before: rows whose conflict is to be there again, for it was decided by what is taken
+ * back, or would be by a field that is taken back. A mutation of its own, for a deletion takes the changes of its own op with it. `written`:
+ * what took it back.
  */
-export const conflictsBack = ({ steps }: Undoable, written: Own, context: UndoContext): NewChange[] =>
-  steps.flatMap(({ plan, rowId, life }) => {
-    if (life?.turn !== 'return' || !life.wasContested) return []
-    const row = context.view.cells.table(plan.table.name).rows.get(rowId)
-    if (row === undefined || row.touches.length !== 1 || !isOwn(row.touches[0], written, context)) return []
-    return [{ shape: plan.delete, value: null, over: [], rowId, handle: context.projector.handleOf(row) }]
-  })
+export const conflictsBack = (
+  { steps, own }: Undoable,
+  context: UndoContext,
+): ((written: Own | undefined) => NewChange[]) => {
+  const { ops } = context.projector
+  const rowOf = ({ plan, rowId }: Step): Row | undefined => context.view.cells.table(plan.table.name).rows.get(rowId)
+  const isContested = (row: Row | undefined): boolean => row !== undefined && lifeSides(row, ops).length > 0
+  const contested = steps.filter((step) =>
+    step.life === undefined ? isContested(rowOf(step)) : step.life.wasContested,
+  )
+  return (written) =>
+    contested.flatMap((step) => {
+      const { plan, rowId, life } = step
+      const row = rowOf(step)
+      if (row === undefined || row.touches.length === 0 || isContested(row)) return []
+      const isMine = (ref: DotRef): boolean =>
+        life?.turn === 'contest' ? isOwnSince(ref, own, context) : written !== undefined && isOwn(ref, written, context)
+      if (!row.touches.every(isMine)) return []
+      // It takes nothing with it: both stand beside each other.
+      return [{ shape: plan.delete, value: null, over: [], rowId, handle: context.projector.handleOf(row) }]
+    })
+}
+
+/** How to take back two mutations at once, of which the second one opened conflicts of rows again. */
+export const joined = (first: Undoable | undefined, second: Undoable | undefined): Undoable | undefined => {
+  if (first === undefined || second === undefined) return first ?? second
+  const keyOf = ({ plan, rowId }: Step): string => `${plan.table.name}/${rowId}`
+  const later = new Map(second.steps.map((step) => [keyOf(step), step]))
+  const steps = first.steps.map((step) => ({ ...step, life: step.life ?? later.get(keyOf(step))?.life }))
+  for (const step of first.steps) later.delete(keyOf(step))
+  return { steps: [...steps, ...later.values()], own: first.own }
+}
 
 const isOwn = (ref: DotRef, own: Own, { projector: { ops } }: UndoContext): boolean =>
   ops.stamp(ref) === own.hlc && ops.authorId(deviceOfRef(ref)) === own.device
@@ -265,13 +299,13 @@ const undoLife = ({ turn }: LifeStep, plan: TablePlan, row: Row, own: Own, conte
         : []
     case 'return': {
       if (!isMine(row.deletes)) return []
-      const verdict = lifeVerdict(row, ops, '', false)
+      const verdict = lifeVerdict(lifeSides(row, ops), ops, '', false)
       const insert = { shape: plan.insert, value: null }
       return verdict === undefined ? [insert] : [{ shape: plan.resolve, ...verdict }, insert]
     }
     case 'contest':
-      // A deletion that takes nothing with it: both stand beside each other again.
-      return row.deletes.length === 0 && isMine(row.touches) ? [{ shape: plan.delete, value: null, over: [] }] : []
+      // See conflictsBack.
+      return []
   }
 }
 
@@ -354,7 +388,7 @@ const restore = (
   { projector: { ops } }: UndoContext,
 ): UndoneChange[] => {
   const over = writes.map(({ ref }) => ops.dotOf(ref))
-  const kept = candidates.toSorted((a, b) => a.stamp - b.stamp).slice(-MAX_REOPENED)
+  const kept = candidates.toSorted((a, b) => a.stamp - b.stamp)
   if (kept.length > 1) return [{ shape: plan.shape(Law.reopen), value: reopenedValue(kept), over }]
   const write = { shape: plan.shape(Law.set), value: kept.length === 0 ? plan.field.fallback : kept[0].value, over }
   return isContest(writes) ? [{ shape: plan.shape(Law.resolve), value: '', over }, write] : [write]
@@ -367,14 +401,23 @@ const undoElement = (
   row: Row,
   context: UndoContext,
 ): Undo => {
-  const { name, table } = plan.field
-  const key = valueKey(element)
-  const isIn = (of: Row, { view }: UndoContext): boolean =>
-    ((view.field(table, name)!.value(of) ?? []) as readonly Value[]).some((shown) => valueKey(shown) === key)
+  const { field } = plan
+  const lifeOf = (of: Row, at: UndoContext): Life | undefined => {
+    const cell = cellOf(of, plan, at)
+    return cell === undefined ? undefined : elementLife(cell as Elements, element)
+  }
+  const isIn = (of: Row, at: UndoContext): boolean => {
+    const life = lifeOf(of, at)
+    if (life === undefined) return false
+    const { ops } = at.projector
+    return field.kind === 'set' && field.wins === 'last-write'
+      ? isWrittenLast(life, (a, b) => ops.compare(a, b))
+      : isObserved(life)
+  }
   const wasIn = isIn(row, context)
   return (now, current, own) => {
     if (wasIn !== (law === Law.remove) || wasIn === isIn(current, now)) return []
-    const { touches, deletes } = elementLife(cellOf(current, plan, now) as Elements, element)!
+    const { touches, deletes } = lifeOf(current, now)!
     const isMine = (wasIn ? deletes : touches).every((ref) => isOwnSince(ref, own, now))
     return isMine ? [{ shape: plan.shape(wasIn ? Law.add : Law.remove), value: element }] : []
   }
@@ -436,17 +479,18 @@ const undoJson = (plan: FieldPlan, row: Row, context: UndoContext): FieldStep =>
   }
 }
 
-const pathsBack = (
-  before: Value | undefined,
-  after: Value | undefined,
-  shown: Value | undefined,
-): Pick<ReturnType<typeof diff>[number], 'keys' | 'value'>[] => {
-  if (before !== undefined) return diff(after, before)
-  if (after === undefined) return []
-  return isSame(shown, after)
-    ? [{ keys: [], value: [] }]
-    : diff(undefined, after).map(({ keys }) => ({ keys, value: [] }))
+const pathsBack = (before: Value | undefined, after: Value | undefined, shown: Value | undefined): PathChange[] => {
+  if (before === undefined) return after === undefined ? [] : pathsGone([], after, shown)
+  return diff(after, before).flatMap((change) =>
+    change.value.length === 0 ? pathsGone(change.keys, valueAt(after, change.keys)!, shown) : [change],
+  )
 }
+
+/** What was added at a path goes as one or, where it is something else by now, leaf by leaf: what others added to it stays. */
+const pathsGone = (keys: readonly string[], added: Value, shown: Value | undefined): PathChange[] =>
+  isSame(valueAt(shown, keys), added)
+    ? [{ keys, value: [] }]
+    : diff(undefined, added).map((leaf) => ({ keys: [...keys, ...leaf.keys], value: [] }))
 
 const isSame = (a: Value | undefined, b: Value | undefined): boolean =>
   a === undefined || b === undefined ? a === b : equalValues(a, b)

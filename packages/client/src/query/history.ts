@@ -62,7 +62,7 @@ export const readHistory = async (
     const [field, ...path] = shape.path
     const kind = kindOf.get(shape.law)!
     const isOfRow = field === undefined || field === ''
-    const change = { kind, field: isOfRow ? undefined : field, path, value: shown(fields[field], shape.law, value) }
+    const change = { kind, field: isOfRow ? undefined : field, path, value: shown(fields[field], shape.law, value, projector.stampOf(ref)) }
     const known = changes.get(ref)
     if (known === undefined) changes.set(ref, [change])
     else known.push(change)
@@ -85,7 +85,7 @@ export const readHistory = async (
     })
 }
 
-const shown = (field: Field | undefined, law: number, value: Value): unknown => {
+const shown = (field: Field | undefined, law: number, value: Value, written: Hlc): unknown => {
   switch (law) {
     case Law.set:
       return fitting(field, value)
@@ -105,7 +105,7 @@ const shown = (field: Field | undefined, law: number, value: Value): unknown => 
       return { id, position: position ?? undefined, value: item?.value ?? content }
     }
     case Law.reopen:
-      return reopenedCandidates(value).map(({ author, stamp, value: candidate }) => ({
+      return reopenedCandidates(value, written).map(({ author, stamp, value: candidate }) => ({
         author,
         at: new Date(hlcToMs(stamp)),
         value: fitting(field, candidate),

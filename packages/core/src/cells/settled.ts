@@ -23,25 +23,23 @@ export interface LifeSide {
   readonly isDelete: boolean
 }
 
-/** The deletions of a row and the changes to it of which one did not know of, or did not mean, the other: deletions first. */
+/**
+ * The deletions of a row that some change to it did not know of, or did not mean, and all the changes that keep it: who decides
+ * for a deletion takes these with it. Deletions first; empty where every change that is left knew of every deletion.
+ */
 export const lifeSides = ({ touches, deletes }: Life, ops: OpIndex): LifeSide[] => {
-  const isBeside = (touch: DotRef, removal: DotRef): boolean => !ops.saw(touch, removal)
-  return [
-    ...deletes.filter((ref) => touches.some((touch) => isBeside(touch, ref))).map((ref) => ({ ref, isDelete: true })),
-    ...touches
-      .filter((ref) => deletes.some((removal) => isBeside(ref, removal)))
-      .map((ref) => ({ ref, isDelete: false })),
-  ]
+  const beside = deletes.filter((removal) => touches.some((touch) => !ops.saw(touch, removal)))
+  if (beside.length === 0) return []
+  return [...beside.map((ref) => ({ ref, isDelete: true })), ...touches.map((ref) => ({ ref, isDelete: false }))]
 }
 
-/** What an op says (Law.resolve) that decides about the life of a row; undefined where there is nothing to decide. */
+/** What an op says (Law.resolve) that decides between sides of a row's life; undefined where there is nothing to decide. */
 export const lifeVerdict = (
-  life: Life,
+  sides: readonly LifeSide[],
   ops: OpIndex,
   reason: string,
   isDeleted: boolean,
 ): { readonly value: Value; readonly over: readonly Dot[] } | undefined => {
-  const sides = lifeSides(life, ops)
   if (sides.length === 0) return undefined
   const deletes = sides.filter(({ isDelete }) => isDelete).length
   return { value: [reason, deletes, isDeleted], over: sides.map(({ ref }) => ops.dotOf(ref)) }
@@ -132,6 +130,12 @@ export class SettledConflicts {
   /** What is known of a write that was settled. */
   find(row: Row, column: number, ref: DotRef): SettledWrite | undefined {
     return this.#byRow.get(row)?.get(column)?.writes.get(ref)?.write
+  }
+
+  /** The record of the conflict that a write settled. */
+  settledBy(row: Row, column: number, by: DotRef): SettledField | undefined {
+    const records = this.#byRow.get(row)?.get(column)?.records
+    return records?.find(({ settled }) => settled.by === by)?.settled
   }
 
   /**

@@ -94,14 +94,17 @@ const shown = ({ byKey }: Elements, isShown: (element: Element) => boolean): Val
   return sortedKeys(keys).map((key) => byKey.get(key)!.value)
 }
 
-/** The elements with an addition that no removal has seen. */
-export const observedRemove = (state: Elements): Value[] => shown(state, ({ touches }) => touches.length > 0)
+/** Observed-remove: an addition is there that no removal has seen. */
+export const isObserved = ({ touches }: Life): boolean => touches.length > 0
 
-/** The elements whose last surviving write in total order is an addition. */
+/** Last-write: the last surviving write in total order is an addition. */
+export const isWrittenLast = ({ touches, deletes }: Life, compare: Compare): boolean =>
+  touches.some((added) => deletes.every((removed) => compare(removed, added) < 0))
+
+export const observedRemove = (state: Elements): Value[] => shown(state, isObserved)
+
 export const lastWrite = (state: Elements, compare: Compare): Value[] =>
-  shown(state, ({ touches, deletes }) =>
-    touches.some((added) => deletes.every((removed) => compare(removed, added) < 0)),
-  )
+  shown(state, (element) => isWrittenLast(element, compare))
 
 export const isContested = (state: Elements): boolean => state.contested.size > 0
 

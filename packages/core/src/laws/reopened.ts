@@ -4,10 +4,11 @@
  */
 import { DEVICE_ID_BYTES, type DeviceId, deviceIdFromBytes, deviceIdToBytes } from '../clock/dot.ts'
 import { type Hlc, MAX_HLC } from '../clock/hlc.ts'
+import { DriftlogError } from '../errors.ts'
 import type { Value } from '../op/value.ts'
 
-/** As many as one write may stand for; more would be a burden to show. */
-export const MAX_REOPENED = 64
+/** As many as one write may stand for, where they fit an op (OP7). */
+export const MAX_REOPENED = 4_096
 
 export interface ReopenedCandidate {
   readonly author: DeviceId
@@ -15,14 +16,22 @@ export interface ReopenedCandidate {
   readonly value: Value
 }
 
-export const reopenedValue = (candidates: readonly ReopenedCandidate[]): Value =>
-  candidates.map(({ author, stamp, value }) => [deviceIdToBytes(author), stamp, value])
+/** Throws TOO_LARGE. */
+export const reopenedValue = (candidates: readonly ReopenedCandidate[]): Value => {
+  if (candidates.length > MAX_REOPENED) {
+    throw new DriftlogError('TOO_LARGE', 'one conflict', { candidates: candidates.length, limit: MAX_REOPENED })
+  }
+  return candidates.map(({ author, stamp, value }) => [deviceIdToBytes(author), stamp, value])
+}
 
-/** The candidates of a value that fits, in the order in which they are written. */
-export const reopenedCandidates = (value: Value): ReopenedCandidate[] =>
+/**
+ * The candidates of a value that fits, in the order in which they are written. `written`: the effective stamp of the op. Its author
+ * vouches for what was there before it, so none of them is later; a shift (BR2) may have moved what was.
+ */
+export const reopenedCandidates = (value: Value, written: Hlc): ReopenedCandidate[] =>
   (value as readonly [Uint8Array, number, Value][]).map(([author, stamp, candidate]) => ({
     author: deviceIdFromBytes(author),
-    stamp,
+    stamp: Math.min(stamp, written),
     value: candidate,
   }))
 

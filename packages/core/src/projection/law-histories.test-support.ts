@@ -1,7 +1,7 @@
 /** Random histories of devices that write under every law, concurrently; how they come to replicas; and what the definitions make of them. */
 import fc from 'fast-check'
 import { columnOf, writesOf } from '../cells/cell-state.ts'
-import { lifeVerdict } from '../cells/settled.ts'
+import { lifeSides, lifeVerdict } from '../cells/settled.ts'
 import type { Dot } from '../clock/dot.ts'
 import { positionsBetween } from '../laws/positions.ts'
 import { reopenedValue } from '../laws/reopened.ts'
@@ -133,7 +133,7 @@ const changesOf = (replica: Replica, { kind, row: number, pick }: Intent, all: r
       ]
     case 'decide': {
       const isDeleted = pick % 2 === 0
-      const verdict = known && lifeVerdict(known, ops, 'so', isDeleted)
+      const verdict = known && lifeVerdict(lifeSides(known, ops), ops, 'so', isDeleted)
       const decision = change(isDeleted ? lawShapes.delete : lawShapes.insert)
       return verdict === undefined ? [decision] : [change(lawShapes.verdict, verdict.value, verdict.over), decision]
     }

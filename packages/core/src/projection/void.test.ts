@@ -79,7 +79,7 @@ const malformed: readonly (readonly [name: string, shape: Shape, value: Value])[
   ['drop of nothing', fieldOf(Law.drop), ''],
   ['drop of a number', fieldOf(Law.drop), 1],
   ['reopen of one candidate', fieldOf(Law.reopen), [[author, 1, 'x']]],
-  ['reopen of too many candidates', fieldOf(Law.reopen), Array.from({ length: 65 }, () => [author, 1, 'x'])],
+  ['reopen of too many candidates', fieldOf(Law.reopen), Array.from({ length: 4_097 }, () => [author, 1, 'x'])],
   [
     'reopen by a short author',
     fieldOf(Law.reopen),

@@ -190,4 +190,15 @@ describe('candidates', () => {
     ])
     expect(all.map(({ ref }) => ref - T)).toEqual([9, 2, 9])
   })
+
+  it('[CELL2] what an op claims to have been written after it counts as written with it', () => {
+    const ops = { authorId: () => identityOf(1).device, stamp: (ref: Hlc) => ref, compare: (a: Hlc, b: Hlc) => a - b }
+    const author = Uint8Array.from(Buffer.from(identityOf(2).device, 'base64url'))
+    const value = [
+      [author, T + 1, 'before'],
+      [author, Number.MAX_SAFE_INTEGER, 'from the future'],
+    ]
+    const all = candidatesOf([{ ref: T + 9, value, isReopened: true }], ops as never)
+    expect(all.map(({ stamp }) => stamp - T)).toEqual([1, 9])
+  })
 })

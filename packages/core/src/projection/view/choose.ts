@@ -36,7 +36,7 @@ export interface Choice {
 export const candidatesOf = (writes: readonly Write[], ops: OpIndex): RegisterCandidate[] => {
   const candidates = writes.flatMap(({ ref, value, isReopened }): RegisterCandidate[] =>
     isReopened === true
-      ? reopenedCandidates(value).map((candidate) => ({ ...candidate, ref }))
+      ? reopenedCandidates(value, ops.stamp(ref)).map((candidate) => ({ ...candidate, ref }))
       : [{ ref, value, author: ops.authorId(deviceOfRef(ref)), stamp: ops.stamp(ref) }],
   )
   return candidates.sort((a, b) => a.stamp - b.stamp || compareDevices(a.author, b.author) || ops.compare(a.ref, b.ref))
