@@ -101,6 +101,8 @@ export class Replica<S extends Schema> {
   readonly #board: StatusBoard
   readonly #conflicts: LiveConflicts
   readonly #undo = new UndoStack()
+  /** Forms that the app still holds. */
+  readonly #drafts = new Set<WeakRef<DraftMemory>>()
   #erasures = 0
   #isMutating = false
   #isSettingClock = false
@@ -207,7 +209,8 @@ export class Replica<S extends Schema> {
     const saved = transaction.draftsSaved()
     const { device } = this
     const { receipt, undoable } = this.#write(value, changes, hlc)
-    for (const note of saved) note(this.#parts.view.now, device)
+    const own = undoable?.own ?? { device, hlc }
+    for (const note of saved) note(this.#parts.view.now, own)
     if (undoable !== undefined && isUndoable) this.#undo.push(undoable)
     this.#forgetErased()
     return receipt
@@ -282,11 +285,14 @@ export class Replica<S extends Schema> {
     let receipt: Receipt<undefined> | undefined
     run((undoable) => {
       this.#parts.view.now.refresh()
+      const drafts = [...this.#drafts].flatMap((ref) => ref.deref()?.takeBack(undoable.own, this.#parts.view.now) ?? [])
       const contest = conflictsBack(undoable, this.#undoContext)
       const written = this.#writeNow(undoChanges(undoable, this.#undoContext))
       const contested = this.#writeNow(contest(written.undoable?.own))
       receipt = contested.undoable === undefined ? written.receipt : contested.receipt
-      return joined(written.undoable, contested.undoable)
+      const taken = joined(written.undoable, contested.undoable)
+      if (taken !== undefined) for (const note of drafts) note(taken.own)
+      return taken
     })
     // There may have been nothing to write, and still something less to take back.
     this.#conflicts.changed()
@@ -422,6 +428,8 @@ export class Replica<S extends Schema> {
       throw new DriftlogError('ROW_NOT_FOUND', `${table} ${JSON.stringify(id)}`, { table, id })
     }
     const memory = new DraftMemory(row, table, view)
+    for (const ref of this.#drafts) if (ref.deref() === undefined) this.#drafts.delete(ref)
+    this.#drafts.add(new WeakRef(memory))
     const writer = (tx: Tx<S>): TableWriter<S['tables'][K]> => tx[table]
     return {
       memory,

@@ -7,6 +7,7 @@ const catalogue = {
   VALUE_INVALID: 'A value cannot be represented in the log; the mutation was refused whole and nothing was written.',
   SCHEMA_INVALID: 'The schema definition is not usable; nothing was opened.',
   ROW_NOT_FOUND: 'The row does not exist or is deleted; the mutation was refused whole.',
+  ITEM_NOT_FOUND: 'The list has no such item, or not any more; the mutation was refused whole.',
   ROW_ERASED: 'The row was erased for good; nothing can be written to it any more. The mutation was refused whole.',
   VALUE_TAKEN: 'Another row has this value in a field that is to be unique; the mutation was refused whole.',
   CONFLICT_GONE: 'The conflict is not there any more, or not as it was shown; nothing was written.',

@@ -188,3 +188,96 @@ it('[STRAT5] a draft of another row, or another table, is refused', async () => 
   expect(() => a.mutate((tx) => tx.tasks.update('y', { title: 'x' }, { draft }))).toThrow(refused)
   expect(() => a.mutate((tx) => tx.tasks.delete('y', { draft }))).toThrow(refused)
 })
+
+describe('[STRAT5] of a list', () => {
+  const lists = defineSchema({
+    version: 1,
+    tables: { tasks: table({ title: f.string().optional(), steps: f.list(f.string()) }) },
+  })
+  const twoLists = async () => {
+    const [a, b] = [await device(lists), await device(lists)]
+    a.mutate((tx) => tx.tasks.insert({ id: 'x', steps: ['1', '2', '3'] }))
+    await exchange(a, b)
+    const ids = a.mutate((tx) => tx.tasks.get('x')!.steps.map(({ id }) => id)).value
+    return { a, b, ids, draft: a.draft('tasks', 'x') }
+  }
+  const stepsOf = async (replica: Replica<typeof lists>) => {
+    const [{ steps }] = await replica.query((db) => db.selectFrom('tasks').select('steps'))
+    return steps.map(({ value }) => value)
+  }
+
+  it('places are those that the form showed, and shows after each save', async () => {
+    const { a, b, ids, draft } = await twoLists()
+    b.mutate((tx) => tx.tasks.update('x', { steps: [f.insertItem('0', { at: 0 }), f.insertItem('00', { at: 0 })] }))
+    await exchange(a, b)
+    const said = a.mutate((tx) => {
+      tx.tasks.update('x', { steps: f.insertItem('after 3', { at: 3 }) }, { draft: draft.memory })
+      tx.tasks.update('x', { steps: f.moveItem(ids[0], 1) }, { draft: draft.memory })
+      return tx.tasks.get('x')!.steps.map(({ value }) => value)
+    }).value
+    expect(said).toEqual(['00', '0', '2', '1', '3', 'after 3'])
+    draft.save({ steps: f.insertItem('last', { at: 4 }) })
+    await exchange(a, b)
+    for (const replica of [a, b]) expect(await stepsOf(replica)).toEqual([...said, 'last'])
+  })
+
+  it('an item that somebody removed meanwhile is there again where the form changed it; the rest of the form is saved', async () => {
+    const { a, b, ids, draft } = await twoLists()
+    b.mutate((tx) => tx.tasks.update('x', { steps: [f.setItem(ids[1], 'two'), f.removeItem(ids[0])] }))
+    b.mutate((tx) => tx.tasks.update('x', { steps: [f.removeItem(ids[1]), f.removeItem(ids[2])] }))
+    await exchange(a, b)
+    const said = a.mutate((tx) => {
+      const steps = [f.setItem(ids[0], 'one'), f.moveItem(ids[1], 2), f.removeItem(ids[2])]
+      tx.tasks.update('x', { steps, title: 'typed a lot' }, { draft: draft.memory })
+      return tx.tasks.get('x')!
+    }).value
+    expect([said.title, said.steps.map(({ value }) => value)]).toEqual(['typed a lot', ['one', 'two']])
+    await exchange(a, b)
+    for (const replica of [a, b]) expect(await stepsOf(replica)).toEqual(['one', 'two'])
+    expect(() => draft.save({ steps: f.setItem(ids[2], 'three') })).toThrow(
+      expect.objectContaining({ code: 'ITEM_NOT_FOUND' }),
+    )
+  })
+
+  it('an item that somebody changed meanwhile is not removed by the form', async () => {
+    const { a, b, ids, draft } = await twoLists()
+    b.mutate((tx) => tx.tasks.update('x', { steps: f.setItem(ids[0], 'one') }))
+    await exchange(a, b)
+    draft.save({ steps: [f.removeItem(ids[0]), f.removeItem(ids[1])] })
+    await exchange(a, b)
+    for (const replica of [a, b]) expect(await stepsOf(replica)).toEqual(['one', '3'])
+  })
+})
+
+it('[STRAT5] a save that was taken back is none of others’: the next one is no conflict with it', async () => {
+  const mixed = defineSchema({
+    version: 1,
+    tables: { tasks: table({ title: f.string(), owner: f.string().optional().manual(), tags: f.set(f.string()) }) },
+  })
+  const [a, b] = [await device(mixed), await device(mixed)]
+  a.mutate((tx) => tx.tasks.insert({ id: 'x', title: 'Milk', tags: ['shop'] }))
+  await exchange(a, b)
+  const draft = a.draft('tasks', 'x')
+  const saved = { title: 'one', owner: 'Ana', tags: ['new', 'shop'] }
+  draft.save(saved)
+  a.undo()
+  draft.save(saved)
+  const rows = () => a.query((db) => db.selectFrom('tasks').select(['title', 'owner', 'tags']))
+  expect([a.conflicts, await rows()]).toEqual([[], [saved]])
+  a.undo()
+  a.redo()
+  draft.save({ ...saved, title: 'two', owner: 'Anna' })
+  expect([a.conflicts, (await rows())[0].title]).toEqual([[], 'two'])
+  // What came in between is a conflict, still.
+  b.mutate((tx) => tx.tasks.update('x', { owner: 'Ben' }))
+  await exchange(a, b)
+  a.undo()
+  draft.save({ owner: 'Ann' })
+  expect(a.conflicts).toMatchObject([{ field: 'owner', candidates: [{ value: 'Ben' }, { value: 'Ann' }] }])
+  a.resolve(a.conflicts[0], 'Ann')
+  const last = a.draft('tasks', 'x')
+  last.save({ title: 'three' })
+  a.undo()
+  last.delete()
+  expect([a.conflicts, await rows()]).toEqual([[], []])
+})

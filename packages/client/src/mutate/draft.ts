@@ -3,7 +3,7 @@
  * replaces these and no others, so that what came in while a person was typing is a conflict, and not overwritten unseen.
  *
  * A set and JSON under deep merge are given as a whole: they are compared with what the form showed of them, so that a save changes
- * what the person changed.
+ * what the person changed. Places in a list are those that the form showed.
  *
  * Writes are told by author and stamp: names of branches change where a fork is found, these do not.
  */
@@ -15,19 +15,25 @@ import {
   type Field,
   type InferUpdate,
   Law,
+  type List,
   type OpIndex,
+  placedItems,
   type Row,
   type Schema,
   type SchemaView,
   type Value,
 } from '@driftlog/core'
+import type { PlacedItem } from './edits.ts'
 import type { Receipt } from './receipts.ts'
+import type { Own } from './undo.ts'
+
+const nameOf = ({ device, hlc }: Own): string => `${device}/${hlc}`
 
 const keyOf = (ref: DotRef, ops: OpIndex): string => `${ops.authorId(deviceOfRef(ref))}/${ops.stamp(ref)}`
 
 interface Saved {
   readonly table: string
-  readonly device: string
+  readonly own: Own
   /** Of the changes to the row before it. */
   readonly knewAll: boolean
 }
@@ -36,9 +42,11 @@ export class DraftMemory {
   readonly #table: string
   readonly #rowId: string
   readonly #fields = new Map<string, Set<string>>()
-  /** Of sets and of JSON under deep merge. */
+  /** Of sets, of lists (their items with places) and of JSON under deep merge. */
   readonly #shown = new Map<string, Value | undefined>()
   #life = new Set<string>()
+  /** By each save, and by what took it back: what it showed before of the fields that were saved. */
+  readonly #before = new Map<string, ReadonlyMap<string, Value | undefined>>()
 
   constructor(row: Row, table: string, view: SchemaView) {
     this.#table = table
@@ -51,6 +59,11 @@ export class DraftMemory {
     const fieldView = view.field(table, field)!
     if (fieldView.law === Law.add || fieldView.law === Law.put)
       this.#shown.set(field, fieldView.value(row) as Value | undefined)
+    if (fieldView.law === Law.item) {
+      const list = row.values[fieldView.column] as List | undefined
+      const { ops } = view.cells
+      this.#shown.set(field, list && (placedItems(list, (a, b) => ops.compare(a, b)) as readonly PlacedItem[]))
+    }
     const shown = fieldView.shownRef(row)
     // A manual field shows one of its values, and the others wait for a person: a form does not settle that by the way (CELL2).
     const writes = fieldView
@@ -65,15 +78,16 @@ export class DraftMemory {
       throw new DriftlogError('OPTION_INVALID', `the draft is of ${this.#table} ${JSON.stringify(this.#rowId)}`)
   }
 
-  /** What was saved is what the form shows from now on: of a set and of JSON under deep merge, what it says. */
+  /** What was saved is what the form shows from now on: of what is remembered as a whole, what it says. */
   saved(
     fields: ReadonlyMap<string, Value | undefined>,
     row: Row,
     view: SchemaView,
-    { table, device, knewAll }: Saved,
+    { table, own: { device, hlc }, knewAll }: Saved,
   ): void {
     const { ops } = view.cells
     const isOwn = (ref: DotRef): boolean => ops.authorId(deviceOfRef(ref)) === device
+    this.#before.set(nameOf({ device, hlc }), this.#shownOf(fields.keys()))
     for (const [field, onForm] of fields) {
       if (this.#shown.has(field)) this.#shown.set(field, onForm)
       // The last one: an older write of this device's may stand beside it, in a conflict that the form has nothing to do with.
@@ -87,12 +101,35 @@ export class DraftMemory {
     if (knewAll) for (const ref of row.touches) if (isOwn(ref)) this.#life.add(keyOf(ref, ops))
   }
 
+  #shownOf(fields: Iterable<string>): Map<string, Value | undefined> {
+    return new Map([...fields].map((field) => [field, this.#shown.get(field)]))
+  }
+
+  /**
+   * A mutation is to be taken back. Where it saved the form, the form shows what it did before, and knows what takes it back: call
+   * what is returned once that is written.
+   */
+  takeBack(own: Own, { cells }: SchemaView): ((by: Own) => void) | undefined {
+    const before = this.#before.get(nameOf(own))
+    const row = cells.table(this.#table).rows.get(this.#rowId)
+    if (before === undefined || row === undefined) return undefined
+    const knewAll = this.knowsLife(row, cells.ops)
+    return (by) => {
+      this.#before.set(nameOf(by), this.#shownOf(before.keys()))
+      for (const [field, shown] of before) {
+        if (this.#shown.has(field)) this.#shown.set(field, shown)
+        this.#fields.get(field)?.add(nameOf(by))
+      }
+      if (knewAll) this.#life.add(nameOf(by))
+    }
+  }
+
   /** Whether the form knew of all the changes that keep the row alive. */
   knowsLife(row: Row, ops: OpIndex): boolean {
     return row.touches.every((ref) => this.#life.has(keyOf(ref, ops)))
   }
 
-  /** What the form shows of a set or of JSON under deep merge; undefined where nothing was written. */
+  /** What the form shows of a set, a list or JSON under deep merge; undefined where nothing was written. */
   shownOf({ name }: Field): Value | undefined {
     return this.#shown.get(name)
   }

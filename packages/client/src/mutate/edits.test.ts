@@ -19,6 +19,7 @@ type Device = Replica<typeof schema>
 afterEach(closeAll)
 
 const refused = expect.objectContaining({ code: 'VALUE_INVALID' }) as Error
+const notFound = expect.objectContaining({ code: 'ITEM_NOT_FOUND' }) as Error
 const words = (steps: readonly ListItem<string>[]) => steps.map(({ value }) => value)
 const pause = () => new Promise((resolve) => setTimeout(resolve, 5))
 const rowOf = async (replica: Device) => {
@@ -92,13 +93,10 @@ describe('a list on two devices', () => {
       tx.tasks.update('x', { steps: [f.insertItem('new', { at: 0 }), f.moveItem(ids[0], 4), f.removeItem(ids[2])] })
       const [{ id }] = tx.tasks.get('x')!.steps
       tx.tasks.update('x', { steps: [f.setItem(id, 'newer'), f.moveItem(id, 1)] })
-      for (const wrong of [
-        f.setItem('nobody', ''),
-        f.removeItem(ids[2]),
-        f.moveItem(id, 9),
-        f.insertItem('', { at: -1 }),
-      ])
-        expect(() => tx.tasks.update('x', { steps: [f.removeItem(id), wrong] })).toThrow(refused)
+      for (const wrong of [f.moveItem(id, 9), f.insertItem('', { at: -1 })])
+        expect(() => tx.tasks.update('x', { steps: [f.insertItem('x'), wrong] })).toThrow(refused)
+      for (const missing of [f.setItem('nobody', ''), f.removeItem(ids[2]), f.moveItem(ids[2], 0)])
+        expect(() => tx.tasks.update('x', { steps: [f.removeItem(id), missing] })).toThrow(notFound)
       return tx.tasks.get('x')!.steps
     }).value
     expect(words(said)).toEqual(['2', 'newer', '4', '1'])

@@ -8,6 +8,7 @@ import {
   DriftlogError,
   type ElementChange,
   encodeField,
+  equalValues,
   type Field,
   type ItemChange,
   Law,
@@ -29,8 +30,8 @@ export interface Edited {
   readonly shown: Value
 }
 
-/** An item of a list with the place where it stands. */
-export interface PlacedItem {
+/** An item of a list with the place where it stands: what a form shows of it is remembered as a value. */
+export type PlacedItem = {
   readonly id: string
   readonly position: string
   readonly value: Value
@@ -179,57 +180,103 @@ export const fillList = (
 const byPlace = (a: PlacedItem, b: PlacedItem): number =>
   a.position < b.position || (a.position === b.position && a.id < b.id) ? -1 : 1
 
-/** `given`: one change of a list's items, or several in order. */
+/** What edits of a list start from. */
+export interface ListBefore {
+  /** What is there, with what the mutation has asked for so far. */
+  readonly now: readonly PlacedItem[]
+  /** What the form shows that is saved; undefined: it is no form, and what is there now is meant. */
+  readonly form: readonly PlacedItem[] | undefined
+  /** An item that is gone by now, as it was. */
+  gone(id: string): PlacedItem | undefined
+}
+
+/**
+ * `given`: one change of a list's items, or several in order. From a form, places are those that it showed; what was moved or set
+ * there comes back where somebody has removed it meanwhile, and what somebody has changed meanwhile is not removed.
+ */
 export const editList = (
   field: Field,
-  before: readonly PlacedItem[],
+  { now, form, gone }: ListBefore,
   given: unknown,
   source: ItemSource,
-): EditedList => {
+): EditedList & { readonly onForm: readonly PlacedItem[] } => {
   const changes = (Array.isArray(given) ? given : [given]) as readonly ItemChange[]
-  const items = [...before]
+  const items = [...now]
+  // Without a form they are one list, and what is done to one is done.
+  const shown = form === undefined ? items : [...form]
   const edits: Edit[] = []
   const indexOf = (id: string): number => {
-    const index = items.findIndex((item) => item.id === id)
-    if (index < 0) throw refuse(field, `no item ${JSON.stringify(id)}`)
-    return index
+    const index = shown.findIndex((item) => item.id === id)
+    if (index >= 0) return index
+    throw new DriftlogError('ITEM_NOT_FOUND', `${field.table}.${field.name}, ${JSON.stringify(id)}`, {
+      table: field.table,
+      field: field.name,
+      item: id,
+    })
   }
   const place = (at: number): string => {
-    if (!Number.isSafeInteger(at) || at < 0 || at > items.length) throw refuse(field, `no place ${at} in the list`)
-    return positionsBetween(items[at - 1]?.position, items[at]?.position, 1, source)[0]
+    if (!Number.isSafeInteger(at) || at < 0 || at > shown.length) throw refuse(field, `no place ${at} in the list`)
+    return positionsBetween(shown[at - 1]?.position, shown[at]?.position, 1, source)[0]
   }
   const valueOf = (value: unknown): Value => (encodeField(field, [value]) as readonly Value[])[0]
+  /** The item is there with what was changed of it. */
+  const put = (item: PlacedItem, changed: Partial<PlacedItem>): void => {
+    if (shown === items) return
+    const index = items.findIndex(({ id }) => id === item.id)
+    const [before] = index < 0 ? [gone(item.id)] : items.splice(index, 1)
+    const after = { ...(before ?? item), ...changed }
+    const at = items.findIndex((other) => byPlace(after, other) < 0)
+    items.splice(at < 0 ? items.length : at, 0, after)
+  }
   for (const change of changes) {
     switch (change?.change) {
       case 'insertItem': {
-        const at = change.at ?? items.length
+        const at = change.at ?? shown.length
         const item = { id: source.newId(), position: place(at), value: valueOf(change.value) }
-        items.splice(at, 0, item)
-        items.sort(byPlace)
+        insertAt(shown, at, item)
+        put(item, item)
         edits.push({ law: Law.item, value: [item.id, item.position, item.value] })
         break
       }
       case 'moveItem': {
-        const [item] = items.splice(indexOf(change.id), 1)
-        const moved = { ...item, position: place(change.at) }
-        items.splice(change.at, 0, moved)
-        items.sort(byPlace)
-        edits.push({ law: Law.item, value: [moved.id, moved.position] })
+        const [item] = shown.splice(indexOf(change.id), 1)
+        const position = place(change.at)
+        insertAt(shown, change.at, { ...item, position })
+        put(item, { position })
+        edits.push({ law: Law.item, value: [item.id, position] })
         break
       }
       case 'setItem': {
         const index = indexOf(change.id)
-        items[index] = { ...items[index], value: valueOf(change.value) }
-        edits.push({ law: Law.item, value: [change.id, null, items[index].value] })
+        const value = valueOf(change.value)
+        shown[index] = { ...shown[index], value }
+        put(shown[index], { value })
+        edits.push({ law: Law.item, value: [change.id, null, value] })
         break
       }
-      case 'removeItem':
-        items.splice(indexOf(change.id), 1)
+      case 'removeItem': {
+        const [item] = shown.splice(indexOf(change.id), 1)
+        if (shown !== items) {
+          const index = items.findIndex(({ id }) => id === item.id)
+          // Who changes an item beats who removes it.
+          if (index < 0 || !isAsPlaced(items[index], item)) break
+          items.splice(index, 1)
+        }
         edits.push({ law: Law.drop, value: change.id })
         break
+      }
       default:
         throw refuse(field, 'a list changes by f.insertItem, f.moveItem, f.setItem and f.removeItem')
     }
   }
-  return { edits, items }
+  return { edits, items, onForm: shown }
+}
+
+const isAsPlaced = (a: PlacedItem, b: PlacedItem): boolean => a.position === b.position && equalValues(a.value, b.value)
+
+/** At `at`, or behind what shares its neighbour's place there. */
+const insertAt = (items: PlacedItem[], at: number, item: PlacedItem): void => {
+  let index = at
+  while (index < items.length && byPlace(items[index], item) < 0) index++
+  items.splice(index, 0, item)
 }

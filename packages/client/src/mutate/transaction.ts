@@ -11,6 +11,7 @@ import {
   deviceOfRef,
   DriftlogError,
   type Dot,
+  type DotRef,
   encodeField,
   type Field,
   type Hlc,
@@ -25,6 +26,7 @@ import {
   lifeSides,
   lifeVerdict,
   type List,
+  listItem,
   type NewChange,
   type OpIndex,
   placedItems,
@@ -40,6 +42,7 @@ import {
 import type { DraftMemory } from './draft.ts'
 import { type Edit, editJson, editList, editSet, fillList, type ItemSource, type PlacedItem } from './edits.ts'
 import type { FieldPlan, TablePlan } from './plan.ts'
+import type { Own } from './undo.ts'
 
 export interface DraftOption {
   /** What the row was when a form was opened on it: what came in since is a conflict and is not overwritten. */
@@ -89,7 +92,7 @@ interface PendingField {
   /** Of a list. */
   readonly items?: readonly PlacedItem[]
   readonly draft: DraftMemory | undefined
-  /** Of a set and of JSON under deep merge: what the form shows from then on. */
+  /** Of a set, a list and JSON under deep merge: what the form shows from then on. */
   readonly onForm?: Value
 }
 
@@ -125,6 +128,7 @@ const dotsOf = (writes: readonly Write[], ops: OpIndex): Dot[] => writes.map(({ 
 export class Transaction {
   readonly #context: TransactionContext
   readonly #pending = new Map<TablePlan, Map<string, PendingRow>>()
+  readonly #compare = (a: DotRef, b: DotRef): number => this.#context.cells.ops.compare(a, b)
   #items: ItemSource | undefined
   #done = false
 
@@ -155,7 +159,7 @@ export class Transaction {
   }
 
   /** The drafts that are saved: call each once it is written. */
-  draftsSaved(): ((view: SchemaView, device: string) => void)[] {
+  draftsSaved(): ((view: SchemaView, own: Own) => void)[] {
     const saved: ReturnType<Transaction['draftsSaved']> = []
     for (const [{ table }, rows] of this.#pending) {
       for (const { id, row, fields } of rows.values()) {
@@ -167,9 +171,9 @@ export class Transaction {
         }
         for (const [draft, saves] of drafts) {
           const knewAll = row !== undefined && draft.knowsLife(row, this.#context.cells.ops)
-          saved.push((view, device) => {
+          saved.push((view, own) => {
             const now = view.cells.table(table.name).rows.get(id)
-            if (now !== undefined) draft.saved(saves, now, view, { table: table.name, device, knewAll })
+            if (now !== undefined) draft.saved(saves, now, view, { table: table.name, own, knewAll })
           })
         }
       }
@@ -444,13 +448,15 @@ export class Transaction {
         return { ...editSet(field, { stored, now, form }, given, earlier), draft }
       }
       case Law.item: {
-        const items = before?.items ?? this.#itemsOf(pending.row, field)
+        const now = before?.items ?? this.#itemsOf(pending.row, field)
+        const form = draft && (this.#onForm(draft, field, before, NO_ELEMENTS) as readonly PlacedItem[])
+        const gone = (id: string): PlacedItem | undefined => this.#goneItem(pending.row, field, id)
         const edited =
           change === 'insert'
-            ? fillList(field, items, given, this.#itemSource)
-            : editList(field, items, given, this.#itemSource)
+            ? { ...fillList(field, now, given, this.#itemSource), onForm: undefined }
+            : editList(field, { now, form, gone }, given, this.#itemSource)
         const shown = edited.items.map(({ id, value }) => ({ id, value }))
-        return { edits: [...earlier, ...edited.edits], shown, items: edited.items, draft }
+        return { ...edited, edits: [...earlier, ...edited.edits], shown, draft }
       }
       case Law.put: {
         // What was written, not what is shown for want of it: a default that changes must not become a change of its own.
@@ -491,10 +497,19 @@ export class Transaction {
   }
 
   #itemsOf(row: Row | undefined, field: Field): readonly PlacedItem[] {
-    const { cells, view } = this.#context
-    if (row === undefined) return []
-    const list = row.values[view.field(field.table, field.name)!.column] as List | undefined
-    return list === undefined ? [] : placedItems(list, (a, b) => cells.ops.compare(a, b))
+    const list = this.#list(row, field)
+    return list === undefined ? [] : placedItems(list, this.#compare)
+  }
+
+  /** An item that somebody has removed, as it was. */
+  #goneItem(row: Row | undefined, field: Field, id: string): PlacedItem | undefined {
+    const list = this.#list(row, field)
+    const item = list && listItem(list, id, this.#compare)
+    return item && { id, position: item.position, value: item.value }
+  }
+
+  #list(row: Row | undefined, field: Field): List | undefined {
+    return row?.values[this.#context.view.field(field.table, field.name)!.column] as List | undefined
   }
 
   /** What the cell of a field holds; of a reference whatever became of what it names. */
