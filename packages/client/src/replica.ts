@@ -176,7 +176,7 @@ export class Replica<S extends Schema> {
 
   /**
    * Runs `change` and writes what it asks for as one op, atomic on every replica. Synchronous; the receipt tells when it
-   * is durable. Throws VALUE_INVALID, VALUE_TAKEN, ROW_NOT_FOUND, ROW_ERASED, TOO_LARGE, READ_ONLY or CLOSED, OPTION_INVALID where
+   * is durable. Throws VALUE_INVALID, VALUE_TAKEN, ROW_NOT_FOUND, ITEM_NOT_FOUND, ROW_ERASED, TOO_LARGE, READ_ONLY or CLOSED, OPTION_INVALID where
    * `change` is async or mutates by itself, or whatever `change` throws; and then nothing has happened.
    */
   mutate<T>(change: (tx: Tx<S>) => T, { isUndoable = true }: MutateOptions = {}): Receipt<T> {
@@ -221,7 +221,9 @@ export class Replica<S extends Schema> {
     now.refresh()
     if (now.erasures === this.#erasures) return
     this.#erasures = now.erasures
-    this.#undo.forget((table, id) => now.cells.table(table).rows.get(id)?.erased !== 0)
+    const isErased = (table: string, id: string): boolean => now.cells.table(table).rows.get(id)?.erased !== 0
+    this.#undo.forget(isErased)
+    for (const ref of this.#drafts) ref.deref()?.forget(isErased)
   }
 
   #expectWritable(): void {
@@ -268,8 +270,9 @@ export class Replica<S extends Schema> {
 
   /**
    * Takes back this replica's last mutation since it was opened, as far as what it wrote still counts: what others wrote since
-   * stays. A mutation of its own, so it syncs. undefined: there is none. Increments of counters that only grow, and erasures, stay.
-   * Throws READ_ONLY and CLOSED.
+   * stays. A mutation of its own, so it syncs. undefined: there is none. Increments of counters that only grow, and erasures, stay: a
+   * mutation of nothing else is passed over, and the one before it is taken back. Throws TOO_LARGE and VALUE_INVALID where a conflict
+   * that is to be there again fits no op (then nothing has happened), READ_ONLY and CLOSED.
    */
   undo(): Receipt<undefined> | undefined {
     return this.#takeBack((take) => this.#undo.undo(take))
@@ -375,9 +378,10 @@ export class Replica<S extends Schema> {
 
   /**
    * Settles a conflict everywhere: the field takes `value` in the place of the conflict's candidates, or the row is kept
-   * (`'changed'`) or deleted (`'deleted'`). A value that came in since is left beside it. The reason is shown with who and when, in
-   * `_conflicts`. Throws CONFLICT_GONE where none of the candidates is there any more, OPTION_INVALID for a conflict that is settled
-   * or that another write decides (a unique field: change one of the rows), VALUE_INVALID, READ_ONLY and CLOSED.
+   * (`'changed'`) or deleted (`'deleted'`). What came in since is left beside it. The reason is shown with who and when, in
+   * `_conflicts`. Throws CONFLICT_GONE where none of the candidates is there any more, the row of a field is not, or a row that is to
+   * be kept was deleted once more; OPTION_INVALID for a conflict that is settled or that another write decides (a unique field: change
+   * one of the rows), and for a row of `_conflicts`; VALUE_INVALID, TOO_LARGE, READ_ONLY and CLOSED.
    */
   resolve(conflict: Conflict, value: unknown, reason = ''): Receipt<undefined> {
     this.#expectWritable()
@@ -387,8 +391,9 @@ export class Replica<S extends Schema> {
   }
 
   /**
-   * Opens a settled conflict of a field again: its candidates stand beside each other as before. Throws CONFLICT_GONE where what
-   * settled it has been written over since, OPTION_INVALID for a conflict of another kind, READ_ONLY and CLOSED.
+   * Opens a settled conflict of a field (one of `settledConflicts()`) again: its candidates stand beside each other as they were
+   * written. Throws CONFLICT_GONE where what settled it has been written over since, the row is gone, or a candidate is not kept;
+   * OPTION_INVALID for a conflict of another kind, and for a row of `_conflicts`; TOO_LARGE, READ_ONLY and CLOSED.
    */
   reopen(conflict: Conflict): Receipt<undefined> {
     this.#expectWritable()

@@ -124,6 +124,13 @@ export class DraftMemory {
     }
   }
 
+  /** Lets go of what it showed of a row that is erased: of that no value is kept. */
+  forget(isErased: (table: string, rowId: string) => boolean): void {
+    if (!isErased(this.#table, this.#rowId)) return
+    this.#shown.clear()
+    this.#before.clear()
+  }
+
   /** Whether the form knew of all the changes that keep the row alive. */
   knowsLife(row: Row, ops: OpIndex): boolean {
     return row.touches.every((ref) => this.#life.has(keyOf(ref, ops)))

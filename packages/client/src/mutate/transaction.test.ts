@@ -125,6 +125,37 @@ describe('rows that are not there', () => {
     expect([...a.held().values()]).toEqual(held)
   })
 
+  it('[CELL5] inserting a deleted row brings it back: its list and sets are replaced, counters added to, the rest is as it was', async () => {
+    const counted = defineSchema({
+      version: 1,
+      tables: {
+        tasks: table({
+          title: f.string(),
+          note: f.string().optional(),
+          votes: f.counter(),
+          tags: f.set(f.string()),
+          steps: f.list(f.string()),
+        }),
+      },
+    })
+    const a = await device(counted)
+    a.mutate((tx) => tx.tasks.insert({ id: 'x', title: 'one', note: 'kept', votes: 3, tags: ['a'], steps: ['1'] }))
+    a.mutate((tx) => tx.tasks.delete('x'))
+    a.mutate((tx) => tx.tasks.insert({ id: 'x', title: 'two', votes: 3, tags: ['b'], steps: ['2'] }))
+    const [row] = await a.query((db) => db.selectFrom('tasks').selectAll())
+    expect(row).toMatchObject({ title: 'two', note: 'kept', votes: 6, tags: ['b'], steps: [{ value: '2' }] })
+  })
+
+  it('[REF1] what is inserted under a deleted row is hidden with it, and there when that returns', async () => {
+    const a = await withTree()
+    a.mutate((tx) => tx.lists.delete('p'))
+    const { value: id } = a.mutate((tx) => tx.tasks.insert({ list: 'q' }))
+    const ids = async () => (await a.query((db) => db.selectFrom('tasks').select('id'))).map((row) => row.id)
+    expect(await ids()).not.toContain(id)
+    a.mutate((tx) => tx.lists.restore('p'))
+    expect(await ids()).toContain(id)
+  })
+
   it('[CONF3] a mutation that only looks at a row settles nothing', async () => {
     const [a, b] = [await withTree(), await device(schema)]
     await exchange(a, b)

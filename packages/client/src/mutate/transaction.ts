@@ -52,13 +52,14 @@ export interface DraftOption {
 /** The writes to one table of a mutation. */
 export interface TableWriter<T extends Schema['tables'][string]> {
   /**
-   * Returns the row's id. With the id of a row that exists it is an upsert: the given fields are written. Throws ROW_ERASED, and
-   * VALUE_TAKEN as `update`.
+   * Returns the row's id. With the id of a row that exists it is an upsert: the given fields are written. One that is deleted comes
+   * back so; sets and lists that are given are replaced, counters are added to, and what is not given is as it was. One that refers
+   * (`cascade`) to a row that is deleted is written, and hidden until that one returns. Throws ROW_ERASED, and VALUE_TAKEN as `update`.
    */
   insert(row: InferInsert<T>): string
   /**
-   * Throws ROW_NOT_FOUND where the row is not there or deleted, and VALUE_TAKEN (when the function returns) where another row shows
-   * the value of a field that is to be unique.
+   * Throws ROW_NOT_FOUND where the row is not there or deleted, ITEM_NOT_FOUND for an item that its list (or the draft's) does not
+   * have, and VALUE_TAKEN (when the function returns) where another row shows the value of a field that is to be unique.
    */
   update(id: string, changes: InferUpdate<T>, options?: DraftOption): void
   /** Throws ROW_NOT_FOUND where the row is not there or deleted, in this mutation too. */

@@ -355,8 +355,13 @@ describe('undo and redo', () => {
     expect(await rowOf(a)).toMatchObject({ votes: 103 })
     a.mutate((tx) => tx.tasks.erase('x'))
     expect(a.canRedo).toBe(false)
+    // Nothing of it can be taken back: it is passed over, and so is one that only adds to what only grows.
+    a.mutate((tx) => tx.lists.insert({ id: 'l', name: 'List' }))
+    a.mutate((tx) => tx.tasks.insert({ id: 'y', title: 'new' }), { isUndoable: false })
+    a.mutate((tx) => tx.tasks.update('y', { views: f.increment(1) }))
     a.undo()
-    expect(await rowOf(a)).toBeUndefined()
+    expect(await a.query((db) => db.selectFrom('lists').selectAll())).toEqual([])
+    expect([await rowOf(a), (await rowOf(a, 'y')).views]).toEqual([undefined, 1])
   })
 
   it('what cannot be written stays to be taken back', async () => {

@@ -62,7 +62,12 @@ export const readHistory = async (
     const [field, ...path] = shape.path
     const kind = kindOf.get(shape.law)!
     const isOfRow = field === undefined || field === ''
-    const change = { kind, field: isOfRow ? undefined : field, path, value: shown(fields[field], shape.law, value, projector.stampOf(ref)) }
+    const change = {
+      kind,
+      field: isOfRow ? undefined : field,
+      path,
+      value: shown(fields[field], shape.law, value, projector.stampOf(ref)),
+    }
     const known = changes.get(ref)
     if (known === undefined) changes.set(ref, [change])
     else known.push(change)
