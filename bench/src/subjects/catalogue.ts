@@ -1,6 +1,7 @@
 import { facts as automerge } from './automerge/facts.ts'
 import { facts as cojson } from './cojson/facts.ts'
 import { facts as driftlog } from './driftlog/facts.ts'
+import { facts as evolu } from './evolu/facts.ts'
 import { facts as loro } from './loro/facts.ts'
 import { facts as pouchdb } from './pouchdb/facts.ts'
 import { facts as rxdb } from './rxdb/facts.ts'
@@ -23,6 +24,7 @@ export const subjects: Readonly<Record<string, Entry>> = {
   loro: { facts: loro, load: async () => (await import('./loro/subject.ts')).loro },
   automerge: { facts: automerge, load: async () => (await import('./automerge/subject.ts')).automerge },
   tinybase: { facts: tinybase, load: async () => (await import('./tinybase/subject.ts')).tinybase },
+  evolu: { facts: evolu, load: async () => (await import('./evolu/subject.ts')).evolu },
   rxdb: { facts: rxdb, load: async () => (await import('./rxdb/subject.ts')).rxdb },
   pouchdb: { facts: pouchdb, load: async () => (await import('./pouchdb/subject.ts')).pouchdb },
   cojson: { facts: cojson, load: async () => (await import('./cojson/subject.ts')).cojson },
