@@ -49,5 +49,5 @@ export const latencySamples = (latenciesMs: readonly number[]): Sample[] => {
   ]
 }
 
-/** The most memory that this process ever held. */
+/** The most memory that this process held up to now. */
 export const peakMemory = (): Sample => ({ metric: 'rss_mb', value: process.resourceUsage().maxRSS / 1024 })

@@ -14,7 +14,7 @@ it('sums up the runs of a cell, a row a metric, and keeps a floor apart from the
     { ...cell, metric: 'per_s', median: 4, min: 1, max: 9, runs: 3 },
     {
       ...cell,
-      subject: 'disk',
+      subject: 'disk (a)',
       metric: 'per_s',
       median: 40,
       min: 10,

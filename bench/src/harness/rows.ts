@@ -11,6 +11,7 @@ export const METRICS = [
   'bytes',
   'bytes_gzip',
   'lost',
+  'reruns',
   'rss_mb',
 ] as const
 export type Metric = (typeof METRICS)[number]
@@ -35,6 +36,9 @@ export interface Row {
   readonly note: string
 }
 
+/** A floor is only comparable with what it was interleaved with. */
+export const floorBeside = (floor: string, subject: string): string => `${floor} (${subject})`
+
 const median = (sorted: readonly number[]): number => {
   const middle = sorted.length >> 1
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
@@ -57,7 +61,7 @@ export const summarize = (
     return {
       family: cell.family,
       workload: cell.workload,
-      subject: sample.floor ?? cell.subject,
+      subject: sample.floor === undefined ? cell.subject : floorBeside(sample.floor, cell.subject),
       metric: sample.metric,
       median: median(sorted),
       min: sorted[0],

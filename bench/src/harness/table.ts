@@ -10,6 +10,7 @@ const TITLES: Readonly<Record<Metric, string>> = {
   bytes: 'bytes',
   bytes_gzip: 'bytes, gzip',
   lost: 'cells lost',
+  reruns: 'queries run again an update',
   rss_mb: 'MB peak memory',
 }
 
@@ -25,7 +26,7 @@ export interface TableOptions {
   readonly against: string
 }
 
-const UNRATED: readonly Metric[] = ['lost']
+const UNRATED: readonly Metric[] = ['lost', 'reruns']
 
 /** `median (min–max)`, bytes an op, and how many times the median of the other subject this is. */
 const showCell = (row: Row, other: Row | undefined, { opCounts }: TableOptions): string => {

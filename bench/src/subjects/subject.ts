@@ -67,6 +67,28 @@ export interface Server {
 export interface Watchable extends Device {
   /** Calls `seen` with the number of open tasks of a list: at once, and whenever it changes. */
   watchOpen(listId: string, seen: (count: number) => void): Promise<void>
+  /**
+   * Watches the same with a query that answers differently each time that it runs (it asks for a random number), and
+   * calls `ran` with each answer. Left out where queries do not run again but are kept up to date.
+   */
+  watchRuns?(listId: string, ran: () => void): Promise<void>
+}
+
+/** Batches sealed beforehand, for a server that has nothing else to do and for a store without a server. */
+export interface Feed {
+  /** Brings the batches of a round to the server. Resolves when all of them are confirmed. */
+  push(round: number): Promise<void>
+  /** Appends the same batches, in the same groups, to another store of the same kind in this process. */
+  append(round: number): Promise<void>
+  close(): Promise<void>
+}
+
+export interface FeedSize {
+  readonly devices: number
+  readonly rounds: number
+  /** Of each device, in each round. */
+  readonly ops: number
+  readonly opsABatch: number
 }
 
 /** What a subject can do. A workload needs one of them; a subject that lacks it says why in its facts. */
@@ -93,6 +115,8 @@ export interface Abilities {
   openWatchable(): Promise<Watchable>
   /** A server in a process of its own, on the loopback interface. */
   startServer(folder: string): Promise<Server>
+  /** The server of `startServer`, alone: nothing is projected, sealed or fanned out while it works. */
+  openFeed(folder: string, size: FeedSize): Promise<Feed>
 }
 
 export type Ability = keyof Abilities

@@ -3,7 +3,8 @@ import { mutationWorkloads } from './w1-mutations.ts'
 import { bulkWorkload } from './w2-bulk.ts'
 import { mergeWorkload } from './w3-merge.ts'
 import { coldStartWorkload } from './w4-cold-start.ts'
-import { catchUpWorkload } from './w5-catch-up.ts'
+import { catchUpWorkloads } from './w5-catch-up.ts'
+import { aloneWorkloads } from './w6-alone.ts'
 import { serverWorkloads } from './w6-server.ts'
 import type { Workload } from './workload.ts'
 
@@ -13,7 +14,8 @@ export const workloads: readonly Workload[] = [
   bulkWorkload,
   mergeWorkload,
   coldStartWorkload,
-  catchUpWorkload,
+  ...catchUpWorkloads,
   ...serverWorkloads,
+  ...aloneWorkloads,
   ...growthWorkloads,
 ]

@@ -1,9 +1,10 @@
 /** What grows: more ops, more authors, more live queries. Measured only when asked for. */
 import { setTimeout } from 'node:timers/promises'
 import { makeTasks, makeUpdates, type Task } from '../data/tasks.ts'
-import { byteSamples, latencySamples, rateSamples, startWatch, timeSamples } from '../harness/measure.ts'
+import { byteSamples, latencySamples, peakMemory, rateSamples, startWatch, timeSamples } from '../harness/measure.ts'
 import type { Sample } from '../harness/rows.ts'
 import { need } from '../subjects/facts.ts'
+import type { Watchable } from '../subjects/subject.ts'
 import { checkRows, lostCells } from './check.ts'
 import { insertInBulk } from './w2-bulk.ts'
 import { merge } from './w3-merge.ts'
@@ -19,6 +20,8 @@ const AUTHORS_OPS = 10_000
 const WATCHED_ROWS = 100_000
 const TOUCHES = 100
 const SEEN_WITHIN_MS = 30_000
+const SETTLED_AFTER_MS = 200
+const TOLD_AFTER_MS = 5
 const SEED = 7
 
 const family = 'growth'
@@ -117,8 +120,32 @@ const touchWatched = async ({ subject, size }: WorkloadContext, queries: number)
   }
   const spent = watch()
   checkRows(await device.readAll(), [...now.values()])
+  const peak = peakMemory()
+  const reruns = await countRuns(device, watched, touched)
   await device.close()
-  return [...latencySamples(latenciesMs), ...rateSamples(touched.length, spent)]
+  return [...latencySamples(latenciesMs), ...rateSamples(touched.length, spent), ...reruns, peak]
+}
+
+/** How many queries run again for an update that touches one, beside those that are timed. */
+const countRuns = async (
+  device: Watchable,
+  watched: readonly string[],
+  touched: readonly Task[],
+): Promise<readonly Sample[]> => {
+  if (device.watchRuns === undefined) return []
+  let runs = 0
+  for (const listId of watched) await device.watchRuns(listId, () => runs++)
+  await device.count()
+  await setTimeout(SETTLED_AFTER_MS)
+  const before = runs
+  // Back to what they were: each changes the answer of one query.
+  for (const { id, done } of touched) {
+    await device.update(id, { done })
+    await device.stored()
+    await device.count()
+    await setTimeout(TOLD_AFTER_MS)
+  }
+  return [{ metric: 'reruns', value: (runs - before) / touched.length }]
 }
 
 const openByList = (tasks: readonly Task[]): Map<string, number> => {

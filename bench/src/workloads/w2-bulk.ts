@@ -1,5 +1,5 @@
 import { makeTasks } from '../data/tasks.ts'
-import { byteSamples, rateSamples, startWatch } from '../harness/measure.ts'
+import { byteSamples, peakMemory, rateSamples, startWatch } from '../harness/measure.ts'
 import { need } from '../subjects/facts.ts'
 import type { Sample } from '../harness/rows.ts'
 import type { Workload, WorkloadContext } from './workload.ts'
@@ -15,10 +15,11 @@ export const insertInBulk = async ({ subject, size }: WorkloadContext, rows: num
   const count = await device.count()
   await device.stored()
   const spent = watch()
+  const peak = peakMemory()
   if (count !== tasks.length) throw new Error(`${count} of ${tasks.length} rows`)
   const bytes = byteSamples(await device.log?.())
   await device.close()
-  return [...rateSamples(tasks.length, spent), ...bytes]
+  return [...rateSamples(tasks.length, spent), ...bytes, peak]
 }
 
 export const bulkWorkload: Workload = {

@@ -1,3 +1,4 @@
+import { SERVER_ALONE } from '../shared/reasons.ts'
 import type { Facts } from '../subject.ts'
 
 const MEMORY = 'devices and automerge-repo server in memory, which confirms nothing; WebSocket'
@@ -13,6 +14,7 @@ export const facts: Facts = {
   lacks: {
     openFile: 'No storage adapter of it promises an fsync.',
     openWatchable: 'It has no queries.',
+    openFeed: SERVER_ALONE,
   },
   brief: 'hashed, neither signed nor encrypted; every op kept',
   notes: {

@@ -1,3 +1,4 @@
+import { SERVER_ALONE } from '../shared/reasons.ts'
 import type { Facts } from '../subject.ts'
 
 const NOT_YET = 'Its exchange between nodes is not measured yet.'
@@ -18,6 +19,7 @@ export const facts: Facts = {
     openReader: NOT_YET,
     openWatchable: 'It has no queries.',
     startServer: NOT_YET,
+    openFeed: SERVER_ALONE,
   },
   brief: 'signed and encrypted; every op kept',
   notes: {

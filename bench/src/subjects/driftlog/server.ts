@@ -27,9 +27,17 @@ class ConnectedDevice extends ReplicaDevice implements Connected {
   }
 }
 
-export const startServer = async (folder: string): Promise<Server> => {
+export interface Launched extends Announcement {
+  end(): Promise<void>
+}
+
+export const launchServer = async (folder: string): Promise<Launched> => {
   const { announcement, end } = await startChild<Announcement>(PROCESS, [join(folder, 'server.db')])
-  const { url, token } = announcement
+  return { ...announcement, end }
+}
+
+export const startServer = async (folder: string): Promise<Server> => {
+  const { url, token, end } = await launchServer(folder)
   return {
     async connect() {
       const store = memoryStore()

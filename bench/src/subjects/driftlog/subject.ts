@@ -4,6 +4,7 @@ import { sqlite } from '@driftlog/store-sqlite'
 import type { Subject } from '../subject.ts'
 import { openBehind, prepareBehind } from './behind.ts'
 import { openDevice } from './device.ts'
+import { openFeed } from './feed.ts'
 import { openGroup } from './group.ts'
 import { writeHistory } from './history.ts'
 import { openReader } from './reader.ts'
@@ -28,4 +29,5 @@ export const driftlog: Subject = {
   openReader,
   openWatchable,
   startServer,
+  openFeed,
 }

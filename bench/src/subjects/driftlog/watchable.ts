@@ -13,6 +13,17 @@ class WatchableDevice extends ReplicaDevice implements Watchable {
     )
     rows$.subscribe(([row]) => seen(row.count))
   }
+
+  async watchRuns(listId: string, ran: () => void): Promise<void> {
+    const rows$ = this.replica.watch((db) =>
+      db
+        .selectFrom('tasks')
+        .where('listId', '=', listId)
+        .where('done', '=', false)
+        .select(({ fn }) => [fn.countAll<number>().as('count'), fn<number>('random').as('mark')]),
+    )
+    rows$.subscribe(ran)
+  }
 }
 
 export const openWatchable = async (): Promise<Watchable> => {

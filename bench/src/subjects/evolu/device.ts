@@ -132,5 +132,7 @@ interface Ways {
   readonly createWebSocket?: CreateWebSocket
 }
 
-export const openDevice = async ({ path, createWebSocket: create = createWebSocket }: Ways = {}): Promise<EvoluDevice> =>
-  new EvoluDevice(await openEvolu(sqliteDriver(path), create))
+export const openDevice = async ({
+  path,
+  createWebSocket: create = createWebSocket,
+}: Ways = {}): Promise<EvoluDevice> => new EvoluDevice(await openEvolu(sqliteDriver(path), create))

@@ -1,3 +1,4 @@
+import { SERVER_ALONE } from '../shared/reasons.ts'
 import type { Facts } from '../subject.ts'
 
 const FULL = 'SQLite, WAL with synchronous=FULL'
@@ -14,6 +15,7 @@ export const facts: Facts = {
   keepsOps: true,
   lacks: {
     openReader: 'Each author is a device that takes in all rows first: a thousand of them take hours to make.',
+    openFeed: SERVER_ALONE,
   },
   brief: 'encrypted when sent, not signed; every op kept; native SQLite',
   notes: {

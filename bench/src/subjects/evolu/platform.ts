@@ -11,12 +11,7 @@ import {
   type SyncState,
   testCreateLockManager,
 } from '@evolu/common'
-import {
-  createEvoluDeps,
-  initSharedWorker,
-  startDbWorker,
-  syncStateToOwnerSyncStates,
-} from '@evolu/common/local-first'
+import { createEvoluDeps, initSharedWorker, startDbWorker, syncStateToOwnerSyncStates } from '@evolu/common/local-first'
 import { installPolyfills } from '@evolu/common/polyfills'
 import { createMessageChannel, createMessagePort, createSharedWorker, createWorker } from './ports.ts'
 import { appName, appOwner, schema } from './schema.ts'

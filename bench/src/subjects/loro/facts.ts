@@ -1,4 +1,5 @@
 import { RELAY_NOTES } from '../shared/relay-notes.ts'
+import { SERVER_ALONE } from '../shared/reasons.ts'
 import type { Facts } from '../subject.ts'
 
 export const facts: Facts = {
@@ -12,6 +13,7 @@ export const facts: Facts = {
   lacks: {
     openFile: 'It has no store that promises an fsync.',
     openWatchable: 'It has no live queries.',
+    openFeed: SERVER_ALONE,
   },
   brief: 'neither signed nor encrypted; every op kept',
   notes: {

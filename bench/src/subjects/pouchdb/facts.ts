@@ -1,3 +1,4 @@
+import { SERVER_ALONE } from '../shared/reasons.ts'
 import type { Facts } from '../subject.ts'
 
 const IN_MEMORY =
@@ -18,6 +19,7 @@ export const facts: Facts = {
     openReader: 'It would measure what W5 does: its replication knows databases, not authors.',
     openWatchable: 'It has a feed of changes, no live queries.',
     startServer: 'Its server is CouchDB, which does not come from npm.',
+    openFeed: SERVER_ALONE,
   },
   brief: 'neither signed nor encrypted; revisions of each row',
   notes: { W3: ROUND, W5: ROUND },

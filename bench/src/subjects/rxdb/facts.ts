@@ -1,3 +1,4 @@
+import { SERVER_ALONE } from '../shared/reasons.ts'
 import type { Facts } from '../subject.ts'
 
 const IN_MEMORY =
@@ -17,6 +18,7 @@ export const facts: Facts = {
     cold: IN_MEMORY,
     openReader: 'It needs a backend for each author.',
     startServer: 'It brings no server that stands for one: a backend is the work of the app.',
+    openFeed: SERVER_ALONE,
   },
   brief: 'neither signed nor encrypted; the last state of each row',
   notes: { W3: ROUND, W5: ROUND },

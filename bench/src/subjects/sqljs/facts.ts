@@ -1,6 +1,7 @@
 import type { Facts } from '../subject.ts'
 
 const IN_MEMORY = 'It is a database in memory.'
+const NO_WIRE = 'It is a floor of the work on rows, not of the wire.'
 const NO_MERGE = 'It merges nothing.'
 
 export const autocommitFacts: Facts = {
@@ -19,6 +20,7 @@ export const autocommitFacts: Facts = {
     openReader: NO_MERGE,
     openWatchable: 'Its queries are not live.',
     startServer: NO_MERGE,
+    openFeed: NO_MERGE,
   },
   brief: 'a floor: SQL alone, no history',
   notes: { W2: 'in memory, one transaction' },
@@ -32,7 +34,8 @@ export const guardedFacts: Facts = {
     openFile: IN_MEMORY,
     late: 'It keeps no log to catch up from.',
     openWatchable: 'Its queries are not live.',
-    startServer: 'It is a floor of the work on rows, not of the wire.',
+    startServer: NO_WIRE,
+    openFeed: NO_WIRE,
   },
   brief: 'a floor: SQL guarded by a clock a cell, all in one open transaction, no history',
   notes: { W3: 'in memory; ops as JSON', W4: 'from a file of the database' },

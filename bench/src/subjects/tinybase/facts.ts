@@ -1,3 +1,4 @@
+import { SERVER_ALONE } from '../shared/reasons.ts'
 import type { Facts } from '../subject.ts'
 
 const MEMORY = 'devices in memory; its WebSocket server, which passes messages on and keeps nothing'
@@ -11,7 +12,10 @@ export const facts: Facts = {
   queries: 'TinyQL (no SQL), live',
   sync: 'own WebSocket server',
   keepsOps: false,
-  lacks: { openFile: 'No persister of it promises an fsync, and each writes the whole state anew.' },
+  lacks: {
+    openFile: 'No persister of it promises an fsync, and each writes the whole state anew.',
+    openFeed: SERVER_ALONE,
+  },
   brief: 'neither signed nor encrypted; the last value of each cell',
   notes: {
     W3: 'in memory; its synchronizers, all with all, messages as JSON',

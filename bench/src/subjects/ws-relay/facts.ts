@@ -1,4 +1,5 @@
 import { RELAY_NOTES } from '../shared/relay-notes.ts'
+import { SERVER_ALONE } from '../shared/reasons.ts'
 import type { Facts } from '../subject.ts'
 
 const NO_DATA = 'It is the wire alone.'
@@ -19,6 +20,7 @@ export const facts: Facts = {
     late: NO_DATA,
     openReader: NO_DATA,
     openWatchable: NO_DATA,
+    openFeed: SERVER_ALONE,
   },
   brief: 'a floor: JSON over a WebSocket, nothing merged',
   notes: RELAY_NOTES,

@@ -1,3 +1,4 @@
+import { SERVER_ALONE } from '../shared/reasons.ts'
 import type { Facts } from '../subject.ts'
 
 export const facts: Facts = {
@@ -11,6 +12,7 @@ export const facts: Facts = {
   lacks: {
     openFile: 'It has no store that promises an fsync.',
     openWatchable: 'It has no queries.',
+    openFeed: SERVER_ALONE,
   },
   brief: 'neither signed nor encrypted; overwritten values are collected',
   notes: {
