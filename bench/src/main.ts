@@ -5,9 +5,10 @@ import { Argument, Command, InvalidArgumentError } from 'commander'
 import { describeMachine } from './harness/machine.ts'
 import { familySection, opCounts, updatePage } from './harness/page.ts'
 import { writePlot } from './harness/plot.ts'
-import { FAMILIES, type Family } from './harness/rows.ts'
+import { FAMILIES, type Family, type Row } from './harness/rows.ts'
 import { runCells } from './harness/run-cells.ts'
 import { textTables } from './harness/table.ts'
+import { judge } from './harness/targets.ts'
 import { subjects } from './subjects/catalogue.ts'
 import { workloads } from './workloads/catalogue.ts'
 
@@ -53,6 +54,10 @@ const wholePositive = (text: string): number => {
   return Number(text)
 }
 
+const writeRows = (rows: readonly Row[], file: string | undefined): void => {
+  if (file !== undefined) writeFileSync(file, `${JSON.stringify(rows, null, 2)}\n`)
+}
+
 const measure = async (family: Family, options: Options): Promise<void> => {
   const ofFamily = workloads.filter((workload) => workload.family === family)
   const chosen = ofFamily.filter(({ name }) => options.workloads?.includes(name) ?? true)
@@ -65,12 +70,17 @@ const measure = async (family: Family, options: Options): Promise<void> => {
     scale: options.scale,
     profile: options.profile,
     progress: (line) => console.error(`… ${line}`),
+    measured: (done) => writeRows(done, options.json),
   })
   const against = options.against ?? (options.subjects.includes(BASE) ? BASE : options.subjects[0])
   console.log(textTables(rows, { opCounts: opCounts(chosen, options.scale), against }))
+  if (options.scale !== 1) console.log(`\nOf ${options.scale} of the sizes that the targets are set for:`)
+  for (const { says, target, figure, verdict } of judge(family, rows)) {
+    if (verdict !== 'not measured') console.log(`${verdict}: ${says}: ${figure}, ${target}`)
+  }
   for (const { workload, subject, reason } of leftOut) console.error(`left out: ${workload} ${subject}: ${reason}`)
   for (const failure of failures) console.error(`failed: ${failure}`)
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`)
+  writeRows(rows, options.json)
   if (failures.length > 0) process.exitCode = 1
   // Only a whole report may stand on the page.
   const isWhole = failures.length === 0 && chosen.length === ofFamily.length
@@ -78,7 +88,7 @@ const measure = async (family: Family, options: Options): Promise<void> => {
   if (options.page && isWhole && isFull) {
     const plot = writePlot(family, rows, against)
     const machine = describeMachine(new Date())
-    updatePage(family, familySection({ rows, leftOut, workloads: chosen, against, machine, plot }))
+    updatePage(family, familySection({ family, rows, leftOut, workloads: chosen, against, machine, plot }))
     console.error('docs/benchmarks.md is up to date')
   }
 }

@@ -9,6 +9,7 @@ import { type Machine, machineLine } from './machine.ts'
 import type { Family, Row } from './rows.ts'
 import type { LeftOut } from './run-cells.ts'
 import { markdownTable, markdownTables, type OpCounts } from './table.ts'
+import { judge } from './targets.ts'
 
 const PAGE = new URL('../../../docs/benchmarks.md', import.meta.url)
 
@@ -28,6 +29,7 @@ export const opCounts = (workloads: readonly Workload[], scale: number): OpCount
   new Map(workloads.flatMap(({ name, ops }) => (ops === undefined ? [] : [[name, ops * scale]])))
 
 export interface Report {
+  readonly family: Family
   readonly rows: readonly Row[]
   readonly leftOut: readonly LeftOut[]
   readonly workloads: readonly Workload[]
@@ -58,7 +60,13 @@ const leftOutLines = (leftOut: readonly LeftOut[]): string[] => {
   return [...workloadsOf].map(([key, names]) => `- ${names.join(', ')}, ${key}`)
 }
 
-export const familySection = ({ rows, leftOut, workloads, against, machine, plot }: Report): string => {
+const targetsTable = (family: Family, rows: readonly Row[]): string =>
+  markdownTable([
+    ['what', 'target', 'figure', ''],
+    ...judge(family, rows).map(({ says, target, figure, verdict }) => [says, target, figure, verdict]),
+  ])
+
+export const familySection = ({ family, rows, leftOut, workloads, against, machine, plot }: Report): string => {
   const measured = Object.keys(subjects).filter((name) => rows.some(({ subject }) => subject === name))
   const caption = (name: string): string => {
     const workload = workloads.find((one) => one.name === name)
@@ -66,6 +74,8 @@ export const familySection = ({ rows, leftOut, workloads, against, machine, plot
   }
   return [
     `Measured ${machineLine(machine)}. Each figure is the median of ${Math.min(...rows.map(({ runs }) => runs))} runs (lowest–highest); "×" is how many times the figure of ${against} it is.`,
+    '### Targets',
+    targetsTable(family, rows),
     ...(plot === undefined ? [] : [`![Each cell beside ${against}](images/${plot})`]),
     factsTable(measured),
     markdownTables(rows, { opCounts: opCounts(workloads, 1), against }, caption),

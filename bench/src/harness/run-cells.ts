@@ -23,6 +23,8 @@ export interface Plan {
   /** A folder for CPU profiles of what is timed. */
   readonly profile?: string
   progress(line: string): void
+  /** All rows up to now, after each workload: a run of hours may end early. */
+  measured?(rows: readonly Row[]): void
 }
 
 export interface Outcome {
@@ -64,21 +66,70 @@ const perform = (job: Job, flags: readonly string[]): Promise<readonly Sample[]>
 const profileOf = ({ profile: folder }: Plan, { workload, subject }: Pick<Job, 'workload' | 'subject'>, run: number) =>
   folder === undefined ? undefined : { folder, name: `${workload}-${subject}-${run + 1}` }
 
-const runCell = async (plan: Plan, workload: Workload, subject: string, folder: string): Promise<Row[]> => {
-  const job = { workload: workload.name, subject, scale: plan.scale }
-  const flags = plan.nodeFlags ?? []
+/** The cells of one workload. */
+interface Cell {
+  readonly subject: string
+  readonly folder: string
+  readonly runs: (readonly Sample[])[]
+  elapsedMs: number
+}
+
+const timed = async (cell: Cell, work: () => Promise<void>): Promise<void> => {
+  const started = performance.now()
+  await work().finally(() => {
+    cell.elapsedMs += performance.now() - started
+  })
+}
+
+const prepareCell = async (plan: Plan, workload: Workload, { subject, folder }: Cell): Promise<void> => {
   const prepared = join(folder, 'prepared')
   await mkdir(prepared, { recursive: true })
-  if (workload.prepare !== undefined) await perform({ ...job, step: 'prepare', folder: prepared }, flags)
-  const runs: (readonly Sample[])[] = []
-  for (let run = 0; run < plan.runs; run++) {
-    const own = join(folder, `run-${run}`)
-    await cp(prepared, own, { recursive: true })
-    runs.push(await perform({ ...job, step: 'run', folder: own, profile: profileOf(plan, job, run) }, flags))
-    await rm(own, { recursive: true })
+  if (workload.prepare === undefined) return
+  const job = { workload: workload.name, subject, scale: plan.scale, step: 'prepare', folder: prepared } as const
+  await perform(job, plan.nodeFlags ?? [])
+}
+
+const runCell = async (plan: Plan, workload: Workload, { subject, folder, runs }: Cell): Promise<void> => {
+  const job = { workload: workload.name, subject, scale: plan.scale, step: 'run' } as const
+  const own = join(folder, `run-${runs.length}`)
+  await cp(join(folder, 'prepared'), own, { recursive: true })
+  const profile = profileOf(plan, job, runs.length)
+  runs.push(await perform({ ...job, folder: own, profile }, plan.nodeFlags ?? []))
+  for (const used of [own, `${own}-copies`]) await rm(used, { recursive: true, force: true })
+}
+
+/** Subjects take turns, so that what slows the machine for a while slows all of them. */
+const runWorkload = async (plan: Plan, workload: Workload, folder: string): Promise<Outcome> => {
+  const failures: string[] = []
+  const leftOut: LeftOut[] = []
+  const cells = new Map<string, Cell>()
+  for (const subject of plan.subjects) {
+    const reason = subjects[subject].facts.lacks[workload.needs]
+    if (reason !== undefined) leftOut.push({ workload: workload.name, subject, reason })
+    else cells.set(subject, { subject, folder: join(folder, `${workload.name}-${subject}`), runs: [], elapsedMs: 0 })
   }
-  const note = noteOf(subjects[subject].facts, workload.name)
-  return summarize({ family: workload.family, workload: workload.name, subject, note }, runs)
+  const attempt = async (cell: Cell, work: () => Promise<void>): Promise<void> => {
+    try {
+      await timed(cell, work)
+    } catch (error) {
+      cells.delete(cell.subject)
+      const { subject } = cell
+      if (error instanceof TooSlow) leftOut.push({ workload: workload.name, subject, reason: error.message })
+      else failures.push(`${workload.name} ${subject}: ${error instanceof Error ? error.message : String(error)}`)
+    }
+  }
+  for (const cell of [...cells.values()]) await attempt(cell, () => prepareCell(plan, workload, cell))
+  for (let run = 0; run < plan.runs; run++) {
+    for (const cell of [...cells.values()]) await attempt(cell, () => runCell(plan, workload, cell))
+  }
+  const rows: Row[] = []
+  for (const { subject, runs, elapsedMs, folder: used } of cells.values()) {
+    const note = noteOf(subjects[subject].facts, workload.name)
+    rows.push(...summarize({ family: workload.family, workload: workload.name, subject, note }, runs))
+    plan.progress(`${workload.name} ${subject}: ${(elapsedMs / 1000).toFixed(0)} s`)
+    await rm(used, { recursive: true, force: true })
+  }
+  return { rows, failures, leftOut }
 }
 
 export const runCells = async (plan: Plan): Promise<Outcome> => {
@@ -88,20 +139,11 @@ export const runCells = async (plan: Plan): Promise<Outcome> => {
   const folder = await mkdtemp(join(tmpdir(), 'driftlog-bench-'))
   try {
     for (const workload of plan.workloads) {
-      for (const subject of plan.subjects) {
-        const reason = subjects[subject].facts.lacks[workload.needs]
-        if (reason !== undefined) {
-          leftOut.push({ workload: workload.name, subject, reason })
-          continue
-        }
-        plan.progress(`${workload.name} ${subject}`)
-        try {
-          rows.push(...(await runCell(plan, workload, subject, join(folder, `${workload.name}-${subject}`))))
-        } catch (error) {
-          if (error instanceof TooSlow) leftOut.push({ workload: workload.name, subject, reason: error.message })
-          else failures.push(`${workload.name} ${subject}: ${error instanceof Error ? error.message : String(error)}`)
-        }
-      }
+      const outcome = await runWorkload(plan, workload, folder)
+      rows.push(...outcome.rows)
+      failures.push(...outcome.failures)
+      leftOut.push(...outcome.leftOut)
+      plan.measured?.(rows)
     }
   } finally {
     await rm(folder, { recursive: true, force: true })

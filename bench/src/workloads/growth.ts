@@ -17,6 +17,9 @@ const MERGED_ROWS = 5_000
 const REPLICAS = 4
 const AUTHORS_ROWS = 1_000
 const AUTHORS_OPS = 10_000
+const VECTOR_DEVICES = 10_000
+const VECTOR_ROWS = 100
+const VECTOR_OPS = 1_000
 const WATCHED_ROWS = 100_000
 const TOUCHES = 100
 const SEEN_WITHIN_MS = 30_000
@@ -48,13 +51,25 @@ const mergeWorkloads = Object.entries(OPS).map(
   }),
 )
 
-const readAuthors = async ({ subject, size }: WorkloadContext, count: number): Promise<readonly Sample[]> => {
-  const tasks = makeTasks(size(AUTHORS_ROWS), SEED)
-  const authors = Array.from({ length: count }, (_, index) =>
-    makeUpdates(tasks, Math.max(1, Math.round(size(AUTHORS_OPS) / count)), SEED + 1 + index),
+interface Authors {
+  readonly count: number
+  readonly rows: number
+}
+
+/** In a quick look there are fewer devices, not only fewer ops. */
+const openAuthors = async ({ subject, size }: WorkloadContext, { count, rows }: Authors) => {
+  const tasks = makeTasks(size(rows), SEED)
+  const each = Math.max(1, Math.round(size(AUTHORS_OPS) / count))
+  const authors = Array.from({ length: Math.min(count, size(AUTHORS_OPS)) }, (_, index) =>
+    makeUpdates(tasks, each, SEED + 1 + index),
   )
   const reader = await need(subject, 'openReader')(tasks, authors)
   await reader.device.count()
+  return { tasks, authors, reader }
+}
+
+const readAuthors = async (context: WorkloadContext, counts: Authors): Promise<readonly Sample[]> => {
+  const { tasks, authors, reader } = await openAuthors(context, counts)
   const watch = startWatch()
   await reader.catchUp()
   const found = await reader.device.count()
@@ -73,9 +88,45 @@ const authorWorkloads = DEVICES.map(
     needs: 'openReader',
     measures: `a device takes in ${AUTHORS_OPS.toLocaleString('en-US')} updates of ${AUTHORS_ROWS.toLocaleString('en-US')} rows by ${count.toLocaleString('en-US')} devices that knew nothing of each other, up to a query answered`,
     ops: AUTHORS_OPS,
-    run: (context) => readAuthors(context, count),
+    run: (context) => readAuthors(context, { count, rows: AUTHORS_ROWS }),
   }),
 )
+
+/** What a vector of ten thousand costs whoever works on: each op, and what it is on the wire. */
+const writeBesideAuthors = async (context: WorkloadContext): Promise<readonly Sample[]> => {
+  const { tasks, reader } = await openAuthors(context, { count: VECTOR_DEVICES, rows: VECTOR_ROWS })
+  const { device } = reader
+  await reader.catchUp()
+  await device.count()
+  const updates = makeUpdates(tasks, context.size(VECTOR_OPS), SEED)
+  const watch = startWatch()
+  for (const { id, change } of updates) {
+    await device.update(id, change)
+    await device.read(id)
+  }
+  await device.stored()
+  const spent = watch()
+  await reader.close()
+  return rateSamples(updates.length, spent)
+}
+
+const vectorWorkloads: readonly Workload[] = [
+  {
+    name: 'G-vectors-10000',
+    family,
+    needs: 'openReader',
+    measures: `a device takes in an update by each of ${VECTOR_DEVICES.toLocaleString('en-US')} devices that knew nothing of each other, of ${VECTOR_ROWS} rows, up to a query answered`,
+    ops: AUTHORS_OPS,
+    run: (context) => readAuthors(context, { count: VECTOR_DEVICES, rows: VECTOR_ROWS }),
+  },
+  {
+    name: 'G-vectors-10000-write',
+    family,
+    needs: 'openReader',
+    measures: `${VECTOR_OPS.toLocaleString('en-US')} updates by the device of G-vectors-10000 afterwards, with a query of the row after each`,
+    run: writeBesideAuthors,
+  },
+]
 
 /** One update at a time of a row whose list is watched, until the query of that list tells. */
 const touchWatched = async ({ subject, size }: WorkloadContext, queries: number): Promise<readonly Sample[]> => {
@@ -168,5 +219,6 @@ export const growthWorkloads: readonly Workload[] = [
   ...bulkWorkloads,
   ...mergeWorkloads,
   ...authorWorkloads,
+  ...vectorWorkloads,
   ...queryWorkloads,
 ]
