@@ -74,10 +74,9 @@ const measure = async (family: Family, options: Options): Promise<void> => {
   })
   const against = options.against ?? (options.subjects.includes(BASE) ? BASE : options.subjects[0])
   console.log(textTables(rows, { opCounts: opCounts(chosen, options.scale), against }))
-  if (options.scale !== 1) console.log(`\nOf ${options.scale} of the sizes that the targets are set for:`)
-  for (const { says, target, figure, verdict } of judge(family, rows)) {
-    if (verdict !== 'not measured') console.log(`${verdict}: ${says}: ${figure}, ${target}`)
-  }
+  const judged = judge(family, rows).filter(({ verdict }) => verdict !== 'not measured')
+  if (judged.length > 0) console.log(`\nTargets${options.scale === 1 ? '' : `, at ${options.scale} of their sizes`}:`)
+  for (const { says, target, figure, verdict } of judged) console.log(`${verdict}: ${says}: ${figure}, ${target}`)
   for (const { workload, subject, reason } of leftOut) console.error(`left out: ${workload} ${subject}: ${reason}`)
   for (const failure of failures) console.error(`failed: ${failure}`)
   writeRows(rows, options.json)

@@ -12,7 +12,7 @@ export const facts: Facts = {
   sync: 'automerge-repo',
   keepsOps: true,
   lacks: {
-    openFile: 'No storage adapter of it promises an fsync.',
+    openFile: 'Its storage adapter for files writes without an fsync.',
     openWatchable: 'It has no queries.',
     openFeed: SERVER_ALONE,
   },

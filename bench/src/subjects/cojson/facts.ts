@@ -1,29 +1,33 @@
 import { SERVER_ALONE } from '../shared/reasons.ts'
 import type { Facts } from '../subject.ts'
 
-const NOT_YET = 'Its exchange between nodes is not measured yet.'
+const FULL = 'SQLite, WAL with synchronous=FULL (chosen by the harness)'
+const HUB = 'a node that stands for its server, in the process of the devices, messages as JSON, without sockets'
+const SERVER = `devices in memory; the server is a node of it with its storage on ${FULL}; WebSocket`
 
 export const facts: Facts = {
-  packages: ['cojson'],
-  durability: 'that of the storage; none here',
+  packages: ['cojson', 'cojson-transport-ws', 'better-sqlite3'],
+  durability: `that of the storage: ${FULL}, several commits an op`,
   encryption: 'signed and encrypted',
   history: 'every op kept',
   queries: 'none: values by id, subscriptions',
-  sync: 'own protocol and server; not measured yet',
+  sync: 'own protocol and server',
   keepsOps: true,
   lacks: {
-    openFile: 'Its storages promise no fsync.',
-    openGroup: NOT_YET,
-    cold: 'It starts from a storage, which is not measured yet.',
-    late: NOT_YET,
-    openReader: NOT_YET,
+    openReader: 'Each author is a node that loads all rows first: a thousand of them take hours to make.',
     openWatchable: 'It has no queries.',
-    startServer: NOT_YET,
     openFeed: SERVER_ALONE,
   },
   brief: 'signed and encrypted; every op kept',
   notes: {
     'W1-insert': 'in memory; a value of its own for each row, in a map of ids',
+    'W1-durable': FULL,
+    'W1-fsync': FULL,
     W2: 'in memory; a value of its own for each row, which it makes one by one',
+    W3: `in memory; ${HUB}`,
+    W4: 'from an SQLite file of its storage; every row is loaded',
+    W5: `${HUB}; both sides from files of their storage`,
+    W6: SERVER,
+    'W6-ingest': `${SERVER}; CPU and memory are those of the devices`,
   },
 }

@@ -11,7 +11,7 @@ export const facts: Facts = {
   sync: 'none of its own: a relay of the harness carries its updates',
   keepsOps: true,
   lacks: {
-    openFile: 'It has no store that promises an fsync.',
+    openFile: 'It comes without a store: the app writes its bytes.',
     openWatchable: 'It has no live queries.',
     openFeed: SERVER_ALONE,
   },

@@ -1,8 +1,7 @@
 import { SERVER_ALONE } from '../shared/reasons.ts'
 import type { Facts } from '../subject.ts'
 
-const IN_MEMORY =
-  'Its memory adapter keeps nothing, and its LevelDB adapter needs a native build and promises no fsync.'
+const IN_MEMORY = 'Its memory adapter keeps nothing, and its LevelDB adapter writes without asking for an fsync.'
 const ROUND = 'in memory; its replication with a database in the same process, which shows no bytes'
 
 export const facts: Facts = {

@@ -2,7 +2,7 @@ import { SERVER_ALONE } from '../shared/reasons.ts'
 import type { Facts } from '../subject.ts'
 
 const IN_MEMORY =
-  'Its memory storage keeps nothing, and its free storages that persist are those of browsers and of servers.'
+  'Its memory storage keeps nothing; its free storage for SQLite is a trial that refuses the 501st document; the others that persist are for browsers or need a database server.'
 const ROUND = 'in memory; its replication protocol against a collection in the same process, rows as JSON'
 
 export const facts: Facts = {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { writeHistory } from '../../data/history.ts'
 import type { Subject } from '../subject.ts'
 import { TinyDevice } from './device.ts'
+import { DurableTiny } from './durable.ts'
 import { openBehind, openGroup, openReader, prepareBehind } from './exchange.ts'
 import { startServer } from './server.ts'
 import { WatchableTiny } from './watchable.ts'
@@ -11,6 +12,7 @@ const COLD_FILE = 'content.json'
 
 export const tinybase: Subject = {
   openInMemory: async () => new TinyDevice(),
+  openFile: async (path) => new DurableTiny(path),
   openGroup,
   cold: {
     async prepare(folder, history) {

@@ -10,7 +10,7 @@ export const facts: Facts = {
   sync: 'Hocuspocus',
   keepsOps: true,
   lacks: {
-    openFile: 'It has no store that promises an fsync.',
+    openFile: 'Its stores for Node are y-leveldb, which writes without asking for an fsync, and those of a server.',
     openWatchable: 'It has no queries.',
     openFeed: SERVER_ALONE,
   },
