@@ -1,5 +1,6 @@
 /** Runs every cell in fresh processes, one at a time, and sums up. Files lie in a temporary folder that goes with the run. */
 import { fork } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -70,6 +71,8 @@ const profileOf = ({ profile: folder }: Plan, { workload, subject }: Pick<Job, '
 interface Cell {
   readonly subject: string
   readonly folder: string
+  /** What its runs start from. */
+  readonly prepared: string
   readonly runs: (readonly Sample[])[]
   elapsedMs: number
 }
@@ -81,18 +84,19 @@ const timed = async (cell: Cell, work: () => Promise<void>): Promise<void> => {
   })
 }
 
-const prepareCell = async (plan: Plan, workload: Workload, { subject, folder }: Cell): Promise<void> => {
-  const prepared = join(folder, 'prepared')
+const prepareCell = async (plan: Plan, workload: Workload, { subject, prepared }: Cell): Promise<void> => {
+  // Made before, for another workload.
+  if (existsSync(prepared)) return
   await mkdir(prepared, { recursive: true })
   if (workload.prepare === undefined) return
   const job = { workload: workload.name, subject, scale: plan.scale, step: 'prepare', folder: prepared } as const
   await perform(job, plan.nodeFlags ?? [])
 }
 
-const runCell = async (plan: Plan, workload: Workload, { subject, folder, runs }: Cell): Promise<void> => {
+const runCell = async (plan: Plan, workload: Workload, { subject, folder, prepared, runs }: Cell): Promise<void> => {
   const job = { workload: workload.name, subject, scale: plan.scale, step: 'run' } as const
   const own = join(folder, `run-${runs.length}`)
-  await cp(join(folder, 'prepared'), own, { recursive: true })
+  await cp(prepared, own, { recursive: true })
   const profile = profileOf(plan, job, runs.length)
   runs.push(await perform({ ...job, folder: own, profile }, plan.nodeFlags ?? []))
   for (const used of [own, `${own}-copies`]) await rm(used, { recursive: true, force: true })
@@ -106,21 +110,26 @@ const runWorkload = async (plan: Plan, workload: Workload, folder: string): Prom
   for (const subject of plan.subjects) {
     const reason = subjects[subject].facts.lacks[workload.needs]
     if (reason !== undefined) leftOut.push({ workload: workload.name, subject, reason })
-    else cells.set(subject, { subject, folder: join(folder, `${workload.name}-${subject}`), runs: [], elapsedMs: 0 })
+    else {
+      const own = join(folder, `${workload.name}-${subject}`)
+      const prepared = join(folder, `${workload.startsAs ?? workload.name}-${subject}-prepared`)
+      cells.set(subject, { subject, folder: own, prepared, runs: [], elapsedMs: 0 })
+    }
   }
   const attempt = async (cell: Cell, work: () => Promise<void>): Promise<void> => {
     try {
       await timed(cell, work)
     } catch (error) {
-      cells.delete(cell.subject)
-      const { subject } = cell
+      const { subject, prepared } = cell
+      cells.delete(subject)
+      if (cell.runs.length === 0) await rm(prepared, { recursive: true, force: true })
       if (error instanceof TooSlow) leftOut.push({ workload: workload.name, subject, reason: error.message })
       else failures.push(`${workload.name} ${subject}: ${error instanceof Error ? error.message : String(error)}`)
     }
   }
-  for (const cell of [...cells.values()]) await attempt(cell, () => prepareCell(plan, workload, cell))
+  for (const cell of cells.values()) await attempt(cell, () => prepareCell(plan, workload, cell))
   for (let run = 0; run < plan.runs; run++) {
-    for (const cell of [...cells.values()]) await attempt(cell, () => runCell(plan, workload, cell))
+    for (const cell of cells.values()) await attempt(cell, () => runCell(plan, workload, cell))
   }
   const rows: Row[] = []
   for (const { subject, runs, elapsedMs, folder: used } of cells.values()) {

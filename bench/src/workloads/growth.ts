@@ -23,6 +23,7 @@ const VECTOR_OPS = 1_000
 const WATCHED_ROWS = 100_000
 const TOUCHES = 100
 const SEEN_WITHIN_MS = 30_000
+const COUNTED_TOUCHES = 10
 const SETTLED_AFTER_MS = 200
 const TOLD_AFTER_MS = 5
 const SEED = 7
@@ -172,7 +173,7 @@ const touchWatched = async ({ subject, size }: WorkloadContext, queries: number)
   const spent = watch()
   checkRows(await device.readAll(), [...now.values()])
   const peak = peakMemory()
-  const reruns = await countRuns(device, watched, touched)
+  const reruns = await countRuns(device, watched, touched.slice(0, COUNTED_TOUCHES))
   await device.close()
   return [...latencySamples(latenciesMs), ...rateSamples(touched.length, spent), ...reruns, peak]
 }
@@ -210,7 +211,7 @@ const queryWorkloads = QUERIES.map(
     name: `G-queries-${count}`,
     family,
     needs: 'openWatchable',
-    measures: `${count} live ${count === 1 ? 'query' : 'queries'}, each counting the open tasks of one of 50 lists, over ${WATCHED_ROWS.toLocaleString('en-US')} rows; ${TOUCHES} updates, one at a time, each until the query that it touches tells`,
+    measures: `${count} live ${count === 1 ? 'query' : 'queries'}, each counting the open tasks of one of 50 lists, over ${WATCHED_ROWS.toLocaleString('en-US')} rows; ${TOUCHES} updates, one at a time, each until the query that it touches tells; how many run again is counted over ${COUNTED_TOUCHES} more`,
     run: (context) => touchWatched(context, count),
   }),
 )

@@ -12,7 +12,7 @@ const HISTORY = { tasks: 20_000, ops: 100_000 }
 const BEHIND = 1_000
 const SEED = 5
 /** After as many devices that did the same, what is run is compiled. */
-const WARM_UPS = 4
+const WARM_UPS = 2
 
 const prepare = async ({ subject, folder, size }: WorkloadContext): Promise<void> => {
   const history = { tasks: size(HISTORY.tasks), ops: size(HISTORY.ops), seed: SEED }
@@ -49,6 +49,7 @@ export const catchUpWorkloads: readonly Workload[] = [
   { name: 'W5', family: 'records', needs: 'late', measures: MEASURES, ops: BEHIND, prepare, run: catchUp },
   {
     name: 'W5-warm',
+    startsAs: 'W5',
     family: 'records',
     needs: 'late',
     measures: `W5 in a process in which ${WARM_UPS} devices have done the same before`,

@@ -19,5 +19,7 @@ export interface Workload {
   /** Ops that its bytes hold, at full size. */
   readonly ops?: number
   prepare?(context: WorkloadContext): Promise<void>
+  /** The workload whose files it starts from, where they are not its own: they are made once for both. */
+  readonly startsAs?: string
   run(context: WorkloadContext): Promise<readonly Sample[]>
 }
