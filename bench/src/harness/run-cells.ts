@@ -12,7 +12,7 @@ import type { Answer, Job } from './job.ts'
 import { type Row, type Sample, summarize } from './rows.ts'
 
 const CELL = fileURLToPath(new URL('./cell.ts', import.meta.url))
-const CELL_LIMIT_MS = 300_000
+const CELL_LIMIT_MS = 600_000
 
 export interface Plan {
   readonly workloads: readonly Workload[]
