@@ -140,7 +140,14 @@ const targetsOf = (peers: readonly string[]): readonly Target[] => [
   },
   {
     family: 'records',
-    says: 'W3: compressed bytes beside Yjs, in batches of 1,000 ops (no batch holds more; 0.9 × is asked of one batch a replica)',
+    says: 'W3: compressed bytes beside Yjs, batches of 1,000 ops',
+    wants: { atMost: 1.1 },
+    unit: '×',
+    figure: share('W3', 'bytes_gzip', 'yjs'),
+  },
+  {
+    family: 'records',
+    says: 'W3: compressed bytes beside Yjs, one batch a replica (no batch holds more than 1,000 ops: the same figure)',
     wants: { atMost: 0.9 },
     unit: '×',
     figure: share('W3', 'bytes_gzip', 'yjs'),
