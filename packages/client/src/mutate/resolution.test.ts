@@ -96,12 +96,9 @@ it('[CONF4] two devices reopen one conflict at once: each candidate is there onc
   for (const replica of [a, b]) for (const settled of replica.settledConflicts()) replica.reopen(settled)
   await exchange(a, b, c)
   for (const replica of [a, b, c]) {
-    expect(
-      replica
-        .candidates('tasks', 'x', 'title')
-        .map(({ value }) => value)
-        .sort(),
-    ).toEqual(['A', 'B'])
+    const titles = replica.candidates('tasks', 'x', 'title').map(({ value }) => value)
+    expect(new Set(titles)).toEqual(new Set(['A', 'B']))
+    expect(titles).toHaveLength(2)
     expect(replica.conflicts.map(({ candidates }) => candidates.length)).toEqual([2, 2])
   }
   expect(await c.query((db) => db.selectFrom('tasks').select('rank'))).toEqual([{ rank: 3 }])
