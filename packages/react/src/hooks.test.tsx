@@ -1,6 +1,6 @@
 // @vitest-environment happy-dom
 import { openReplica, type Replica } from '@driftlog/client'
-import { defineSchema, f, memoryStore, table } from '@driftlog/core'
+import { defineSchema, f, memoryStore, systemPorts, table } from '@driftlog/core'
 import { Component, type ReactNode, StrictMode, useEffect } from 'react'
 import { createRoot, type Root } from 'react-dom/client'
 import { tap } from 'rxjs'
@@ -173,6 +173,18 @@ test('useCandidates gives the values of a field, the same array as long as they 
   replica.mutate((tx) => tx.tasks.update(id, { title: 'Oat milk' }))
   await becomes('Oat milk')
   expect(seen.size).toBe(before + 1)
+})
+
+test('useCandidates gives another value of the same author that was written in the same millisecond', async () => {
+  const atMs = Date.now()
+  vi.spyOn(systemPorts.clock, 'now').mockReturnValue(atMs)
+  const Probe = () => <p>{useCandidates('tasks', 'x', 'owner').map(({ value }) => String(value))}</p>
+  replica.mutate((tx) => tx.tasks.insert({ id: 'x', title: 'Milk', owner: 'Ann' }))
+  show(<Probe />)
+  await becomes('Ann')
+  replica.mutate((tx) => tx.tasks.update('x', { owner: 'Bob' }))
+  await becomes('Bob')
+  vi.restoreAllMocks()
 })
 
 /** Another device that knows the task, and names an owner for it. */

@@ -1,5 +1,5 @@
 import type { Candidate, Replica, Status } from '@driftlog/client'
-import type { Conflict, QueryBuilder, Schema } from '@driftlog/core'
+import { type Conflict, type QueryBuilder, reconcileRows, type Schema } from '@driftlog/core'
 import type { Compilable } from 'kysely'
 import type { Observable } from 'rxjs'
 import { createContext, type DependencyList, type ReactNode, useContext, useMemo, useSyncExternalStore } from 'react'
@@ -101,7 +101,7 @@ export const createReplicaHooks = <S extends Schema>(): ReplicaHooks<S> => {
       const candidates = useMemo(
         () => ({
           subscribe: listenTo(() => replica.changes$),
-          read: keepEqual(() => replica.candidates(table, id, field), equalCandidates),
+          read: keepEqual(() => replica.candidates(table, id, field), equalRows),
         }),
         [replica, table, id, field],
       )
@@ -160,9 +160,4 @@ const keepEqual = <T,>(read: () => T, isEqual: (a: T, b: T) => boolean): (() => 
 const equalItems = (a: readonly unknown[], b: readonly unknown[]): boolean =>
   a.length === b.length && a.every((item, index) => item === b[index])
 
-const equalCandidates = (a: readonly Candidate[], b: readonly Candidate[]): boolean =>
-  a.length === b.length &&
-  a.every((candidate, index) => {
-    const other = b[index]
-    return other !== undefined && candidate.author === other.author && candidate.at.getTime() === other.at.getTime()
-  })
+const equalRows = <T,>(a: readonly T[], b: readonly T[]): boolean => reconcileRows(a, b) === a

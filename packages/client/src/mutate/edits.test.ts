@@ -104,6 +104,28 @@ describe('a list on two devices', () => {
   })
 })
 
+it('[CELL11] places in a list are those of the items that the field shows; what another version put in stays where it is', async () => {
+  const withOptions = (version: number, options: [string, ...string[]]) =>
+    defineSchema({ version, tables: { tasks: table({ steps: f.list(f.enum(...options)) }) } })
+  const [old, a] = [await device(withOptions(1, ['a', 'b', 'c'])), await device(withOptions(2, ['a', 'b']))]
+  old.mutate((tx) => tx.tasks.insert({ id: 'x', steps: ['c', 'a', 'c', 'b', 'c'] }))
+  await exchange(old, a)
+  const shown = async (replica: typeof old) =>
+    words((await replica.query((db) => db.selectFrom('tasks').select('steps')))[0].steps).join('')
+  const edit = async (...changes: ReturnType<typeof f.insertItem<string>>[]) => {
+    a.mutate((tx) => tx.tasks.update('x', { steps: changes }))
+    await exchange(old, a)
+    return [await shown(a), await shown(old)]
+  }
+  expect(await edit(f.insertItem('b', { at: 1 }))).toEqual(['abb', 'cacbbc'])
+  expect(await edit(f.insertItem('a', { at: 3 }))).toEqual(['abba', 'cacbbca'])
+  expect(await edit(f.insertItem('b'), f.insertItem('a', { at: 0 }))).toEqual(['aabbab', 'caacbbcab'])
+  const [{ steps }] = await a.query((db) => db.selectFrom('tasks').select('steps'))
+  expect(await edit(f.moveItem(steps[0].id, 5))).toEqual(['abbaba', 'cacbbcaba'])
+  for (const at of [7, -1, 0.5])
+    expect(() => a.mutate((tx) => tx.tasks.update('x', { steps: f.insertItem('a', { at }) }))).toThrow(refused)
+})
+
 describe('sets on two devices', () => {
   it('[CELL3] what is added by name is added though it is there, so it stays where it is taken out at the same time', async () => {
     const { a, b } = await two()

@@ -12,6 +12,7 @@ import {
   type Field,
   type ItemChange,
   Law,
+  type ListItem,
   positionsBetween,
   type Value,
   valueKey,
@@ -190,6 +191,14 @@ export interface ListBefore {
   gone(id: string): PlacedItem | undefined
 }
 
+/** What the field cannot show of a list: another version of the app put it in. Nobody counts the places of these. */
+const hiddenIn = (field: Field, items: readonly PlacedItem[]): Set<string> => {
+  const hidden = new Set(items.map(({ id }) => id))
+  const shown = items.map(({ id, value }) => ({ id, value }))
+  for (const { id } of decodeField(field, shown) as readonly ListItem[]) hidden.delete(id)
+  return hidden
+}
+
 /**
  * `given`: one change of a list's items, or several in order. From a form, places are those that it showed; what was moved or set
  * there comes back where somebody has removed it meanwhile, and what somebody has changed meanwhile is not removed.
@@ -214,10 +223,15 @@ export const editList = (
       item: id,
     })
   }
-  const place = (at: number): string => {
-    if (!Number.isSafeInteger(at) || at < 0 || at > shown.length) throw refuse(field, `no place ${at} in the list`)
-    return positionsBetween(shown[at - 1]?.position, shown[at]?.position, 1, source)[0]
+  const hidden = hiddenIn(field, shown)
+  /** The index among all, told by that among those that the field shows. */
+  const indexAt = (at: number): number => {
+    const counted = hidden.size === 0 ? shown : shown.filter(({ id }) => !hidden.has(id))
+    if (!Number.isSafeInteger(at) || at < 0 || at > counted.length) throw refuse(field, `no place ${at} in the list`)
+    return at === counted.length ? shown.length : hidden.size === 0 ? at : shown.indexOf(counted[at])
   }
+  const positionAt = (index: number): string =>
+    positionsBetween(shown[index - 1]?.position, shown[index]?.position, 1, source)[0]
   const valueOf = (value: unknown): Value => (encodeField(field, [value]) as readonly Value[])[0]
   /** The item is there with what was changed of it. */
   const put = (item: PlacedItem, changed: Partial<PlacedItem>): void => {
@@ -231,17 +245,18 @@ export const editList = (
   for (const change of changes) {
     switch (change?.change) {
       case 'insertItem': {
-        const at = change.at ?? shown.length
-        const item = { id: source.newId(), position: place(at), value: valueOf(change.value) }
-        insertAt(shown, at, item)
+        const index = change.at === undefined ? shown.length : indexAt(change.at)
+        const item = { id: source.newId(), position: positionAt(index), value: valueOf(change.value) }
+        insertAt(shown, index, item)
         put(item, item)
         edits.push({ law: Law.item, value: [item.id, item.position, item.value] })
         break
       }
       case 'moveItem': {
         const [item] = shown.splice(indexOf(change.id), 1)
-        const position = place(change.at)
-        insertAt(shown, change.at, { ...item, position })
+        const to = indexAt(change.at)
+        const position = positionAt(to)
+        insertAt(shown, to, { ...item, position })
         put(item, { position })
         edits.push({ law: Law.item, value: [item.id, position] })
         break
@@ -250,6 +265,7 @@ export const editList = (
         const index = indexOf(change.id)
         const value = valueOf(change.value)
         shown[index] = { ...shown[index], value }
+        hidden.delete(change.id)
         put(shown[index], { value })
         edits.push({ law: Law.item, value: [change.id, null, value] })
         break

@@ -72,6 +72,44 @@ it('[CONF4] a resolution closes the conflict everywhere and says who and why; an
   expect([b.conflicts, b.settledConflicts().length]).toEqual([[], 2])
 })
 
+it('[CONF4] two devices reopen one conflict at once: each candidate is there once, and so it is once settled', async () => {
+  const { a, b } = await two()
+  const sum = defineSchema({
+    version: 1,
+    tables: {
+      tasks: table({
+        title: f.string().manual(),
+        rank: f.integer().custom({
+          name: 'sum',
+          version: 1,
+          merge: (all) => all.reduce((total, { value }) => total + value, 0),
+        }),
+      }),
+    },
+  })
+  const c = await device(sum)
+  a.mutate((tx) => tx.tasks.update('x', { title: 'A', rank: 1 }))
+  b.mutate((tx) => tx.tasks.update('x', { title: 'B', rank: 2 }))
+  await exchange(a, b)
+  for (const conflict of a.conflicts) a.resolve(conflict, conflict.field === 'rank' ? 10 : 'both')
+  await exchange(a, b)
+  for (const replica of [a, b]) for (const settled of replica.settledConflicts()) replica.reopen(settled)
+  await exchange(a, b, c)
+  for (const replica of [a, b, c]) {
+    const titles = replica.candidates('tasks', 'x', 'title').map(({ value }) => value)
+    expect(new Set(titles)).toEqual(new Set(['A', 'B']))
+    expect(titles).toHaveLength(2)
+    expect(replica.conflicts.map(({ candidates }) => candidates.length)).toEqual([2, 2])
+  }
+  expect(await c.query((db) => db.selectFrom('tasks').select('rank'))).toEqual([{ rank: 3 }])
+  b.resolve(b.conflicts.find(({ field }) => field === 'title')!, 'settled')
+  await exchange(a, b)
+  for (const replica of [a, b]) {
+    expect(replica.candidates('tasks', 'x', 'title').map(({ value }) => value)).toEqual(['settled'])
+    expect(replica.settledConflicts().at(-1)?.candidates).toHaveLength(2)
+  }
+})
+
 it('refuses what it cannot take, and nothing has happened', async () => {
   const { a, b } = await two()
   a.mutate((tx) => tx.tasks.update('x', { title: 'a' }))

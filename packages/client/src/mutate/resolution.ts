@@ -139,7 +139,7 @@ export const reopening = (conflict: Conflict, context: UndoContext): NewChange =
   const view = context.view.field(conflict.table, field.field.name)!
   const [settling, ...others] = view.writes(row)
   const isAsSettled =
-    settling !== undefined && others.length === 0 && conflict.id.endsWith(`@${idOf(ops.dotOf(settling.ref))}`)
+    settling !== undefined && others.length === 0 && isSameDot(ops.dotOf(settling.ref), conflict.settledDot)
   const candidates = (isAsSettled && cells.settled.settledBy(row, view.column, settling.ref)?.candidates) || []
   // What is not kept (CONF3) cannot be shown again.
   if (candidates.length === 0 || !candidates.every(isKept)) throw new DriftlogError('CONFLICT_GONE', conflict.id)
@@ -154,7 +154,7 @@ export const reopening = (conflict: Conflict, context: UndoContext): NewChange =
 
 const isKept = (write: SettledWrite): write is Write => write.value !== undefined
 
-const idOf = ({ device, seq }: Dot): string => `${device}:${seq}`
+const isSameDot = (a: Dot, b: Dot | undefined): boolean => a.device === b?.device && a.seq === b.seq
 
 const fieldOf = ({ field: name, part }: Conflict, plan: TablePlan): FieldPlan => {
   const field = name === undefined ? undefined : plan.fields.get(name)

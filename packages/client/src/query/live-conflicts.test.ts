@@ -138,3 +138,48 @@ it('[CONF5] _conflicts can be queried and watched, with those that a law decided
     },
   ])
 })
+
+it('[CONF5] one value, however large, keeps nothing else out of a query that reads the conflicts', async () => {
+  const notes = defineSchema({
+    version: 1,
+    tables: { notes: table({ j: f.json().optional(), n: f.string().optional() }) },
+  })
+  const [a, b] = [await device(notes), await device(notes)]
+  a.mutate((tx) => {
+    tx.notes.insert({ id: 'x' })
+    tx.notes.insert({ id: 'y', n: 'old' })
+  })
+  await exchange(a, b)
+  const all = () => b.query((db) => db.selectFrom('notes').select(['id', 'n']).orderBy('id'))
+  const conflicts = () => b.query((db) => db.selectFrom('_conflicts').select('id'))
+  expect(await conflicts()).toEqual([])
+  expect(await all()).toHaveLength(2)
+  for (const [replica, n] of [
+    [a, 1],
+    [b, 2],
+  ] as const)
+    replica.mutate((tx) => tx.notes.update('x', { j: Array<number>(200_000).fill(n) }))
+  a.mutate((tx) => {
+    tx.notes.update('y', { n: 'new' })
+    tx.notes.insert({ id: 'z', n: 'new too' })
+  })
+  await exchange(a, b)
+  expect(await conflicts()).toEqual([{ id: 'notes/x/j' }])
+  expect((await all()).map(({ n }) => n)).toEqual([null, 'new', 'new too'])
+})
+
+it('[CONF5] a conflict is another one where all that differs is what its authors had seen', async () => {
+  const { a, b } = await twoThatDisagree()
+  await exchange(a, b)
+  const reopenedByB = async () => {
+    b.resolve(b.conflicts[0], 'Bob')
+    b.reopen(b.settledConflicts().at(-1)!)
+    await exchange(a, b)
+    return a.conflicts[0]
+  }
+  const before = await reopenedByB()
+  const after = await reopenedByB()
+  expect({ ...after, candidates: [] }).toEqual({ ...before, candidates: [] })
+  const seen = after.candidates.map((candidate) => candidate.seen.get(b.device)!)
+  expect(seen).toEqual(before.candidates.map((candidate) => candidate.seen.get(b.device)! + 2))
+})

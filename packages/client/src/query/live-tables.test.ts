@@ -1,7 +1,7 @@
-import { defineSchema, f, memoryStore, Projector, table } from '@driftlog/core'
+import { defineSchema, f, memoryStore, Projector, SchemaView, table } from '@driftlog/core'
 import type { Compilable } from 'kysely'
 import type { Observable } from 'rxjs'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { openReplica } from '../open-replica.ts'
 import { CurrentView } from './current-view.ts'
 import { LiveTables } from './live-tables.ts'
@@ -186,4 +186,30 @@ describe('where SQL fails', () => {
     const again = follow(replica.watch((db) => db.selectFrom('t0').select('n')))
     await expect.poll(() => again.rows).toEqual([[{ n: 1 }]])
   })
+  it.each(['takeDirtyRows', 'conflicts'] as const)(
+    'where a bug keeps the view from telling its rows (%s), the watches hear it, and no row is lost to the next read',
+    async (method) => {
+      const replica = await open()
+      const all = () => replica.query((db) => db.selectFrom('t0').select('n').orderBy('n'))
+      replica.mutate((tx) => tx.t0.insert({ id: 'x', n: 1 }))
+      await replica.query((db) => db.selectFrom('_conflicts').select('id'))
+      const watch = follow(replica.watch((db) => db.selectFrom('t0').select('n')))
+      await expect.poll(() => watch.rows.length).toBe(1)
+      const other = await open()
+      await other.import(await replica.export())
+      replica.mutate((tx) => tx.t0.update('x', { n: 2 }))
+      await pause()
+      other.mutate((tx) => tx.t0.update('x', { n: 3 }))
+      const batches = await other.export(replica.tips())
+      const original = SchemaView.prototype[method] as () => never
+      const failing = vi.spyOn(SchemaView.prototype, method).mockImplementationOnce(function (this: SchemaView) {
+        original.call(this)
+        throw new Error('a bug')
+      })
+      const read = replica.import(batches).then(all)
+      await expect(read).resolves.toEqual([{ n: 3 }])
+      expect(watch.errors).toMatchObject([{ message: 'a bug' }])
+      failing.mockRestore()
+    },
+  )
 })

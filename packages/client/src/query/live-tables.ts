@@ -133,10 +133,12 @@ export class LiveTables<S extends Schema> {
 
   #flush(tables: Tables): void {
     const view = this.#options.view.now
-    const dirty: DirtyRows<unknown>[] = view.takeDirtyRows()
-    if (this.#readsConflicts) dirty.push(...this.#conflicts.takeDirtyRows(view))
-    if (dirty.length === 0) return
+    const dirty: DirtyRows<unknown>[] = []
+    // Rows are told once: where anything fails from here on, these tables never get them.
     try {
+      dirty.push(...view.takeDirtyRows())
+      if (this.#readsConflicts) dirty.push(...this.#conflicts.takeDirtyRows(view))
+      if (dirty.length === 0) return
       tables.flush(dirty)
     } catch (error) {
       this.#giveUp(tables, error)
@@ -147,7 +149,7 @@ export class LiveTables<S extends Schema> {
     this.changed()
   }
 
-  /** Out of memory: these tables are of no further use, nor are their watches. The next read makes new ones. */
+  /** Mostly out of memory: these tables are of no further use, nor are their watches. The next read makes new ones. */
   #giveUp(tables: Tables, error: unknown): void {
     this.#opening = undefined
     this.#opened = undefined

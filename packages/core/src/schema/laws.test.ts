@@ -36,6 +36,12 @@ describe('what a schema refuses', () => {
     ['a list of optional JSON', f.list(f.json().optional()), /a list cannot hold what f\.json makes/],
     ['a set of options that are none', f.set(f.enum('x', 'x')), /stands twice/],
     ['a set of references to nowhere', f.set(f.ref('nowhere')), /refers to "nowhere"/],
+    ['a strategy beside deep merge', f.json().manual().deepMerge(), /under deep merge .* takes no strategy/],
+    ['a set of what has a strategy', f.set(f.string().manual()), /what a set holds has no strategy/],
+    ['a set of what is unique', f.set(f.string().unique()), /what a set holds .* is not unique/],
+    ['a list of what is searched', f.list(f.string().search()), /what a list holds .* not searched/],
+    ['a list of what has a default', f.list(f.integer().default(1)), /what a list holds has .* no default/],
+    ['a set of references that cascade', f.set(f.ref('t', { onDelete: 'cascade' })), /a set keeps its references/],
     [
       'set-null where null is no value',
       f.ref('t', { onDelete: 'set-null' }),

@@ -142,6 +142,9 @@ const checkKind = (table: string, name: string, definition: FieldDefinition, tab
   }
   if (definition.isUnique && !SCALARS.includes(definition.kind))
     refuse(': only fields of one plain value can be unique')
+  if (definition.kind === 'json' && definition.isDeep && definition.strategy !== undefined) {
+    refuse(': JSON under deep merge is merged by its law, and takes no strategy')
+  }
   if (definition.kind === 'ref') {
     if (!Object.hasOwn(tables, definition.target)) {
       refuse(` refers to "${definition.target}", which is no table of the schema`)
@@ -164,6 +167,14 @@ const checkKind = (table: string, name: string, definition: FieldDefinition, tab
     const isFit = SCALARS.includes(element?.kind) || (definition.kind === 'list' && element?.kind === 'json')
     if (!isFit || element.isOptional || (element.kind === 'json' && element.isDeep)) {
       refuse(`: a ${definition.kind} cannot hold what f.${element?.kind ?? 'nothing'} makes`)
+    }
+    // What would be passed over in silence.
+    const { strategy, isUnique, isSearchable, default: given } = element
+    if (strategy !== undefined || isUnique || isSearchable || given !== undefined) {
+      refuse(`: what a ${definition.kind} holds has no strategy, no default, is not unique and not searched`)
+    }
+    if (element.kind === 'ref' && element.onDelete !== 'keep') {
+      refuse(`: a ${definition.kind} keeps its references, whatever becomes of what they name`)
     }
     checkKind(table, name, element, tables)
   }

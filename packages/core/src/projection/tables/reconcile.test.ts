@@ -50,6 +50,10 @@ test('[Q8] tells values apart', () => {
     { b: 0 },
     new Uint8Array(1),
     new Uint8Array(2),
+    new Map(),
+    new Map([['a', 1]]),
+    new Map([['a', 2]]),
+    new Map([['b', 1]]),
   ]
   values.forEach((a, i) => {
     values.forEach((b, j) => {
@@ -57,6 +61,15 @@ test('[Q8] tells values apart', () => {
       expect(reconcileRows(previous, [{ v: structuredClone(b) }]) === previous, `${i} ${j}`).toBe(i === j)
     })
   })
+})
+
+test('[Q8] of maps the entries count, not their order', () => {
+  const entries: [string, number][] = [
+    ['a', 1],
+    ['b', 2],
+  ]
+  const previous = [{ seen: new Map(entries) }]
+  expect(reconcileRows(previous, [{ seen: new Map(entries.toReversed()) }])).toBe(previous)
 })
 
 test('[Q8] always equals the new result', () => {

@@ -27,12 +27,12 @@ const idOf = (row: unknown): unknown =>
 
 const keep = <O>(old: O | undefined, row: O): O => (old !== undefined && isEqual(old, row) ? old : row)
 
-/** Deep equality of what rows consist of: primitives, Dates, bytes, arrays, plain objects. */
-const isEqual = (a: unknown, b: unknown): boolean => {
+/** Deep equality of what rows and records consist of: primitives, Dates, bytes, arrays, maps, plain objects. */
+export const isEqual = (a: unknown, b: unknown): boolean => {
   if (Object.is(a, b)) return true
   if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false
   if (a instanceof Date || b instanceof Date) {
-    return a instanceof Date && b instanceof Date && a.getTime() === b.getTime()
+    return a instanceof Date && b instanceof Date && Object.is(a.getTime(), b.getTime())
   }
   if (ArrayBuffer.isView(a) || ArrayBuffer.isView(b)) {
     return (
@@ -40,6 +40,14 @@ const isEqual = (a: unknown, b: unknown): boolean => {
       b instanceof Uint8Array &&
       a.length === b.length &&
       a.every((byte, index) => byte === b[index])
+    )
+  }
+  if (a instanceof Map || b instanceof Map) {
+    return (
+      a instanceof Map &&
+      b instanceof Map &&
+      a.size === b.size &&
+      [...a].every(([key, value]) => b.has(key) && isEqual(value, b.get(key)))
     )
   }
   if (Array.isArray(a) !== Array.isArray(b)) return false

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { type Hlc, hlcFromMs } from '../../clock/hlc.ts'
 import { cryptoReady } from '../../crypto/sodium.ts'
 import type { Value } from '../../op/value.ts'
@@ -122,6 +122,13 @@ describe('strategies', () => {
       /no text/,
     ],
     ['returns a number', () => 1, /it returned a number/],
+    [
+      'throws half a character',
+      () => {
+        throw new Error('\ud83d')
+      },
+      /^\ufffd$/,
+    ],
     ['returns nothing', () => undefined, /it returned undefined/],
     ['returns null', () => null, /it returned null/],
     ['returns a promise', () => Promise.resolve('x'), /it returned a Promise/],
@@ -131,6 +138,38 @@ describe('strategies', () => {
     const choice = chosen(merging(merge), three)
     expect(choice).toMatchObject({ value: 'a', shown: three[2] })
     expect(choice.failure).toMatch(why)
+  })
+
+  it('[STRAT4] a promise is refused, and where it fails somebody has heard it: no process ends for it', () => {
+    const failing = (): { promise: never; isHeard: () => boolean } => {
+      const promise = Promise.reject(new Error('later'))
+      const heard = vi.spyOn(promise, 'then')
+      return { promise: promise as never, isHeard: () => heard.mock.calls.length > 0 }
+    }
+    const [merged, rank] = [failing(), failing()]
+    for (const builder of [merging(() => merged.promise), f.string().priority(() => rank.promise)])
+      expect(chosen(builder, three)).toMatchObject({
+        value: 'a',
+        failure: expect.stringMatching(/promise/i) as unknown,
+      })
+    expect([merged.isHeard(), rank.isHeard()]).toEqual([true, true])
+  })
+
+  it('[STRAT1 CONF1] nobody is asked where all wrote the same; else of every write, equal ones with their authors too', () => {
+    const asked: unknown[][] = []
+    const sum = f.number().custom({
+      name: 'sum',
+      version: 1,
+      merge: (all) => {
+        asked.push(all.map(({ value }) => value))
+        return all.reduce((total, { value }) => total + value, 0)
+      },
+    })
+    const equal = [at(0, 5), at(1, 5)]
+    expect(chosen(sum, equal)).toEqual({ value: 5, shown: equal[1], failure: undefined })
+    expect(asked).toEqual([])
+    expect(chosen(sum, [...equal, at(2, 3)], false).value).toBe(13)
+    expect(asked).toEqual([[5, 5, 3]])
   })
 
   it('[STRAT6] a function that changes what it is given reaches neither the cells nor the next question', () => {
@@ -200,5 +239,34 @@ describe('candidates', () => {
     ]
     const all = candidatesOf([{ ref: T + 9, value, isReopened: true }], ops as never)
     expect(all.map(({ stamp }) => stamp - T)).toEqual([1, 9])
+  })
+
+  it('[CONF4] what several reopened, or is there beside it, is one candidate: by author, stamp and value, in whatever order', () => {
+    const authors = [1, 2].map((number) => identityOf(number).device)
+    const bytes = authors.map((author) => Uint8Array.from(Buffer.from(author, 'base64url')))
+    const ops = {
+      authorId: () => authors[0],
+      stamp: (ref: number) => ref,
+      compare: (a: number, b: number) => a - b,
+    } as never
+    const value: Value = [
+      [bytes[0], T + 2, { n: 1 }],
+      [bytes[1], T + 2, { n: 1 }],
+      [bytes[0], T + 2, { n: 2 }],
+    ]
+    const writes = [
+      { ref: T + 2, value: { n: 1 } },
+      { ref: T + 8, isReopened: true, value },
+      { ref: T + 9, isReopened: true, value: value.toReversed() },
+    ]
+    for (const order of permutations(writes)) {
+      const all = candidatesOf(order, ops)
+      const told = all.map(({ value: shown, author, ref }) => [shown, authors.indexOf(author), ref - T])
+      expect(told.toSorted((a, b) => (a[1] as number) - (b[1] as number))).toEqual([
+        [{ n: 1 }, 0, 2],
+        [{ n: 2 }, 0, 8],
+        [{ n: 1 }, 1, 8],
+      ])
+    }
   })
 })

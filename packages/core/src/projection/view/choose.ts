@@ -6,6 +6,7 @@ import type { OpIndex } from '../../cells/ops.ts'
 import type { Write } from '../../cells/row.ts'
 import { compareDevices, type DeviceId } from '../../clock/dot.ts'
 import { type Hlc, hlcToMs } from '../../clock/hlc.ts'
+import { valueKey } from '../../laws/elements.ts'
 import { reopenedCandidates } from '../../laws/reopened.ts'
 import { deviceOfRef, type DotRef } from '../../op/dot-ref.ts'
 import { equalValues, type Value } from '../../op/value.ts'
@@ -32,15 +33,30 @@ export interface Choice {
   readonly failure: string | undefined
 }
 
-/** All values of a register, by rising stamp, with those that a reopened conflict stands for. */
+/**
+ * All values of a register, by rising stamp, with those that a reopened conflict stands for: each once, where several opened it or
+ * it is there beside them.
+ */
 export const candidatesOf = (writes: readonly Write[], ops: OpIndex): RegisterCandidate[] => {
-  const candidates = writes.flatMap(({ ref, value, isReopened }): RegisterCandidate[] =>
-    isReopened === true
-      ? reopenedCandidates(value, ops.stamp(ref)).map((candidate) => ({ ...candidate, ref }))
-      : [{ ref, value, author: ops.authorId(deviceOfRef(ref)), stamp: ops.stamp(ref) }],
-  )
-  return candidates.sort((a, b) => a.stamp - b.stamp || compareDevices(a.author, b.author) || ops.compare(a.ref, b.ref))
+  const inOrder = (a: RegisterCandidate, b: RegisterCandidate): number =>
+    a.stamp - b.stamp || compareDevices(a.author, b.author) || ops.compare(a.ref, b.ref)
+  const plain = writes
+    .filter(({ isReopened }) => isReopened !== true)
+    .map(({ ref, value }) => ({ ref, value, author: ops.authorId(deviceOfRef(ref)), stamp: ops.stamp(ref) }))
+  if (plain.length === writes.length) return plain.sort(inOrder)
+  const reopened = writes
+    .filter(({ isReopened }) => isReopened === true)
+    .flatMap(({ ref, value }) => reopenedCandidates(value, ops.stamp(ref)).map((candidate) => ({ ...candidate, ref })))
+  const known = new Set(plain.map(keyOf))
+  const others = new Map<string, RegisterCandidate>()
+  for (const candidate of reopened.sort(inOrder)) {
+    const key = keyOf(candidate)
+    if (!known.has(key) && !others.has(key)) others.set(key, candidate)
+  }
+  return [...plain, ...others.values()].sort(inOrder)
 }
+
+const keyOf = ({ author, stamp, value }: RegisterCandidate): string => `${author} ${stamp} ${valueKey(value)}`
 
 /** The candidates, in order, with one more. Of the same stamp and author it is the last. */
 export const candidatesWith = (
@@ -57,6 +73,8 @@ export const candidatesWith = (
 export const choose = (field: Field, candidates: readonly RegisterCandidate[], isChecked: boolean): Choice => {
   const { strategy } = field
   const latest = candidates[candidates.length - 1]
+  // CONF1: where all wrote the same there is nothing to choose, and no record that could tell of it.
+  if (candidates.every(({ value }) => equalValues(value, latest.value))) return chosen(latest)
   try {
     switch (strategy.kind) {
       case 'last-writer-wins':
@@ -74,13 +92,20 @@ export const choose = (field: Field, candidates: readonly RegisterCandidate[], i
   }
 }
 
-/** An app's function may throw anything, also what has no text. */
+/** An app's function may throw anything: what has no text, half a character. */
 const messageOf = (error: unknown): string => {
   try {
-    return String(error instanceof Error ? error.message : error)
+    return String(error instanceof Error ? error.message : error).toWellFormed()
   } catch {
     return 'it threw what has no text'
   }
+}
+
+/** What an app's function returned. A promise is refused by whoever takes it; that it fails would be told nowhere, and end a process. */
+const answerOf = (given: unknown): unknown => {
+  const isPromise = typeof (given as PromiseLike<unknown> | null | undefined)?.then === 'function'
+  if (isPromise) Promise.resolve(given).catch(() => undefined)
+  return given
 }
 
 const chosen = (candidate: RegisterCandidate): Choice => ({
@@ -112,7 +137,7 @@ const byPriority = (
   { rank }: Extract<Strategy, { kind: 'priority' }>,
 ): RegisterCandidate => {
   const ranks = candidates.map((candidate) => {
-    const given: unknown = rank(asSeen(field, candidate))
+    const given = answerOf(rank(asSeen(field, candidate)))
     if (typeof given !== 'number' || Number.isNaN(given)) throw new Error(`the rank is ${String(given)}, not a number`)
     return given
   })
@@ -129,7 +154,7 @@ const byFunction = (
   // Each time anew: a function that changes what it is given must not reach the cells, or the second run.
   const run = (of: readonly RegisterCandidate[]): Value => {
     try {
-      return encodeOrRefuse(field, merge(of.map((candidate) => asSeen(field, candidate))), 'insert')
+      return encodeOrRefuse(field, answerOf(merge(of.map((candidate) => asSeen(field, candidate)))), 'insert')
     } catch (error) {
       if (error instanceof Refusal) throw new Error(`it returned ${error.message}`, { cause: error })
       throw error

@@ -206,7 +206,149 @@ describe('_conflicts', () => {
   })
 })
 
+describe('whatever a member writes', () => {
+  const nested = (depth: number): Value => (depth === 0 ? 1 : { a: nested(depth - 1) })
+  const json = defineSchema({
+    version: 1,
+    tables: { notes: table({ j: f.json().optional(), n: f.string().optional() }) },
+  })
+
+  it.each<[string, Value, Value]>([
+    ['nests as deep as it may', nested(60), nested(63)],
+    ['is as large as it may', Array<number>(200_000).fill(1), Array<number>(200_000).fill(2)],
+  ])('[CONF5] a value that %s is in the record', (_, ours, theirs) => {
+    const { a, b, share, write } = world()
+    write(a, set('j'), 'x', ours)
+    write(b, set('j'), 'x', theirs)
+    share()
+    const view = new SchemaView(json, a.projector.cells)
+    const tables = createTables(new SQL.Database(), json)
+    tables.flush([...view.takeDirtyRows(), ...new ConflictTable().takeDirtyRows(view)])
+    const all = createQueryBuilder<typeof json>().selectFrom('_conflicts').select('candidates').compile()
+    expect(tables.run(all)[0].candidates.map(({ value }) => value)).toEqual([ours, theirs])
+  })
+
+  it('[CONF5] of many devices on one field each tells what it had seen of 32', () => {
+    const { a, write, view, read } = world()
+    const others = Array.from({ length: 39 }, (_, index) => createReplica(index + 2))
+    for (const replica of others) {
+      write(replica, set('owner'), 'other', 'mine')
+      write(replica, set('owner'), 'x', replica.device)
+    }
+    write(a, set('owner'), 'x', 'a')
+    for (const replica of others) for (const bytes of replica.seal()) a.receive(bytes)
+    view.refresh()
+    const { candidates } = view.conflicts().find(({ rowId }) => rowId === 'x')!
+    expect(candidates).toHaveLength(40)
+    const told = candidates.map(({ author, seen }) => [author, [...seen.keys()]])
+    // Each had seen its own first write; that is told of the 32 whose candidates are the latest.
+    const latest = candidates.slice(-32).map(({ author }) => author)
+    expect(told).toEqual(
+      candidates.map(({ author }) => [author, author !== a.device && latest.includes(author) ? [author] : []]),
+    )
+    expect(read().find(({ rowId }) => rowId === 'x')!.candidates).toHaveLength(40)
+  })
+
+  it('[CONF5] no two conflicts have one id, whatever the ids of rows, elements and keys', () => {
+    const { a, b, share, write, settle, read } = world()
+    const rows = ['x', 'x/owner', 'x%2Fowner', `x/owner@${createReplica(1).device}:1`]
+    for (const [replica, own] of [
+      [a, 'a'],
+      [b, 'b'],
+    ] as const) {
+      for (const id of rows) {
+        write(replica, set('owner'), id, own)
+        write(replica, of(Law.put, 'settings', 'a/b'), id, [own])
+      }
+    }
+    share()
+    for (const id of rows) {
+      write(a, of(Law.delete), id)
+      write(b, set('title'), id, 'kept')
+    }
+    share()
+    const now = read()
+    for (const id of rows) settle(a, 'owner', id, 'both', '')
+    const ids = [...now, ...read().filter(({ status }) => status === 'settled')].map(({ id }) => id)
+    // Of each row its fields, itself, and the settled one.
+    expect(ids).toHaveLength(16)
+    expect(new Set(ids).size).toBe(16)
+    expect(ids).toContain('notes/x%2Fowner/settings/["a%2Fb"]')
+    expect(ids).toContain(`notes/x%252Fowner/owner@${a.device}:15`)
+  })
+})
+
+describe('what is told again', () => {
+  it('[CONF5] only the records that changed, and a record that did not change is the same object', () => {
+    const { a, b, share, write, settle, view, conflicts } = world()
+    for (const id of ['x', 'y', 'z']) {
+      write(a, set('owner'), id, 'a')
+      write(b, set('owner'), id, 'b')
+      write(a, set('code'), `${id}1`, id)
+      write(b, set('code'), `${id}2`, id)
+    }
+    share()
+    const told = (): number => conflicts.takeDirtyRows(view).flatMap(({ rows }) => rows).length
+    expect(told()).toBe(6)
+    const before = view.conflicts()
+    const { version } = view
+    // Neither an unrelated row nor another field of a row in conflict makes anything of it new.
+    write(a, set('title'), 'x', 'another')
+    write(a, set('title'), 'x1', 'another')
+    write(a, set('title'), 'new', 'another')
+    expect(told()).toBe(0)
+    expect(view.version).toBe(version)
+    expect(view.conflicts()).toBe(before)
+    settle(a, 'owner', 'x', 'both', '')
+    // One is gone, one is new.
+    expect(told()).toBe(2)
+    const settled = view.settled()
+    write(a, set('code'), 'y1', 'given up')
+    expect(told()).toBe(1)
+    settle(a, 'owner', 'y', 'both', '')
+    expect(told()).toBe(2)
+    expect(view.settled()[0]).toBe(settled[0])
+    expect(view.conflicts().map((conflict) => before.includes(conflict))).toEqual([true, true, true])
+    expect(view.conflicts().map(({ id }) => id)).toEqual([
+      'notes/x1/code/unique',
+      'notes/z/owner',
+      'notes/z1/code/unique',
+    ])
+  })
+
+  it('[UNIQ1] a third row, another holder and the last but one are told', () => {
+    const { a, write, view } = world()
+    const told = (): unknown => {
+      view.refresh()
+      return view.conflicts().map(({ rowId, candidates }) => [rowId, candidates.map(({ value }) => value)])
+    }
+    write(a, set('code'), 'x', 'v')
+    write(a, set('code'), 'y', 'v')
+    expect(told()).toEqual([['x', ['x', 'y']]])
+    write(a, set('code'), 'z', 'v')
+    expect(told()).toEqual([['x', ['x', 'y', 'z']]])
+    // Written again it is held since then.
+    write(a, set('code'), 'x', 'v')
+    expect(told()).toEqual([['y', ['y', 'z', 'x']]])
+    expect(view.openCount).toBe(1)
+    write(a, set('code'), 'y', 'w')
+    write(a, of(Law.delete), 'z')
+    expect(told()).toEqual([])
+    expect(view.openCount).toBe(0)
+  })
+})
+
 describe('whatIf', () => {
+  it('[VIEW3] compares what is shown, not what is held: a date is no number, an element that does not fit is not there', () => {
+    const { a, write, view } = world()
+    write(a, set('due'), 'x', 5)
+    write(a, of(Law.add, 'tags'), 'x', 'no date')
+    const other = { ...fields, due: f.integer().optional(), tags: f.set(f.integer()) }
+    expect(whatIf(view, defineSchema({ version: 2, tables: { notes: table(other) } }))).toEqual([
+      { table: 'notes', rowId: 'x', field: 'due', now: new Date(5), would: 5 },
+    ])
+  })
+
   it('[VIEW3] tells what another policy would show, and changes nothing', () => {
     const { a, b, share, write, view, read } = world()
     write(a, of(Law.insert), 'y')

@@ -4,7 +4,6 @@
  */
 import { f, type Json } from '../../schema/f.ts'
 import type { InferRow, TypedTable } from '../../schema/infer.ts'
-import { canonicalJson, encodeJson } from '../../schema/kinds/json.ts'
 import type { Shown } from '../../schema/kinds/kind.ts'
 import { type Schema, systemTable } from '../../schema/schema.ts'
 import type { RowReader } from '../tables/row-reader.ts'
@@ -68,45 +67,62 @@ const valuesOf = (conflict: Conflict): Record<string, unknown> => ({
   settledAt: conflict.settledAt?.getTime(),
 })
 
-/** Dates become ISO text, and what is not there null. */
+/** Dates become ISO text, and what is not there null. Total: a record may be larger and nest deeper than what can be written. */
 const toJson = (value: unknown): Json => (value === undefined ? null : (JSON.parse(JSON.stringify(value)) as Json))
 
 const names = Object.keys(fields)
 
 interface Filed {
   readonly conflict: Conflict
-  /** Equal for equal records. */
-  readonly text: string
   readonly isGone: boolean
 }
 
+/**
+ * Invariant: `#rows` is what was last told, of the version `#version` of the view `#view`; a record of the view that did not change
+ * is the same object.
+ */
 export class ConflictTable {
   readonly #numbers = new Map<string, number>()
   #rows = new Map<string, Filed>()
+  #view: SchemaView | undefined
   #version = -1
+  /** A row is read field by field. */
+  #read: { readonly conflict: Conflict; readonly values: Record<string, unknown> } | undefined
 
   /** What of the table is not as it was when this was last asked. */
   takeDirtyRows(view: SchemaView): DirtyRows<unknown>[] {
     view.refresh()
-    if (view.version === this.#version) return []
-    this.#version = view.version
+    const { version } = view
+    if (view === this.#view && version === this.#version) return []
+    // Of a row that is erased nothing is to be kept.
+    this.#read = undefined
     const dirty: Filed[] = []
     const rows = new Map<string, Filed>()
-    for (const conflict of [...view.settled(), ...view.conflicts()]) {
-      const text = canonicalJson(encodeJson(toJson(valuesOf(conflict))))
-      const before = this.#rows.get(conflict.id)
-      const row: Filed = before?.text === text ? before : { conflict, text, isGone: false }
-      rows.set(conflict.id, row)
-      if (row !== before) dirty.push(row)
+    for (const conflicts of [view.settled(), view.conflicts()]) {
+      for (const conflict of conflicts) {
+        // One op may settle a thing twice, if its author is odd.
+        if (rows.has(conflict.id)) continue
+        const before = this.#rows.get(conflict.id)
+        const row = before?.conflict === conflict ? before : { conflict, isGone: false }
+        rows.set(conflict.id, row)
+        if (row !== before) dirty.push(row)
+      }
     }
     for (const [id, row] of this.#rows) if (!rows.has(id)) dirty.push({ ...row, isGone: true })
     this.#rows = rows
+    this.#view = view
+    this.#version = version
     return dirty.length === 0 ? [] : [{ table: CONFLICTS, rows: dirty, reader: this.#reader as RowReader<unknown> }]
+  }
+
+  #valuesOf(conflict: Conflict): Record<string, unknown> {
+    if (this.#read?.conflict !== conflict) this.#read = { conflict, values: valuesOf(conflict) }
+    return this.#read.values
   }
 
   /** The table has to be made anew. */
   reset(): void {
-    this.#version = -1
+    this.#view = undefined
     this.#rows.clear()
   }
 
@@ -118,7 +134,7 @@ export class ConflictTable {
     },
     id: ({ conflict }) => conflict.id,
     isLive: ({ isGone }) => !isGone,
-    value: ({ conflict }, field) => valuesOf(conflict)[names[field]] as Shown | undefined,
+    value: ({ conflict }, field) => this.#valuesOf(conflict)[names[field]] as Shown | undefined,
     createdAtMs: ({ conflict: { candidates } }) => candidates[0].at.getTime(),
     createdBy: ({ conflict: { candidates } }) => candidates[0].author,
     updatedAtMs: ({ conflict: { candidates, settledAt } }) =>

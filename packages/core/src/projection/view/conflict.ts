@@ -18,12 +18,15 @@ export interface ConflictCandidate {
   readonly stamp: Hlc
   /** The op that did it; undefined where a conflict was opened again, whose author vouches for it. */
   readonly dot: Dot | undefined
-  /** What its author had seen of the authors of all candidates: device → highest seq. */
+  /** What its author had seen of the authors of all candidates (of 32 where there are more): device → highest seq. */
   readonly seen: VersionVector
 }
 
 export interface Conflict {
-  /** `table/row/field` for one that is there now; for one that was settled, with the op that did it. */
+  /**
+   * `table/row/field` for one that is there now; for one that was settled, with the op that did it. No other conflict has it: `%`, `/`
+   * and `@` in its parts are `%25`, `%2F` and `%40`.
+   */
   readonly id: string
   /** `field`: values of one field. `row`: a change and a deletion. `unique`: rows that show one value. */
   readonly kind: 'field' | 'row' | 'unique'
@@ -48,6 +51,8 @@ export interface Conflict {
   /** STRATEGY_FAILED: the strategy could not choose, and the latest is shown. */
   readonly error: { readonly code: ErrorCode; readonly message: string } | undefined
   readonly settledBy: DeviceId | undefined
+  /** The op that settled it. */
+  readonly settledDot: Dot | undefined
   readonly settledAt: Date | undefined
   /** Why, where somebody said so. */
   readonly reason: string | undefined

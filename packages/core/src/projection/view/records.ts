@@ -28,7 +28,24 @@ interface Side {
   readonly claimed?: Pick<RegisterCandidate, 'author' | 'stamp'>
 }
 
-const NOT_SETTLED = { error: undefined, settledBy: undefined, settledAt: undefined, reason: undefined } as const
+/** Of as many authors is told what the author of a candidate had seen: of all of all it would be the square of their number. */
+const MAX_SEEN_AUTHORS = 32
+
+/**
+ * The parts of a conflict's name, of any text, so that no two conflicts have one name. The parts of an ordinary one are told as they are.
+ */
+const idOf = (...parts: readonly string[]): string => parts.map(escaped).join('/')
+
+const escaped = (part: string): string =>
+  part.replace(/[%/@]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`)
+
+const NOT_SETTLED = {
+  error: undefined,
+  settledBy: undefined,
+  settledDot: undefined,
+  settledAt: undefined,
+  reason: undefined,
+} as const
 
 export class ConflictRecords {
   readonly #ops: OpIndex
@@ -51,7 +68,7 @@ export class ConflictRecords {
       {
         ...this.#place(row, table),
         ...NOT_SETTLED,
-        id: `${table.name}/${row.id}`,
+        id: idOf(table.name, row.id),
         kind: 'row',
         field: undefined,
         status: table.onDelete === 'manual' ? 'open' : 'by-rule',
@@ -89,7 +106,7 @@ export class ConflictRecords {
       {
         ...this.#place(row, table),
         ...NOT_SETTLED,
-        id: `${table.name}/${row.id}/${field.name}`,
+        id: idOf(table.name, row.id, field.name),
         kind: 'field',
         field: field.name,
         status: isOpen ? 'open' : 'by-rule',
@@ -165,7 +182,7 @@ export class ConflictRecords {
     { field }: FieldView,
     about: Pick<Conflict, 'part' | 'rule' | 'candidates' | 'outcome'>,
   ): Conflict {
-    const id = `${table.name}/${row.id}/${field.name}/${JSON.stringify(about.part)}`
+    const id = idOf(table.name, row.id, field.name, JSON.stringify(about.part))
     const status = 'by-rule'
     return { ...this.#place(row, table), ...NOT_SETTLED, kind: 'field', field: field.name, status, ...about, id }
   }
@@ -177,7 +194,7 @@ export class ConflictRecords {
     return {
       ...this.#place(holder, table),
       ...NOT_SETTLED,
-      id: `${table.name}/${holder.id}/${view.field.name}/unique`,
+      id: idOf(table.name, holder.id, view.field.name, 'unique'),
       kind: 'unique',
       field: view.field.name,
       status: 'open',
@@ -191,19 +208,21 @@ export class ConflictRecords {
   settled(settled: Settled, table: Table | undefined, fields: readonly FieldView[]): Conflict | undefined {
     const { row, by, reason } = settled
     if (table === undefined) return undefined
-    const { device, seq } = this.#ops.dotOf(by)
+    const dot = this.#ops.dotOf(by)
+    const at = `@${dot.device}:${dot.seq}`
     const common = {
       ...this.#place(row, table),
       status: 'settled',
       error: undefined,
       settledBy: this.#ops.authorId(deviceOfRef(by)),
+      settledDot: dot,
       settledAt: this.#at(by),
       reason: reason === '' ? undefined : reason,
     } as const
     if (settled.column === undefined) {
       return {
         ...common,
-        id: `${table.name}/${row.id}@${device}:${seq}`,
+        id: `${idOf(table.name, row.id)}${at}`,
         kind: 'row',
         field: undefined,
         rule: table.onDelete,
@@ -216,7 +235,7 @@ export class ConflictRecords {
     const { field } = view
     return {
       ...common,
-      id: `${table.name}/${row.id}/${field.name}@${device}:${seq}`,
+      id: `${idOf(table.name, row.id, field.name)}${at}`,
       kind: 'field',
       field: field.name,
       rule: ruleOf(field.strategy),
@@ -237,9 +256,9 @@ export class ConflictRecords {
   }
 
   #candidates(sides: readonly Side[]): ConflictCandidate[] {
-    const devices = new Set(sides.map(({ ref }) => deviceOfRef(ref)))
-    return sides
-      .toSorted((a, b) => this.#ops.compare(a.ref, b.ref))
+    const inOrder = sides.toSorted((a, b) => this.#ops.compare(a.ref, b.ref))
+    const authors = [...new Set(inOrder.map(({ ref }) => deviceOfRef(ref)))].slice(-MAX_SEEN_AUTHORS)
+    return inOrder
       .map(({ value, ref, claimed }): ConflictCandidate => {
         const stamp = claimed?.stamp ?? this.#ops.stamp(ref)
         return {
@@ -248,7 +267,7 @@ export class ConflictRecords {
           at: new Date(hlcToMs(stamp)),
           stamp,
           dot: claimed === undefined ? this.#ops.dotOf(ref) : undefined,
-          seen: this.#ops.seenOf(ref, devices),
+          seen: this.#ops.seenOf(ref, authors),
         }
       })
       .sort((a, b) => a.stamp - b.stamp || (a.author < b.author ? -1 : a.author > b.author ? 1 : 0))

@@ -8,6 +8,7 @@
  */
 import type { CellState } from '../../cells/cell-state.ts'
 import { ABSENT, type Row, type TableCells } from '../../cells/row.ts'
+import type { Settled } from '../../cells/settled.ts'
 import { hlcToMs } from '../../clock/hlc.ts'
 import { isLive } from '../../laws/life.ts'
 import { deviceOfRef } from '../../op/dot-ref.ts'
@@ -15,6 +16,7 @@ import { shownValue } from '../../schema/encode.ts'
 import type { Field } from '../../schema/field.ts'
 import type { Shown } from '../../schema/kinds/kind.ts'
 import type { Schema, Table } from '../../schema/schema.ts'
+import { reconcileRows } from '../tables/reconcile.ts'
 import type { RowReader } from '../tables/row-reader.ts'
 import type { DirtyRows } from '../tables/tables.ts'
 import { type Conflict, isOpen } from './conflict.ts'
@@ -35,6 +37,14 @@ interface TableView {
   dirty: Set<Row>
 }
 
+/** As they are at a version of what they are made of. */
+interface Records {
+  readonly version: number
+  readonly conflicts: readonly Conflict[]
+}
+
+const NO_RECORDS: Records = { version: -1, conflicts: [] }
+
 export interface SchemaViewOptions {
   /** Custom strategies are asked twice, to find those that are not pure. */
   readonly isChecked?: boolean
@@ -48,6 +58,9 @@ export class SchemaView {
   readonly #records: ConflictRecords
   /** Of rows in which something is concurrent now. */
   readonly #conflicts = new Map<Row, readonly Conflict[]>()
+  #sorted: Records = NO_RECORDS
+  #settled: Records = NO_RECORDS
+  readonly #settledRecords = new WeakMap<Settled, { readonly kept: number; readonly conflict: Conflict | undefined }>()
   #openCount = 0
   #version = 0
   #erasures = 0
@@ -123,10 +136,10 @@ export class SchemaView {
     const isShown = this.isShown(row, table)
     uniques.forEach((unique, index) => {
       if (unique === undefined) return
-      const before = unique.taken.size
-      const shown = isShown ? shownValue(fields[index].field, this.#value(row, fields[index])) : null
-      unique.set(row, isKey(shown) ? shown : undefined)
-      if (before > 0 || unique.taken.size > 0) this.#version++
+      const view = fields[index]
+      const shown = isShown ? shownValue(view.field, this.#value(row, view)) : null
+      const hasChanged = unique.set(row, isKey(shown) ? { value: shown, ref: view.shownRef(row) } : undefined)
+      if (hasChanged) this.#version++
     })
   }
 
@@ -134,9 +147,9 @@ export class SchemaView {
     const before = this.#conflicts.get(row) ?? []
     // Of what a row holds that is not there nobody is asked: an answer would bring it back.
     const isShown = this.isShown(row, table)
-    const conflicts = this.#records.ofRow(row, table, isShown ? fields : [])
+    const conflicts = reconcileRows(before, this.#records.ofRow(row, table, isShown ? fields : []))
     this.#openCount += conflicts.filter(isOpen).length - before.filter(isOpen).length
-    if (before.length > 0 || conflicts.length > 0) this.#version++
+    if (conflicts !== before) this.#version++
     if (conflicts.length > 0) {
       this.#conflicts.set(row, conflicts)
       return
@@ -192,18 +205,27 @@ export class SchemaView {
     return count
   }
 
-  /** What is concurrent now, by id: in the same order on every replica. */
-  conflicts(): Conflict[] {
-    const conflicts = [...this.#conflicts.values()].flat()
-    for (const view of this.#tables.values()) {
-      view.uniques.forEach((unique, index) => {
-        for (const value of unique?.taken ?? []) {
-          const rows = this.#byHold([...unique!.rowsWith(value)], view.fields[index])
-          conflicts.push(this.#records.unique(rows, view.table, view.fields[index]))
-        }
-      })
+  /** What is concurrent now, by id: in the same order on every replica. A record that did not change stays the same object. */
+  conflicts(): readonly Conflict[] {
+    if (this.#sorted.version !== this.#version) {
+      const conflicts = [...[...this.#conflicts.values()].flat(), ...this.#takenValues()]
+      this.#sorted = { version: this.#version, conflicts: conflicts.sort((a, b) => (a.id < b.id ? -1 : 1)) }
     }
-    return conflicts.sort((a, b) => (a.id < b.id ? -1 : 1))
+    return this.#sorted.conflicts
+  }
+
+  *#takenValues(): Generator<Conflict> {
+    for (const { table, fields, uniques } of this.#tables.values()) {
+      for (const [index, unique] of uniques.entries()) {
+        if (unique === undefined) continue
+        for (const [value, known] of unique.taken) {
+          const rows = unique.rowsWith(value)
+          const conflict = known ?? this.#records.unique(this.#byHold([...rows], fields[index]), table, fields[index])
+          unique.taken.set(value, conflict)
+          yield conflict
+        }
+      }
+    }
   }
 
   /** UNIQ1: who took a value first, in total order of the writes that show it, holds it. */
@@ -216,12 +238,26 @@ export class SchemaView {
     })
   }
 
-  /** What was concurrent and is settled, in the order in which that happened. */
-  settled(): Conflict[] {
-    return this.cells.settled.newest().flatMap((settled) => {
-      const view = this.#tables.get(settled.row.table.name)
-      return this.#records.settled(settled, view?.table, view?.fields ?? []) ?? []
-    })
+  /**
+   * What was concurrent and is settled, in the order in which that happened. A record that did not change stays the same object.
+   */
+  settled(): readonly Conflict[] {
+    const { settled } = this.cells
+    if (this.#settled.version !== settled.version) {
+      const conflicts = settled.newest().flatMap((one) => this.#settledRecord(one) ?? [])
+      this.#settled = { version: settled.version, conflicts }
+    }
+    return this.#settled.conflicts
+  }
+
+  #settledRecord(settled: Settled): Conflict | undefined {
+    const known = this.#settledRecords.get(settled)
+    const kept = keptValues(settled)
+    if (known?.kept === kept) return known.conflict
+    const view = this.#tables.get(settled.row.table.name)
+    const conflict = this.#records.settled(settled, view?.table, view?.fields ?? [])
+    this.#settledRecords.set(settled, { kept, conflict })
+    return conflict
   }
 
   /** The rows that changed since this was last called, or show something else. Tells them once. */
@@ -236,9 +272,9 @@ export class SchemaView {
     return dirty
   }
 
-  /** All rows are told again: for tables that have to be made anew. */
+  /** All rows are told again, and what is derived of them anew: for tables that have to be made anew, whatever failed. */
   markAllDirty(): void {
-    for (const view of this.#tables.values()) view.dirty = new Set(view.cells.rows.values())
+    this.cells.markAllDirty()
   }
 
   reader(table: Table): RowReader<Row> {
@@ -266,6 +302,10 @@ const wasSeen = ({ touches, deletes, erased }: Row): boolean =>
   touches.length > 0 || deletes.length > 0 || erased !== ABSENT
 
 const NOBODY: ReadonlySet<Row> = new Set()
+
+/** How many of the candidates still have their value (CONF3): all that can change of a settlement. */
+const keptValues = (settled: Settled): number =>
+  settled.column === undefined ? 0 : settled.candidates.filter(({ value }) => value !== undefined).length
 
 const textOf = (shown: Shown): string | undefined => (typeof shown === 'string' ? shown : undefined)
 

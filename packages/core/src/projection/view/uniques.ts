@@ -3,39 +3,55 @@
  * other. Both rows stay; the one that took it first in total order holds it, and it is an open conflict until one of them changes.
  */
 import type { Row } from '../../cells/row.ts'
+import type { DotRef } from '../../op/dot-ref.ts'
+import type { Conflict } from './conflict.ts'
+
+export type UniqueValue = string | number | boolean
+
+interface Holding {
+  readonly value: UniqueValue
+  /** The write that shows it. */
+  readonly ref: DotRef
+}
 
 /** The rows of one unique field, by what they show. */
 export class UniqueField {
-  readonly #rows = new Map<string | number | boolean, Set<Row>>()
-  readonly #shown = new Map<Row, string | number | boolean>()
-  /** Values that more than one row shows. */
-  readonly taken = new Set<string | number | boolean>()
+  readonly #rows = new Map<UniqueValue, Set<Row>>()
+  readonly #holdings = new Map<Row, Holding>()
+  /** Values that more than one row shows, with the record of it; undefined: to be made anew. */
+  readonly taken = new Map<UniqueValue, Conflict | undefined>()
 
-  /** `value`: what a row that is shown shows; undefined for nothing, or where it is not shown. */
-  set(row: Row, value: string | number | boolean | undefined): void {
-    const before = this.#shown.get(row)
-    if (before === value) return
-    if (before !== undefined) {
-      const rows = this.#rows.get(before)!
-      rows.delete(row)
-      if (rows.size < 2) this.taken.delete(before)
-      if (rows.size === 0) this.#rows.delete(before)
-    }
-    if (value === undefined) {
-      this.#shown.delete(row)
-      return
-    }
-    this.#shown.set(row, value)
-    const rows = this.#rows.get(value)
-    if (rows === undefined) {
-      this.#rows.set(value, new Set([row]))
-      return
-    }
-    rows.add(row)
-    this.taken.add(value)
+  /** `holding`: what a row that is shown shows; undefined for nothing, or where it is not shown. Returns whether `taken` changed. */
+  set(row: Row, holding: Holding | undefined): boolean {
+    const before = this.#holdings.get(row)
+    if (before?.value === holding?.value && before?.ref === holding?.ref) return false
+    if (holding === undefined) this.#holdings.delete(row)
+    else this.#holdings.set(row, holding)
+    if (before !== undefined && before.value !== holding?.value) this.#rows.get(before.value)!.delete(row)
+    if (holding !== undefined) this.#rowsOf(holding.value).add(row)
+    const hasLeft = before !== undefined && this.#note(before.value)
+    const hasCome = holding !== undefined && this.#note(holding.value)
+    return hasLeft || hasCome
   }
 
-  rowsWith(value: string | number | boolean): ReadonlySet<Row> {
+  #rowsOf(value: UniqueValue): Set<Row> {
+    const known = this.#rows.get(value)
+    if (known !== undefined) return known
+    const rows = new Set<Row>()
+    this.#rows.set(value, rows)
+    return rows
+  }
+
+  /** Who shows a value has changed. Returns whether it is, or was, more than one row. */
+  #note(value: UniqueValue): boolean {
+    const { size } = this.rowsWith(value)
+    if (size === 0) this.#rows.delete(value)
+    if (size < 2) return this.taken.delete(value)
+    this.taken.set(value, undefined)
+    return true
+  }
+
+  rowsWith(value: UniqueValue): ReadonlySet<Row> {
     return this.#rows.get(value) ?? NOBODY
   }
 }

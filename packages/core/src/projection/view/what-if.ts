@@ -1,8 +1,7 @@
 /** What another schema would show of the same cells (SPEC VIEW3). Nothing is changed. */
-import { decodeField, shownValue } from '../../schema/encode.ts'
-import { canonicalJson } from '../../schema/kinds/json.ts'
-import type { Value } from '../../op/value.ts'
+import { decodeField } from '../../schema/encode.ts'
 import type { Schema } from '../../schema/schema.ts'
+import { isEqual } from '../tables/reconcile.ts'
 import { SchemaView } from './schema-view.ts'
 
 /** A row or a field that would show something else. */
@@ -33,19 +32,11 @@ export const whatIf = (view: SchemaView, policy: Schema): Difference[] => {
       if (!now || !would) continue
       for (const field of fields) {
         const otherField = otherTable.fields[field.name]
-        const shown = view.value(row, field)
-        const otherShown = other.value(row, otherField)
-        if (textOf(shownValue(field, shown)) === textOf(shownValue(otherField, otherShown))) continue
-        differences.push({
-          ...at,
-          field: field.name,
-          now: decodeField(field, shown),
-          would: decodeField(otherField, otherShown),
-        })
+        const shown = decodeField(field, view.value(row, field))
+        const otherShown = decodeField(otherField, other.value(row, otherField))
+        if (!isEqual(shown, otherShown)) differences.push({ ...at, field: field.name, now: shown, would: otherShown })
       }
     }
   }
   return differences
 }
-
-const textOf = (value: Value | bigint): string => (typeof value === 'bigint' ? String(value) : canonicalJson(value))
