@@ -246,8 +246,8 @@ export class CellState {
       else this.#setSiblings(row, column, [{ ref: current, value: row.values[column] as Value }], write)
       return
     }
-    const writes = row.values[column] as Write[]
-    const rest = writes.filter(({ ref }) => !replaces(ref))
+    const rest: Write[] = []
+    for (const other of row.values[column] as Write[]) if (!replaces(other.ref)) rest.push(other)
     this.#setSiblings(row, column, rest, write)
   }
 
