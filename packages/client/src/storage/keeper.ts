@@ -46,7 +46,7 @@ import { type OwnEnd, Rebuilder, type ShiftStatement } from './rebuilder.ts'
 import { Retry } from './retry.ts'
 
 /** So long at most mutations wait for the server's answer before they are stored, where nobody waits for them. */
-const GATHER_MS = 30
+const GATHER_MS = 50
 
 export interface KeeperOptions {
   readonly store: QuarantiningStore

@@ -222,8 +222,9 @@ export class CellState {
   }
 
   #mark(row: Row, ref: DotRef): void {
-    if (row.created === ABSENT || this.ops.compare(ref, row.created) < 0) row.created = ref
-    if (row.updated === ABSENT || this.ops.compare(ref, row.updated) > 0) row.updated = ref
+    if (row.updated === ABSENT) row.created = row.updated = ref
+    else if (this.ops.compare(ref, row.updated) > 0) row.updated = ref
+    else if (this.ops.compare(ref, row.created) < 0) row.created = ref
   }
 
   #named(over: readonly Dot[], own: DotRef): (ref: DotRef) => boolean {
