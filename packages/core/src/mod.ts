@@ -119,6 +119,7 @@ export { SchemaView } from './projection/view/schema-view.ts'
 export { type Difference, whatIf } from './projection/view/what-if.ts'
 export { createQueryBuilder, type QueryBuilder } from './projection/tables/query-builder.ts'
 export { reconcileRows } from './projection/tables/reconcile.ts'
+export { type RowGuard, rowGuard } from './projection/tables/row-guard.ts'
 export { createTables, type DirtyRows, type Tables } from './projection/tables/tables.ts'
 export { tablesRead } from './projection/tables/tables-read.ts'
 // protocol/

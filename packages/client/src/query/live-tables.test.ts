@@ -52,6 +52,46 @@ const follow = <O>(rows$: Observable<O[]>) => {
 const pause = (ms = 10) => new Promise((resolve) => setTimeout(resolve, ms))
 
 describe('how often a watch runs', () => {
+  it('[Q9] 50 watches of one table: only those run again that read a row as it was or as it is', async () => {
+    const replica = await open()
+    replica.mutate((tx) => {
+      for (let n = 0; n < 100; n++) tx.t0.insert({ id: `row ${n}`, n })
+    })
+    const runs = Array.from({ length: 50 }, () => 0)
+    const watches = runs.map((_, index) =>
+      follow(
+        replica.watch((db) => counted(db.selectFrom('t0').where('n', '=', index).selectAll(), () => runs[index]++)),
+      ),
+    )
+    await expect.poll(() => watches.every(({ rows }) => rows.length === 1)).toBe(true)
+    await pause()
+    const change = async (id: string, n: number): Promise<number[]> => {
+      const before = [...runs]
+      replica.mutate((tx) => tx.t0.update(id, { n }))
+      await pause()
+      return runs.flatMap((count, index) => (count > before[index] ? [index] : []))
+    }
+    expect(await change('row 7', 1000)).toEqual([7])
+    expect(await change('row 7', 2000)).toEqual([])
+    expect(await change('row 7', 9)).toEqual([9])
+    expect(await change('row 9', 10)).toEqual([9, 10])
+    expect(
+      watches[10].rows
+        .at(-1)!
+        .map(({ id }) => id)
+        .toSorted(),
+    ).toEqual(['row 10', 'row 9'])
+    // A read in between takes the changes of a turn apart; who was touched by the first of them runs all the same.
+    const ran = runs[11]
+    replica.mutate((tx) => tx.t0.update('row 11', { n: 3000 }))
+    const read = replica.query((db) => db.selectFrom('t0').selectAll())
+    replica.mutate((tx) => tx.t0.update('row 11', { n: 4000 }))
+    await read
+    await pause()
+    expect(runs[11]).toBe(ran + 1)
+    expect(watches[11].rows.at(-1)).toEqual([])
+  })
+
   it('50 watches over 10 tables: once at first, then the 5 of the table that changed, once a turn', async () => {
     const replica = await open()
     replica.mutate((tx) => {

@@ -8,7 +8,7 @@
  * - no read without a flush before it: a read sees every change that is projected;
  * - SQL is opened by the first read: a replica that is never asked pays nothing for it;
  * - a watch runs again only when a table that it reads was flushed after its last run, once for all changes of one turn
- *   of the event loop;
+ *   of the event loop; and where its condition tells which rows it reads, only when one of those was flushed;
  * - a watch ends: by its subscriber, by an error, or by completing when the replica closes.
  */
 import {
@@ -20,6 +20,8 @@ import {
   DriftlogError,
   type QueryBuilder,
   reconcileRows,
+  type RowGuard,
+  rowGuard,
   type Schema,
   type Tables,
   tablesRead,
@@ -30,6 +32,7 @@ import {
   distinctUntilChanged,
   EMPTY,
   filter,
+  finalize,
   from,
   map,
   merge,
@@ -50,6 +53,17 @@ export interface LiveTablesOptions<S extends Schema> {
   readonly openDatabase: () => Promise<Database>
 }
 
+/** A watch of which it is known which rows it reads. */
+interface GuardedWatch {
+  readonly table: string
+  readonly guard: RowGuard
+  /** The last flush that touched one of them. */
+  touchedAt: number
+}
+
+/** From so many changed rows on, asking about each costs more than running again. */
+const MAX_GUARDED_ROWS = 32
+
 type Query<S extends Schema, O> = (db: QueryBuilder<S>) => Compilable<O>
 
 export class LiveTables<S extends Schema> {
@@ -63,6 +77,7 @@ export class LiveTables<S extends Schema> {
   /** Counts flushes; `#flushedAt` has the last one that touched a table. */
   #flushes = 0
   readonly #flushedAt = new Map<string, number>()
+  readonly #guarded = new Set<GuardedWatch>()
   /** The flushes that the watches have been told of. */
   #told = 0
   /** The tables are up to date, and some have changed. Errors where the tables had to be given up. */
@@ -114,15 +129,30 @@ export class LiveTables<S extends Schema> {
 
   #rows<O>(tables: Tables, compiled: CompiledQuery<O>, reads: ReadonlySet<string>): Observable<O[]> {
     let ranAt = -1
+    const guarded = this.#guard(compiled, reads)
+    const isTouched = (): boolean =>
+      guarded === undefined
+        ? [...reads].some((table) => (this.#flushedAt.get(table) ?? 0) > ranAt)
+        : guarded.touchedAt > ranAt
     // `merge` listens for changes before it runs for the first time: the subscriber may mutate when it gets the rows.
     return merge(this.#changes, of(undefined)).pipe(
-      filter(() => ranAt < 0 || [...reads].some((table) => (this.#flushedAt.get(table) ?? 0) > ranAt)),
+      filter(() => ranAt < 0 || isTouched()),
       map((): O[] => {
         const rows = this.#run(tables, compiled)
         ranAt = this.#flushes
         return rows
       }),
+      finalize(() => guarded !== undefined && this.#guarded.delete(guarded)),
     )
+  }
+
+  #guard(compiled: CompiledQuery<unknown>, reads: ReadonlySet<string>): GuardedWatch | undefined {
+    const [table] = reads
+    const guard = reads.size === 1 ? rowGuard(compiled) : undefined
+    if (guard === undefined) return undefined
+    const guarded = { table, guard, touchedAt: 0 }
+    this.#guarded.add(guarded)
+    return guarded
   }
 
   #run<O>(tables: Tables, compiled: CompiledQuery<O>): O[] {
@@ -134,11 +164,13 @@ export class LiveTables<S extends Schema> {
   #flush(tables: Tables): void {
     const view = this.#options.view.now
     const dirty: DirtyRows<unknown>[] = []
+    const touched = new Set<GuardedWatch>()
     // Rows are told once: where anything fails from here on, these tables never get them.
     try {
       dirty.push(...view.takeDirtyRows())
       if (this.#readsConflicts) dirty.push(...this.#conflicts.takeDirtyRows(view))
       if (dirty.length === 0) return
+      this.#noteTouched(tables, dirty, touched)
       tables.flush(dirty)
     } catch (error) {
       this.#giveUp(tables, error)
@@ -146,7 +178,28 @@ export class LiveTables<S extends Schema> {
     }
     this.#flushes++
     for (const { table } of dirty) this.#flushedAt.set(table, this.#flushes)
+    this.#noteTouched(tables, dirty, touched)
+    for (const guarded of touched) guarded.touchedAt = this.#flushes
     this.changed()
+  }
+
+  /** Adds the watches that read one of the rows, as they are in SQL now. */
+  #noteTouched(tables: Tables, dirty: readonly DirtyRows<unknown>[], touched: Set<GuardedWatch>): void {
+    for (const guarded of this.#guarded) {
+      if (touched.has(guarded)) continue
+      const changes = dirty.find(({ table }) => table === guarded.table)
+      if (changes === undefined) continue
+      const { rows, reader } = changes
+      const isRead = (row: unknown): boolean => {
+        try {
+          return tables.run(guarded.guard(reader.number(row))).length > 0
+        } catch {
+          // Nor can the watch be run: it tells why.
+          return true
+        }
+      }
+      if (rows.length > MAX_GUARDED_ROWS || rows.some(isRead)) touched.add(guarded)
+    }
   }
 
   /** Mostly out of memory: these tables are of no further use, nor are their watches. The next read makes new ones. */

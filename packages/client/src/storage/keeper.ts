@@ -45,6 +45,9 @@ import { LOAD_PAGE } from './read-store.ts'
 import { type OwnEnd, Rebuilder, type ShiftStatement } from './rebuilder.ts'
 import { Retry } from './retry.ts'
 
+/** So long at most mutations wait for the server's answer before they are stored, where nobody waits for them. */
+const GATHER_MS = 50
+
 export interface KeeperOptions {
   readonly store: QuarantiningStore
   readonly space: string
@@ -76,6 +79,9 @@ export class Keeper {
   /** The end of the chain of store operations: each waits for the one before. */
   #tail: Promise<void> = Promise.resolve()
   #flushQueued = false
+  /** Cancels the flush that is due soon. */
+  #flushSoon: (() => void) | undefined
+  #isPushing = false
   #readQueued = false
   /** Devices of which something can never be taken in (what they signed does not decode), and why. */
   readonly #ended = new Map<DeviceId, DriftlogError['code']>()
@@ -178,8 +184,27 @@ export class Keeper {
     return tips
   }
 
-  /** Stores what is open soon: all mutations until then share one append. */
+  /**
+   * Stores what is open in the next turn of the event loop: all mutations until then, and reads between them, share one append.
+   * While the server has not answered for what was stored before, a little later: then they share one batch too.
+   */
   scheduleFlush(): void {
+    if (this.error !== undefined || this.#flushSoon !== undefined || this.#flushQueued) return
+    this.#flushSoon = this.#options.timers.schedule(this.#isPushing ? GATHER_MS : 0, () => {
+      this.#flushSoon = undefined
+      this.#queueFlush()
+    })
+  }
+
+  /** Whether the server has yet to answer for something that was pushed. */
+  set isPushing(isPushing: boolean) {
+    if (this.#isPushing === isPushing) return
+    this.#isPushing = isPushing
+    if (!isPushing && this.#flushSoon !== undefined) this.flushNow()
+  }
+
+  /** Somebody waits for what is open to be stored. */
+  flushNow(): void {
     if (this.error === undefined) this.#queueFlush()
   }
 
@@ -187,6 +212,8 @@ export class Keeper {
     if (this.#flushQueued || this.#closed) return
     this.#flushQueued = true
     this.#enqueue(async () => {
+      this.#flushSoon?.()
+      this.#flushSoon = undefined
       this.#flushQueued = false
       await this.#settle()
     }).catch((error: unknown) => this.#flushFailed(error))
@@ -477,6 +504,7 @@ export class Keeper {
   /** Stores what is unsaved and stops. Rejects where that fails; the error says what was kept. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#flushSoon?.()
     this.#stopWatching?.()
     this.#stopHearing()
     this.#flushRetry.reset()

@@ -114,6 +114,8 @@ export class SyncEngine {
     const { state, effects } = stepClientSession(this.#session, input)
     this.#session = state
     for (const effect of effects) this.#perform(effect)
+    // Once a turn, and not at each push: the answer to one may have made room for the next.
+    this.#options.keeper.isPushing = state.phase === 'open' && state.inFlight.length > 0
   }
 
   #perform(effect: ClientEffect): void {
@@ -259,6 +261,7 @@ export class SyncEngine {
     this.input({ kind: 'goOffline' })
     this.#stopped = true
     this.#disconnect()
+    this.#options.keeper.isPushing = false
     for (const cancel of this.#timers.values()) cancel()
     this.#timers.clear()
     this.#inputs.length = 0

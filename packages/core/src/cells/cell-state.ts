@@ -222,8 +222,9 @@ export class CellState {
   }
 
   #mark(row: Row, ref: DotRef): void {
-    if (row.created === ABSENT || this.ops.compare(ref, row.created) < 0) row.created = ref
-    if (row.updated === ABSENT || this.ops.compare(ref, row.updated) > 0) row.updated = ref
+    if (row.updated === ABSENT) row.created = row.updated = ref
+    else if (this.ops.compare(ref, row.updated) > 0) row.updated = ref
+    else if (this.ops.compare(ref, row.created) < 0) row.created = ref
   }
 
   #named(over: readonly Dot[], own: DotRef): (ref: DotRef) => boolean {
@@ -246,8 +247,8 @@ export class CellState {
       else this.#setSiblings(row, column, [{ ref: current, value: row.values[column] as Value }], write)
       return
     }
-    const writes = row.values[column] as Write[]
-    const rest = writes.filter(({ ref }) => !replaces(ref))
+    const rest: Write[] = []
+    for (const other of row.values[column] as Write[]) if (!replaces(other.ref)) rest.push(other)
     this.#setSiblings(row, column, rest, write)
   }
 

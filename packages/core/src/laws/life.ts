@@ -24,16 +24,19 @@ const without = (refs: DotRef[], sees: Sees): DotRef[] => {
   return refs
 }
 
+/** In place, where there are any: rows that nobody touched may share one empty array. */
 const replaceSeen = (refs: DotRef[], ref: DotRef, sees: Sees): DotRef[] => {
-  if (refs.length === 0 || (refs.length === 1 && sees(refs[0]))) return [ref]
-  const rest = without(refs, sees)
-  return [...rest, ref]
+  if (refs.length === 0) return [ref]
+  let left = 0
+  for (let index = 0; index < refs.length; index++) if (!sees(refs[index])) refs[left++] = refs[index]
+  refs[left++] = ref
+  if (refs.length > left) refs.length = left
+  return refs
 }
 
 /** `sees`: whether the op of this change had seen another, or is it. */
 export const touch = (life: Life, ref: DotRef, sees: Sees): void => {
-  if (life.touches.length === 1 && sees(life.touches[0])) life.touches[0] = ref
-  else life.touches = replaceSeen(life.touches, ref, sees)
+  life.touches = replaceSeen(life.touches, ref, sees)
 }
 
 export const insert = (life: Life, ref: DotRef, sees: Sees): void => {

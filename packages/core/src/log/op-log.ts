@@ -457,6 +457,13 @@ export class OpLog {
       if (holder !== undefined && holder.id !== name) candidates.set(name, [holder.id])
     }
     if (equalBytes(this.chain.tag(branch.id, before), tagBefore)) {
+      // Where nothing forked there is one way of reading it, and it is the right one.
+      const only = [...candidates.values()].every((branches) => branches.length === 1)
+      const plain = (name: DeviceId): DeviceId => candidates.get(name)?.[0] ?? name
+      const plainHash = only ? this.chain.hashAfter(run, bytes, before, { meaning: plain }) : undefined
+      if (plainHash !== undefined && equalBytes(this.chain.tag(branch.id, plainHash), tagAfter)) {
+        return { run: withMeaning(run, branch.id, plain), hash: plainHash }
+      }
       const cost = bytes.length + 32 * references + 128
       const tried = this.#tried.get(opened) ?? new Map<DeviceId, Set<DeviceId>>()
       const untried = this.#untried(branch, candidates, tried)

@@ -46,8 +46,16 @@ export class FieldView {
       case Law.put:
         return shownTree(content as Tree, this.#compare)
       default:
-        return ref === SIBLINGS ? this.choice(content as Write[]).value : (content as Shown)
+        if (ref !== SIBLINGS) return content as Shown
+        return (this.#latest(content as Write[]) ?? this.choice(content as Write[])).value
     }
+  }
+
+  /** What `choice` chooses where that is simply the last of the writes, without a candidate made of each. */
+  #latest(writes: readonly Write[]): Write | undefined {
+    const { kind } = this.field.strategy
+    const isLatest = kind === 'last-writer-wins' || kind === 'manual'
+    return isLatest && !writes.some(({ isReopened }) => isReopened) ? writes[writes.length - 1] : undefined
   }
 
   choice(writes: readonly Write[]): Choice {
@@ -70,6 +78,8 @@ export class FieldView {
   shownRef(row: Row): DotRef {
     const writes = this.writes(row)
     if (writes.length < 2) return writes[0]?.ref ?? ABSENT
+    const latest = this.#latest(writes)
+    if (latest !== undefined) return latest.ref
     return this.choice(writes).shown?.ref ?? writes[writes.length - 1].ref
   }
 }

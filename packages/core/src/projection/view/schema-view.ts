@@ -33,6 +33,8 @@ interface TableView {
   /** By index into `fields`; undefined where nothing is to be unique. */
   readonly uniques: readonly (UniqueField | undefined)[]
   readonly hasUniques: boolean
+  /** Whether something in a row may ask for a person: how many do is told at any time. */
+  readonly canBeOpen: boolean
   /** Changed since they were last taken. */
   dirty: Set<Row>
 }
@@ -61,6 +63,8 @@ export class SchemaView {
   #sorted: Records = NO_RECORDS
   #settled: Records = NO_RECORDS
   readonly #settledRecords = new WeakMap<Settled, { readonly kept: number; readonly conflict: Conflict | undefined }>()
+  /** Rows whose records are not made yet: nobody may ever read them. */
+  readonly #unread = new Set<Row>()
   #openCount = 0
   #version = 0
   #erasures = 0
@@ -99,7 +103,10 @@ export class SchemaView {
       return [{ target: field.target, onDelete: field.onDelete, id }]
     })
     const hasUniques = uniques.some((unique) => unique !== undefined)
-    return { table, cells, fields, references, uniques, hasUniques, dirty: new Set() }
+    // Of the strategies of registers only this one can neither fail nor ask.
+    const canBeOpen =
+      table.onDelete === 'manual' || fields.some(({ field }) => field.strategy.kind !== 'last-writer-wins')
+    return { table, cells, fields, references, uniques, hasUniques, canBeOpen, dirty: new Set() }
   }
 
   #table(name: string): TableView {
@@ -127,7 +134,15 @@ export class SchemaView {
       for (const row of rows) {
         const view = this.#table(row.table.name)
         if (view.hasUniques) this.#noteUniques(row, view)
-        if (this.cells.contested.has(row) || this.#conflicts.has(row)) this.#noteConflicts(row, view)
+        if (!this.cells.contested.has(row) && !this.#conflicts.has(row)) continue
+        if (view.canBeOpen) {
+          if (this.#noteConflicts(row, view)) this.#version++
+          continue
+        }
+        // Without its records of before: they hold values that may be erased.
+        this.#conflicts.delete(row)
+        this.#unread.add(row)
+        this.#version++
       }
     }
   }
@@ -143,19 +158,20 @@ export class SchemaView {
     })
   }
 
-  #noteConflicts(row: Row, { table, fields }: TableView): void {
+  /** Whether that made a difference. */
+  #noteConflicts(row: Row, { table, fields }: TableView): boolean {
     const before = this.#conflicts.get(row) ?? []
     // Of what a row holds that is not there nobody is asked: an answer would bring it back.
     const isShown = this.isShown(row, table)
     const conflicts = reconcileRows(before, this.#records.ofRow(row, table, isShown ? fields : []))
     this.#openCount += conflicts.filter(isOpen).length - before.filter(isOpen).length
-    if (conflicts !== before) this.#version++
     if (conflicts.length > 0) {
       this.#conflicts.set(row, conflicts)
-      return
+    } else {
+      this.#conflicts.delete(row)
+      if (isShown) this.cells.contested.delete(row)
     }
-    this.#conflicts.delete(row)
-    if (isShown) this.cells.contested.delete(row)
+    return conflicts !== before
   }
 
   /** Whether a row is there: alive under its table's law, and not pulled along by one that it refers to. */
@@ -207,6 +223,8 @@ export class SchemaView {
 
   /** What is concurrent now, by id: in the same order on every replica. A record that did not change stays the same object. */
   conflicts(): readonly Conflict[] {
+    for (const row of this.#unread) this.#noteConflicts(row, this.#table(row.table.name))
+    this.#unread.clear()
     if (this.#sorted.version !== this.#version) {
       const conflicts = [...[...this.#conflicts.values()].flat(), ...this.#takenValues()]
       this.#sorted = { version: this.#version, conflicts: conflicts.sort((a, b) => (a.id < b.id ? -1 : 1)) }
