@@ -46,10 +46,11 @@ export class OwnWork {
   #begin(): Line {
     const { state, keeper } = this.#parts
     const { device } = state.writer.identity
+    const flush = (): void => keeper.flushNow()
     return {
       device,
-      stored: new Milestones(keeper.storedSeq),
-      acknowledged: new Milestones(Math.min(seqOf(this.#acknowledged, device), keeper.storedSeq)),
+      stored: new Milestones(keeper.storedSeq, flush),
+      acknowledged: new Milestones(Math.min(seqOf(this.#acknowledged, device), keeper.storedSeq), flush),
       end: undefined,
     }
   }

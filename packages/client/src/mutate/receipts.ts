@@ -21,8 +21,12 @@ export class Milestones {
   #abandoned: Error | undefined
   #waiting: { readonly seq: number; readonly resolve: () => void; readonly reject: (error: Error) => void }[] = []
 
-  constructor(reached: number) {
+  readonly #wanted: () => void
+
+  /** `wanted`: called whenever somebody waits for what is not reached yet. */
+  constructor(reached: number, wanted: () => void) {
     this.#reached = reached
+    this.#wanted = wanted
   }
 
   get reached(): number {
@@ -40,7 +44,10 @@ export class Milestones {
   when(seq: number): Promise<void> {
     if (seq <= this.#reached) return Promise.resolve()
     if (this.#abandoned !== undefined) return Promise.reject(this.#abandoned)
-    return new Promise((resolve, reject) => this.#waiting.push({ seq, resolve, reject }))
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ seq, resolve, reject })
+      this.#wanted()
+    })
   }
 
   /** Nothing more will be reached. */

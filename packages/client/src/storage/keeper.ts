@@ -76,6 +76,8 @@ export class Keeper {
   /** The end of the chain of store operations: each waits for the one before. */
   #tail: Promise<void> = Promise.resolve()
   #flushQueued = false
+  /** Cancels the flush that is due in the next turn. */
+  #flushSoon: (() => void) | undefined
   #readQueued = false
   /** Devices of which something can never be taken in (what they signed does not decode), and why. */
   readonly #ended = new Map<DeviceId, DriftlogError['code']>()
@@ -178,8 +180,17 @@ export class Keeper {
     return tips
   }
 
-  /** Stores what is open soon: all mutations until then share one append. */
+  /** Stores what is open in the next turn of the event loop: all mutations until then, and reads between them, share one append. */
   scheduleFlush(): void {
+    if (this.error !== undefined || this.#flushSoon !== undefined || this.#flushQueued) return
+    this.#flushSoon = this.#options.timers.schedule(0, () => {
+      this.#flushSoon = undefined
+      this.#queueFlush()
+    })
+  }
+
+  /** Somebody waits for what is open to be stored. */
+  flushNow(): void {
     if (this.error === undefined) this.#queueFlush()
   }
 
@@ -187,6 +198,8 @@ export class Keeper {
     if (this.#flushQueued || this.#closed) return
     this.#flushQueued = true
     this.#enqueue(async () => {
+      this.#flushSoon?.()
+      this.#flushSoon = undefined
       this.#flushQueued = false
       await this.#settle()
     }).catch((error: unknown) => this.#flushFailed(error))
@@ -477,6 +490,7 @@ export class Keeper {
   /** Stores what is unsaved and stops. Rejects where that fails; the error says what was kept. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#flushSoon?.()
     this.#stopWatching?.()
     this.#stopHearing()
     this.#flushRetry.reset()

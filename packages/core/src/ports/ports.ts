@@ -9,7 +9,7 @@ export interface WallClock {
 }
 
 export interface Timers {
-  /** Calls `run` once, `delayMs` or more from now. The returned function cancels it. */
+  /** Calls `run` once, `delayMs` or more from now; 0: in the next turn of the event loop. The returned function cancels it. */
   schedule(delayMs: number, run: () => void): () => void
 }
 
