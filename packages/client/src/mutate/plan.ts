@@ -10,6 +10,13 @@ export interface FieldPlan {
 
 export interface TablePlan {
   readonly table: Table
+  /** Fields that every insert has to give. */
+  readonly required: readonly FieldPlan[]
+  /** References by which the row goes with the one that it refers to. */
+  readonly cascades: readonly FieldPlan[]
+  readonly hasUniques: boolean
+  /** The same fields in the same order: the list that was asked about before, where it is equal, so that rows share it. */
+  readonly sameFields: (plans: readonly FieldPlan[]) => readonly FieldPlan[]
   readonly insert: Shape
   readonly delete: Shape
   readonly erase: Shape
@@ -21,22 +28,46 @@ export interface TablePlan {
 export const planTables = (schema: Schema): ReadonlyMap<string, TablePlan> =>
   new Map(Object.entries(schema.tables as Record<string, Table>).map(([name, table]) => [name, planTable(name, table)]))
 
-const planTable = (name: string, table: Table): TablePlan => ({
-  table,
-  insert: { law: Law.insert, table: name, path: [] },
-  delete: { law: Law.delete, table: name, path: [] },
-  erase: { law: Law.erase, table: name, path: [] },
-  resolve: { law: Law.resolve, table: name, path: [''] },
-  fields: new Map(Object.values(table.fields).map((field) => [field.name, planField(field)])),
-})
+const planTable = (name: string, table: Table): TablePlan => {
+  const fields = Object.values(table.fields).map(planField)
+  return {
+    table,
+    required: fields.filter(({ field }) => isRequired(field)),
+    cascades: fields.filter(({ field }) => field.kind === 'ref' && field.onDelete === 'cascade'),
+    hasUniques: fields.some(({ field }) => field.isUnique),
+    sameFields: shareLast(),
+    insert: { law: Law.insert, table: name, path: [] },
+    delete: { law: Law.delete, table: name, path: [] },
+    erase: { law: Law.erase, table: name, path: [] },
+    resolve: { law: Law.resolve, table: name, path: [''] },
+    fields: new Map(fields.map((plan) => [plan.field.name, plan])),
+  }
+}
+
+const isRequired = ({ kind, isOptional, default: given }: Field): boolean =>
+  given === undefined && !isOptional && kind !== 'counter' && kind !== 'set' && kind !== 'list'
+
+const shareLast = (): TablePlan['sameFields'] => {
+  let last: readonly FieldPlan[] = []
+  return (plans) => {
+    const isSame = plans.length === last.length && plans.every((plan, index) => plan === last[index])
+    if (!isSame) last = plans
+    return last
+  }
+}
+
+const NO_KEYS: readonly string[] = []
 
 const planField = (field: Field): FieldPlan => {
   const shapes = new Map<string, Shape>()
+  const own = lawOf(field)
+  const whole: Shape = { law: own, table: field.table, path: [field.name] }
   return {
     field,
-    law: lawOf(field),
-    shape: (law, keys = []) => {
-      const key = keys.length === 0 ? String(law) : JSON.stringify([law, keys])
+    law: own,
+    shape: (law, keys = NO_KEYS) => {
+      if (law === own && keys.length === 0) return whole
+      const key = JSON.stringify([law, keys])
       let shape = shapes.get(key)
       if (shape === undefined) {
         shape = { law, table: field.table, path: [field.name, ...keys] }

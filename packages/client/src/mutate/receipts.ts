@@ -59,18 +59,32 @@ export class Milestones {
   }
 }
 
+/** A class, for objects with getters of their own are slow to make. */
+class OpReceipt<T> implements Receipt<T> {
+  readonly value: T
+  readonly dot: Receipt<T>['dot']
+  readonly #stored: Milestones
+  readonly #acknowledged: Milestones
+
+  constructor(value: T, dot: Receipt<T>['dot'], stored: Milestones, acknowledged: Milestones) {
+    this.value = value
+    this.dot = dot
+    this.#stored = stored
+    this.#acknowledged = acknowledged
+  }
+
+  get stored(): Promise<void> {
+    return this.#stored.when(this.dot?.seq ?? 0)
+  }
+
+  get acknowledged(): Promise<void> {
+    return this.#acknowledged.when(this.dot?.seq ?? 0)
+  }
+}
+
 export const createReceipt = <T>(
   value: T,
   dot: Receipt<T>['dot'],
   stored: Milestones,
   acknowledged: Milestones,
-): Receipt<T> => ({
-  value,
-  dot,
-  get stored() {
-    return stored.when(dot?.seq ?? 0)
-  },
-  get acknowledged() {
-    return acknowledged.when(dot?.seq ?? 0)
-  },
-})
+): Receipt<T> => new OpReceipt(value, dot, stored, acknowledged)

@@ -22,7 +22,6 @@ import {
   type InferRow,
   type InferUpdate,
   Law,
-  lawOf,
   lifeSides,
   lifeVerdict,
   type List,
@@ -40,7 +39,16 @@ import {
   type Write,
 } from '@driftlog/core'
 import type { DraftMemory } from './draft.ts'
-import { type Edit, editJson, editList, editSet, fillList, type ItemSource, type PlacedItem } from './edits.ts'
+import {
+  type Edit,
+  type Edited,
+  editJson,
+  editList,
+  editSet,
+  fillList,
+  type ItemSource,
+  type PlacedItem,
+} from './edits.ts'
 import type { FieldPlan, TablePlan } from './plan.ts'
 import type { Own } from './undo.ts'
 
@@ -85,32 +93,115 @@ export interface TableWriter<T extends Schema['tables'][string]> {
 
 export type Tx<S extends Schema> = { readonly [K in keyof S['tables'] & string]: TableWriter<S['tables'][K]> }
 
-/** What the mutation does to one field: a value that it takes, or edits of what it holds. */
-interface PendingField {
+/** What the mutation does to a field that does not just take a value. */
+class FieldEdit {
   readonly edits: readonly Edit[]
   /** What its cell shows after them; a counter's sum of increments. */
   readonly shown: Value
-  /** Of a list. */
-  readonly items?: readonly PlacedItem[]
   readonly draft: DraftMemory | undefined
+  /** Of a list. */
+  readonly items: readonly PlacedItem[] | undefined
   /** Of a set, a list and JSON under deep merge: what the form shows from then on. */
-  readonly onForm?: Value
+  readonly onForm: Value | undefined
+
+  constructor(
+    edited: Edited & { readonly items?: readonly PlacedItem[]; readonly onForm?: Value },
+    draft: DraftMemory | undefined,
+  ) {
+    this.edits = edited.edits
+    this.shown = edited.shown
+    this.draft = draft
+    this.items = edited.items
+    this.onForm = edited.onForm
+  }
 }
 
+/** A register that takes a value, and shows it after that, is written as that value: most are, and there are many. */
+type PendingField = Value | FieldEdit
+
+const shownOf = (pending: PendingField): Value => (pending instanceof FieldEdit ? pending.shown : pending)
+const editOf = (pending: PendingField | undefined): FieldEdit | undefined =>
+  pending instanceof FieldEdit ? pending : undefined
+
+const NO_PLANS: readonly FieldPlan[] = []
+const NO_WRITES: readonly PendingField[] = []
+
 /** What the mutation does to one row. */
-interface PendingRow {
+class PendingRow {
   readonly plan: TablePlan
   readonly id: string
   /** The row as it was; undefined where it is not known here. */
   readonly row: Row | undefined
   /** By its own life. */
   readonly wasLive: boolean
-  readonly wasShown: boolean
-  inserted: boolean
-  deleted: boolean
-  erased: boolean
-  deleteDraft: DraftMemory | undefined
-  readonly fields: Map<string, PendingField>
+  inserted = false
+  deleted = false
+  erased = false
+  deleteDraft: DraftMemory | undefined = undefined
+  /** What is written, and to which fields, in the order in which they were first given. Replaced, never changed. */
+  plans = NO_PLANS
+  writes = NO_WRITES
+
+  constructor(plan: TablePlan, id: string, row: Row | undefined) {
+    this.plan = plan
+    this.id = id
+    this.row = row
+    this.wasLive = row !== undefined && isLive(row, plan.table.onDelete)
+  }
+
+  of(plan: FieldPlan): PendingField | undefined {
+    const index = this.plans.indexOf(plan)
+    return index < 0 ? undefined : this.writes[index]
+  }
+
+  set(plans: readonly FieldPlan[], writes: readonly PendingField[]): void {
+    if (this.plans.length === 0) {
+      this.plans = plans
+      this.writes = writes
+      return
+    }
+    const [allPlans, allWrites] = [[...this.plans], [...this.writes]]
+    plans.forEach((plan, index) => {
+      const at = allPlans.indexOf(plan)
+      allWrites[at < 0 ? allPlans.push(plan) - 1 : at] = writes[index]
+    })
+    this.plans = allPlans
+    this.writes = allWrites
+  }
+
+  clear(): void {
+    this.plans = NO_PLANS
+    this.writes = NO_WRITES
+  }
+}
+
+/** So few rows are looked through faster than a map of them is made. */
+const FEW_ROWS = 8
+
+/** The rows of one table that the mutation touches, in the order in which they were first touched. */
+class PendingTable {
+  readonly plan: TablePlan
+  readonly rows: PendingRow[] = []
+  #byId: Map<string, PendingRow> | undefined
+
+  constructor(plan: TablePlan) {
+    this.plan = plan
+  }
+
+  find(id: string): PendingRow | undefined {
+    return this.#byId === undefined ? this.rows.find((row) => row.id === id) : this.#byId.get(id)
+  }
+
+  clear(): void {
+    this.rows.length = 0
+    this.#byId = undefined
+  }
+
+  add(row: PendingRow): void {
+    this.rows.push(row)
+    if (this.#byId !== undefined) this.#byId.set(row.id, row)
+    else if (this.rows.length > FEW_ROWS) this.#byId = new Map(this.rows.map((known) => [known.id, known]))
+  }
 }
 
 export interface TransactionContext {
@@ -126,11 +217,52 @@ export interface TransactionContext {
 
 const dotsOf = (writes: readonly Write[], ops: OpIndex): Dot[] => writes.map(({ ref }) => ops.dotOf(ref))
 
+/** Saves of drafts, to be noted once they are written. */
+type DraftSaved = (view: SchemaView, own: Own) => void
+const NONE_SAVED: readonly DraftSaved[] = []
+
+type GivenRow = Record<string, unknown>
+
+/** The writes to one table, as the mutation's function gets them. */
+class PlannedWriter implements TableWriter<Schema['tables'][string]> {
+  readonly #transaction: Transaction
+  readonly #plan: TablePlan
+
+  constructor(transaction: Transaction, plan: TablePlan) {
+    this.#transaction = transaction
+    this.#plan = plan
+  }
+
+  insert(row: object): string {
+    return this.#transaction.insert(this.#plan, row as GivenRow)
+  }
+
+  update(id: string, changes: object, options?: DraftOption): void {
+    this.#transaction.update(this.#plan, id, changes as GivenRow, options?.draft)
+  }
+
+  delete(id: string, options?: DraftOption): void {
+    this.#transaction.delete(this.#plan, id, options?.draft)
+  }
+
+  restore(id: string): void {
+    this.#transaction.restore(this.#plan, id)
+  }
+
+  erase(id: string): void {
+    this.#transaction.erase(this.#plan, id)
+  }
+
+  get(id: string): InferRow<Schema['tables'][string]> | undefined {
+    return this.#transaction.get(this.#plan, id) as InferRow<Schema['tables'][string]> | undefined
+  }
+}
+
 export class Transaction {
   readonly #context: TransactionContext
-  readonly #pending = new Map<TablePlan, Map<string, PendingRow>>()
-  readonly #compare = (a: DotRef, b: DotRef): number => this.#context.cells.ops.compare(a, b)
+  readonly #pending: PendingTable[] = []
   #items: ItemSource | undefined
+  #hasDrafts = false
   #done = false
 
   constructor(context: TransactionContext) {
@@ -141,16 +273,7 @@ export class Transaction {
   /** The object that the mutation's function gets: a writer a table. */
   tables(): Record<string, TableWriter<Schema['tables'][string]>> {
     const tables: Record<string, TableWriter<Schema['tables'][string]>> = {}
-    for (const [name, plan] of this.#context.plans) {
-      tables[name] = {
-        insert: (row) => this.#insert(plan, row as Record<string, unknown>),
-        update: (id, changes, options) => this.#update(plan, id, changes as Record<string, unknown>, options?.draft),
-        delete: (id, options) => this.#delete(plan, id, options?.draft),
-        restore: (id) => this.#restore(plan, id),
-        erase: (id) => this.#erase(plan, id),
-        get: (id) => this.#get(plan, id) as InferRow<Schema['tables'][string]> | undefined,
-      }
-    }
+    for (const [name, plan] of this.#context.plans) tables[name] = new PlannedWriter(this, plan)
     return tables
   }
 
@@ -160,21 +283,24 @@ export class Transaction {
   }
 
   /** The drafts that are saved: call each once it is written. */
-  draftsSaved(): ((view: SchemaView, own: Own) => void)[] {
-    const saved: ReturnType<Transaction['draftsSaved']> = []
-    for (const [{ table }, rows] of this.#pending) {
-      for (const { id, row, fields } of rows.values()) {
+  draftsSaved(): readonly DraftSaved[] {
+    if (!this.#hasDrafts) return NONE_SAVED
+    const saved: DraftSaved[] = []
+    for (const { plan, rows } of this.#pending) {
+      for (const { id, row, plans, writes } of rows) {
         const drafts = new Map<DraftMemory, Map<string, Value | undefined>>()
-        for (const [name, { draft, onForm }] of fields) {
-          if (draft === undefined) continue
+        writes.forEach((written, index) => {
+          const draft = editOf(written)?.draft
+          if (draft === undefined) return
           const saves = drafts.get(draft) ?? new Map<string, Value | undefined>()
-          drafts.set(draft, saves.set(name, onForm))
-        }
+          drafts.set(draft, saves.set(plans[index].field.name, editOf(written)?.onForm))
+        })
+        const table = plan.table.name
         for (const [draft, saves] of drafts) {
           const knewAll = row !== undefined && draft.knowsLife(row, this.#context.cells.ops)
           saved.push((view, own) => {
-            const now = view.cells.table(table.name).rows.get(id)
-            if (now !== undefined) draft.saved(saves, now, view, { table: table.name, own, knewAll })
+            const now = view.cells.table(table).rows.get(id)
+            if (now !== undefined) draft.saved(saves, now, view, { table, own, knewAll })
           })
         }
       }
@@ -184,22 +310,24 @@ export class Transaction {
 
   /** What is to be written, in the order in which rows were first touched. Throws VALUE_TAKEN. */
   changes(): NewChange[] {
+    for (const table of this.#pending) {
+      if (!table.plan.hasUniques) continue
+      for (const { field } of table.plan.fields.values()) if (field.isUnique) this.#checkUnique(table, field)
+    }
     const changes: NewChange[] = []
-    for (const [plan, rows] of this.#pending) {
-      for (const { field } of plan.fields.values()) if (field.isUnique) this.#checkUnique(plan, field, rows)
-      for (const pending of rows.values()) if (isChanged(pending)) this.#emit(pending, changes)
+    for (const table of this.#pending) {
+      for (const pending of table.rows) if (isChanged(pending)) this.#emit(pending, changes)
+      // There may be many: they need not be kept while the changes are written.
+      if (!this.#hasDrafts) table.clear()
     }
     return changes
   }
 
   #emit(pending: PendingRow, changes: NewChange[]): void {
-    const { plan, id, row } = pending
+    const { plan, id: rowId, row, plans, writes } = pending
     const handle = row === undefined ? undefined : this.#context.projector.handleOf(row)
-    const push = (shape: NewChange['shape'], value: Value, over?: readonly Dot[]): void => {
-      changes.push(over === undefined ? { shape, rowId: id, handle, value } : { shape, rowId: id, handle, value, over })
-    }
     if (pending.erased) {
-      push(plan.erase, null)
+      changes.push({ shape: plan.erase, rowId, handle, value: null, over: undefined })
       return
     }
     const { ops } = this.#context.cells
@@ -207,36 +335,55 @@ export class Transaction {
     // Who knows of both sides decides between them, and says so: that settles it wherever the op comes (CONF3).
     const sides = row === undefined || pending.deleteDraft !== undefined ? [] : lifeSides(row, ops)
     const verdict = lifeVerdict(sides, ops, '', pending.deleted)
-    if (verdict !== undefined) push(plan.resolve, verdict.value, verdict.over)
+    if (verdict !== undefined) {
+      changes.push({ shape: plan.resolve, rowId, handle, value: verdict.value, over: verdict.over })
+    }
     if (pending.deleted) {
-      push(plan.delete, null, row && pending.deleteDraft?.overLife(row, ops))
+      const over = row && pending.deleteDraft?.overLife(row, ops)
+      changes.push({ shape: plan.delete, rowId, handle, value: null, over })
       return
     }
-    if (pending.inserted) push(plan.insert, null)
-    for (const [name, { edits, draft }] of pending.fields) {
-      const field = plan.fields.get(name)!
-      for (const { law, keys, value } of edits) {
-        if (law !== Law.set || row === undefined) push(field.shape(law, keys), value)
-        else this.#emitWrite(row, field, value, draft, push)
+    if (pending.inserted) changes.push({ shape: plan.insert, rowId, handle, value: null, over: undefined })
+    for (let index = 0; index < plans.length; index++) {
+      const fieldPlan = plans[index]
+      const written = writes[index]
+      if (!(written instanceof FieldEdit)) {
+        this.#emitWrite(row, fieldPlan, rowId, handle, written, undefined, changes)
+        continue
+      }
+      for (const { law, keys, value } of written.edits) {
+        if (law === Law.set) this.#emitWrite(row, fieldPlan, rowId, handle, value, written.draft, changes)
+        else changes.push({ shape: fieldPlan.shape(law, keys), rowId, handle, value, over: undefined })
       }
     }
   }
 
   #emitWrite(
-    row: Row,
+    row: Row | undefined,
     plan: FieldPlan,
+    rowId: string,
+    handle: NewChange['handle'],
     value: Value,
     draft: DraftMemory | undefined,
-    push: (shape: NewChange['shape'], value: Value, over?: readonly Dot[]) => void,
+    changes: NewChange[],
   ): void {
     const { field } = plan
     const { view, cells } = this.#context
-    const writes = view.field(field.table, field.name)!.writes(row)
+    const shape = plan.shape(Law.set)
+    const fieldView = row === undefined ? undefined : view.field(field.table, field.name)!
+    // Nothing stands beside what is there, so nothing is settled.
+    if (row === undefined || (draft === undefined && !fieldView!.isContested(row))) {
+      changes.push({ shape, rowId, handle, value, over: undefined })
+      return
+    }
+    const writes = fieldView!.writes(row)
     const over = this.#over(row, field, writes, draft)
     const replaced = over ?? writes
     // Who writes over several values says so: that settles their conflict wherever the op comes (CONF3).
-    if (isContest(replaced)) push(plan.shape(Law.resolve), '', dotsOf(replaced, cells.ops))
-    push(plan.shape(Law.set), value, over && dotsOf(over, cells.ops))
+    if (isContest(replaced)) {
+      changes.push({ shape: plan.shape(Law.resolve), rowId, handle, value: '', over: dotsOf(replaced, cells.ops) })
+    }
+    changes.push({ shape, rowId, handle, value, over: over && dotsOf(over, cells.ops) })
   }
 
   /** Exactly what a write replaces; undefined: all that is there. */
@@ -254,61 +401,54 @@ export class Transaction {
     return writes.filter((write) => write.ref === ref && write.isReopened !== true)
   }
 
-  #checkUnique(plan: TablePlan, field: Field, rows: ReadonlyMap<string, PendingRow>): void {
+  #checkUnique(table: PendingTable, field: Field): void {
     const { view } = this.#context
+    const { plan, rows } = table
     const byValue = new Map<unknown, PendingRow[]>()
-    for (const pending of rows.values()) {
+    for (const pending of rows) {
       const value = this.#isShown(pending) ? this.#shownOf(pending, field) : null
       if (value !== null) byValue.set(value, [...(byValue.get(value) ?? []), pending])
     }
     for (const [value, holders] of byValue) {
       // Who shows it already makes nothing worse.
-      const wasShown = ({ row, wasShown: was }: PendingRow): boolean =>
-        was && shownValue(field, view.value(row!, field)) === value
+      const wasShown = ({ row }: PendingRow): boolean =>
+        row !== undefined && view.isShown(row, plan.table) && shownValue(field, view.value(row, field)) === value
       const taker = holders.find((pending) => !wasShown(pending))
       if (taker === undefined) continue
       const other = holders.find((pending) => pending !== taker)
       if (other !== undefined) throw taken(field, other.id)
       // One that this mutation makes show something else has left it.
       for (const { id } of view.rowsWith(field, value as Value))
-        if (!rows.has(id) && !this.#isGone(plan.table.name, id)) throw taken(field, id)
+        if (table.find(id) === undefined && !this.#isGone(plan.table.name, id)) throw taken(field, id)
     }
   }
 
   #shownOf(pending: PendingRow, field: Field): unknown {
-    return shownValue(field, this.#cell(pending, field, lawOf(field)))
+    return shownValue(field, this.#cell(pending, pending.plan.fields.get(field.name)!))
+  }
+
+  #tableOf(plan: TablePlan): PendingTable | undefined {
+    for (const table of this.#pending) if (table.plan === plan) return table
+    return undefined
   }
 
   #rowOf(plan: TablePlan, id: string): PendingRow {
     if (this.#done) throw new DriftlogError('CLOSED', 'the mutation is over: do not keep or await inside its function')
-    let rows = this.#pending.get(plan)
-    if (rows === undefined) {
-      rows = new Map()
-      this.#pending.set(plan, rows)
-    }
-    let pending = rows.get(id)
+    let table = this.#tableOf(plan)
+    if (table === undefined) this.#pending.push((table = new PendingTable(plan)))
+    let pending = table.find(id)
     if (pending === undefined) {
-      const row = this.#context.cells.table(plan.table.name).rows.get(id)
-      pending = {
-        plan,
-        id,
-        row,
-        wasLive: row !== undefined && isLive(row, plan.table.onDelete),
-        wasShown: row !== undefined && this.#context.view.isShown(row, plan.table),
-        inserted: false,
-        deleted: false,
-        erased: false,
-        deleteDraft: undefined,
-        fields: new Map(),
-      }
-      rows.set(id, pending)
+      pending = new PendingRow(plan, id, this.#context.cells.table(plan.table.name).rows.get(id))
+      table.add(pending)
     }
     return pending
   }
 
   /** Whether a query shows the row after this mutation, as it is so far. */
   #isShown(pending: PendingRow): boolean {
-    return isAlive(pending, this.#context.cells.ops) && !this.#isGone(pending.plan.table.name, pending.id)
+    const { plan, id } = pending
+    if (!isAlive(pending, this.#context.cells.ops)) return false
+    return plan.cascades.length === 0 || !this.#isGone(plan.table.name, id)
   }
 
   /** REF1, after this mutation: it is dead, or a reference that cascades leads to a row that is. What is not known may come. */
@@ -318,14 +458,15 @@ export class Transaction {
     const places = [{ table, id }]
     for (const { table: name, id: rowId } of places) {
       const plan = plans.get(name)!
-      const pending = this.#pending.get(plan)?.get(rowId)
+      const pending = this.#tableOf(plan)?.find(rowId)
       const row = cells.table(name).rows.get(rowId)
       if (isDead(pending, row, plan.table, cells.ops)) return true
       if (pending === undefined && row === undefined) continue
-      for (const { field } of plan.fields.values()) {
-        if (field.kind !== 'ref' || field.onDelete !== 'cascade') continue
-        const written = pending?.fields.get(field.name)
-        const target = shownValue(field, written === undefined ? this.#stored(row, field) : written.shown)
+      for (const fieldPlan of plan.cascades) {
+        const { field } = fieldPlan
+        if (field.kind !== 'ref') continue
+        const written = pending?.of(fieldPlan)
+        const target = shownValue(field, written === undefined ? this.#stored(row, field) : shownOf(written))
         if (typeof target !== 'string' || reached.has(`${field.target}/${target}`)) continue
         reached.add(`${field.target}/${target}`)
         places.push({ table: field.target, id: target })
@@ -340,8 +481,8 @@ export class Transaction {
     return pending
   }
 
-  #insert(plan: TablePlan, given: Record<string, unknown>): string {
-    const { id: givenId, ...fields } = given
+  insert(plan: TablePlan, given: GivenRow): string {
+    const { id: givenId } = given
     if (givenId !== undefined && typeof givenId !== 'string') {
       throw new DriftlogError('VALUE_INVALID', `${plan.table.name}.id: a string is expected`, {
         table: plan.table.name,
@@ -350,39 +491,39 @@ export class Transaction {
     const pending = this.#rowOf(plan, givenId ?? this.#context.newId())
     expectNotErased(pending)
     if (!pending.deleted && this.#isShown(pending)) {
-      this.#merge(pending, fields, 'insert', undefined)
+      this.#merge(pending, given, 'insert', undefined)
       return pending.id
     }
-    const before = { ...pending, fields: new Map(pending.fields) }
-    pending.fields.clear()
+    const { inserted, deleted, deleteDraft, plans, writes } = pending
+    pending.clear()
     comeBack(pending)
     try {
-      this.#merge(pending, fields, 'insert', undefined)
-      for (const [name, { field }] of plan.fields) {
-        if (isRequired(field) && !pending.fields.has(name)) encodeField(field, undefined)
+      this.#merge(pending, given, 'insert', undefined)
+      for (const required of plan.required) {
+        if (!pending.plans.includes(required)) encodeField(required.field, undefined)
       }
     } catch (error) {
       // The function may go on without it.
-      Object.assign(pending, before)
+      Object.assign(pending, { inserted, deleted, deleteDraft, plans, writes })
       throw error
     }
     return pending.id
   }
 
-  #update(plan: TablePlan, id: string, changes: Record<string, unknown>, draft: DraftMemory | undefined): void {
+  update(plan: TablePlan, id: string, changes: GivenRow, draft: DraftMemory | undefined): void {
     this.#merge(this.#shownRow(plan, id), changes, 'update', draft)
   }
 
-  #delete(plan: TablePlan, id: string, draft: DraftMemory | undefined): void {
+  delete(plan: TablePlan, id: string, draft: DraftMemory | undefined): void {
     draft?.expectOf(plan.table.name, id)
     const pending = this.#shownRow(plan, id)
     pending.deleted = true
     pending.deleteDraft = draft
     pending.inserted = false
-    pending.fields.clear()
+    pending.clear()
   }
 
-  #restore(plan: TablePlan, id: string): void {
+  restore(plan: TablePlan, id: string): void {
     const pending = this.#rowOf(plan, id)
     expectNotErased(pending)
     if (isAlive(pending, this.#context.cells.ops) && !pending.deleted) return
@@ -390,46 +531,60 @@ export class Transaction {
     comeBack(pending)
   }
 
-  #erase(plan: TablePlan, id: string): void {
+  erase(plan: TablePlan, id: string): void {
     const pending = this.#rowOf(plan, id)
     expectNotErased(pending)
     if (!hasLived(pending)) throw notFound(plan, id)
     pending.erased = true
-    pending.fields.clear()
+    pending.clear()
   }
 
   /** Takes in what fields are given, all of them or none. */
-  #merge(
-    pending: PendingRow,
-    given: Record<string, unknown>,
-    change: 'insert' | 'update',
-    draft: DraftMemory | undefined,
-  ): void {
-    draft?.expectOf(pending.plan.table.name, pending.id)
-    const merged: [string, PendingField][] = []
-    for (const [name, value] of Object.entries(given)) {
+  #merge(pending: PendingRow, given: GivenRow, change: 'insert' | 'update', draft: DraftMemory | undefined): void {
+    const { table, fields } = pending.plan
+    if (draft !== undefined) {
+      draft.expectOf(table.name, pending.id)
+      this.#hasDrafts = true
+    }
+    const names = Object.keys(given)
+    const plans = new Array<FieldPlan>(names.length)
+    const writes = new Array<PendingField>(names.length)
+    let count = 0
+    for (const name of names) {
+      const value = given[name]
       // A key that is there without a value says nothing, as in a spread of partial objects.
-      if (value === undefined) continue
-      const plan = pending.plan.fields.get(name)
+      if (value === undefined || (change === 'insert' && name === 'id')) continue
+      const plan = fields.get(name)
       if (plan === undefined) {
-        throw new DriftlogError('VALUE_INVALID', `${pending.plan.table.name} has no field ${JSON.stringify(name)}`, {
-          table: pending.plan.table.name,
+        throw new DriftlogError('VALUE_INVALID', `${table.name} has no field ${JSON.stringify(name)}`, {
+          table: table.name,
           field: name,
         })
       }
-      merged.push([name, this.#pendingField(pending, plan, value, change, draft)])
+      plans[count] = plan
+      writes[count++] = this.#pendingField(pending, plan, value, change, draft)
     }
-    for (const [name, field] of merged) pending.fields.set(name, field)
+    plans.length = count
+    writes.length = count
+    pending.set(pending.plan.sameFields(plans), writes)
   }
 
   #pendingField(
     pending: PendingRow,
-    { field, law }: FieldPlan,
+    plan: FieldPlan,
     given: unknown,
     change: 'insert' | 'update',
     draft: DraftMemory | undefined,
   ): PendingField {
-    const before = pending.fields.get(field.name)
+    const { field, law } = plan
+    if (law === Law.set && draft === undefined) {
+      const value = encodeField(field, given, change)
+      const { row } = pending
+      if (row === undefined || field.strategy.kind !== 'manual') return value
+      return new FieldEdit({ edits: [{ law, value }], shown: this.#afterWrite(row, field, value, draft) }, draft)
+    }
+    const written = pending.of(plan)
+    const before = editOf(written)
     const earlier = before?.edits ?? []
     switch (law) {
       case Law.increment:
@@ -440,13 +595,13 @@ export class Transaction {
         )
         if (typeof sum === 'bigint')
           throw new DriftlogError('VALUE_INVALID', `${field.table}.${field.name}: beyond 2^53`)
-        return { edits: [{ law, value: sum }], shown: sum, draft }
+        return new FieldEdit({ edits: [{ law, value: sum }], shown: sum }, draft)
       }
       case Law.add: {
         const stored = shownValue(field, this.#stored(pending.row, field)) as readonly Value[]
         const now = (before?.shown ?? stored) as readonly Value[]
         const form = draft && this.#onForm(draft, field, before, NO_ELEMENTS)
-        return { ...editSet(field, { stored, now, form }, given, earlier), draft }
+        return new FieldEdit(editSet(field, { stored, now, form }, given, earlier), draft)
       }
       case Law.item: {
         const now = before?.items ?? this.#itemsOf(pending.row, field)
@@ -457,24 +612,25 @@ export class Transaction {
             ? { ...fillList(field, now, given, this.#itemSource), onForm: undefined }
             : editList(field, { now, form, gone }, given, this.#itemSource)
         const shown = edited.items.map(({ id, value }) => ({ id, value }))
-        return { ...edited, edits: [...earlier, ...edited.edits], shown, draft }
+        return new FieldEdit({ ...edited, edits: [...earlier, ...edited.edits], shown }, draft)
       }
       case Law.put: {
         // What was written, not what is shown for want of it: a default that changes must not become a change of its own.
         const stored = this.#stored(pending.row, field) as Value | undefined
         const now = before === undefined ? stored : before.shown
         const form = draft && { shown: this.#onForm(draft, field, before, undefined) }
-        return { ...editJson({ stored, now, form }, encodeField(field, given, change)), draft }
+        return new FieldEdit(editJson({ stored, now, form }, encodeField(field, given, change)), draft)
       }
       default: {
         const value = encodeField(field, given, change)
-        return { edits: [{ law, value }], shown: this.#afterWrite(pending.row, field, value, draft), draft }
+        const shown = this.#afterWrite(pending.row, field, value, draft)
+        return new FieldEdit({ edits: [{ law, value }], shown }, draft)
       }
     }
   }
 
   /** What a form shows of a field that is compared with it, after what this mutation saved of it so far. */
-  #onForm<T>(draft: DraftMemory, field: Field, before: PendingField | undefined, none: T): Value | T {
+  #onForm<T>(draft: DraftMemory, field: Field, before: FieldEdit | undefined, none: T): Value | T {
     const shown = before?.draft === draft ? before.onForm : draft.shownOf(field)
     return shown === undefined ? none : shown
   }
@@ -509,6 +665,11 @@ export class Transaction {
     return item && { id, position: item.position, value: item.value }
   }
 
+  get #compare(): (a: DotRef, b: DotRef) => number {
+    const { ops } = this.#context.cells
+    return (a, b) => ops.compare(a, b)
+  }
+
   #list(row: Row | undefined, field: Field): List | undefined {
     return row?.values[this.#context.view.field(field.table, field.name)!.column] as List | undefined
   }
@@ -518,7 +679,7 @@ export class Transaction {
     return row === undefined ? undefined : this.#context.view.field(field.table, field.name)!.value(row)
   }
 
-  #get(plan: TablePlan, id: string): Record<string, unknown> | undefined {
+  get(plan: TablePlan, id: string): Record<string, unknown> | undefined {
     const pending = this.#rowOf(plan, id)
     if (!this.#isShown(pending)) return undefined
     const { hlc, device, projector } = this.#context
@@ -532,13 +693,18 @@ export class Transaction {
       updatedAt:
         row === undefined || row.updated === 0 || isWritten ? now : new Date(hlcToMs(projector.ops.stamp(row.updated))),
     }
-    for (const [name, { field, law }] of plan.fields) shown[name] = decodeField(field, this.#cell(pending, field, law))
+    for (const [name, fieldPlan] of plan.fields) {
+      shown[name] = decodeField(fieldPlan.field, this.#cell(pending, fieldPlan))
+    }
     return shown
   }
 
   /** What a field shows after this mutation, as `SchemaView.value` would. */
-  #cell({ row, fields }: PendingRow, field: Field, law: Law): Value | CounterTotal | undefined {
-    const written = fields.get(field.name)?.shown
+  #cell(pending: PendingRow, plan: FieldPlan): Value | CounterTotal | undefined {
+    const { field, law } = plan
+    const { row } = pending
+    const change = pending.of(plan)
+    const written = change === undefined ? undefined : shownOf(change)
     if (law === Law.increment || law === Law.grow) {
       const stored = this.#stored(row, field) as CounterTotal | undefined
       return written === undefined ? stored : addToCounter(stored ?? 0, written as number)
@@ -552,8 +718,8 @@ export class Transaction {
 const NO_ELEMENTS: readonly Value[] = []
 
 /** It writes something. */
-const isChanged = ({ inserted, deleted, erased, fields }: PendingRow): boolean =>
-  inserted || deleted || erased || [...fields.values()].some(({ edits }) => edits.length > 0)
+const isChanged = ({ inserted, deleted, erased, writes }: PendingRow): boolean =>
+  inserted || deleted || erased || writes.some((written) => !(written instanceof FieldEdit) || written.edits.length > 0)
 
 /** By its own life after this mutation: a drafted deletion leaves a row there that was changed meanwhile. */
 const isAlive = (pending: PendingRow, ops: OpIndex): boolean => {
@@ -577,9 +743,6 @@ const comeBack = (pending: PendingRow): void => {
   pending.deleted = false
   pending.deleteDraft = undefined
 }
-
-const isRequired = ({ kind, isOptional, default: given }: Field): boolean =>
-  given === undefined && !isOptional && kind !== 'counter' && kind !== 'set' && kind !== 'list'
 
 const notFound = ({ table }: TablePlan, id: string): DriftlogError =>
   new DriftlogError('ROW_NOT_FOUND', `${table.name} ${JSON.stringify(id)}`, { table: table.name, id })

@@ -96,12 +96,30 @@ const MAX_UNDO = 100
 /** Of so many rows in all, but for the last mutation: it may be as large as it likes. */
 const MAX_UNDO_ROWS = 100_000
 
+const NOTHING: Undoable = { steps: [], own: { device: '', hlc: 0 } }
+
 export class UndoStack {
   #done: Undoable[] = []
   #undone: Undoable[] = []
+  /** Of what is done so many are forgotten: the list is cut once there are many, for each mutation adds to it. */
+  #forgotten = 0
+  /** Of what is done. */
+  #rows = 0
+
+  get #count(): number {
+    return this.#done.length - this.#forgotten
+  }
+
+  #forgetOldest(): void {
+    this.#rows -= this.#done[this.#forgotten].steps.length
+    this.#done[this.#forgotten++] = NOTHING
+    if (this.#forgotten < MAX_UNDO) return
+    this.#done = this.#done.slice(this.#forgotten)
+    this.#forgotten = 0
+  }
 
   get canUndo(): boolean {
-    return this.#done.length > 0
+    return this.#count > 0
   }
 
   get canRedo(): boolean {
@@ -118,10 +136,8 @@ export class UndoStack {
     // An erasure alone, an increment of what only grows: there is nothing to take back.
     if (undoable.steps.length === 0) return
     this.#done.push(undoable)
-    let rows = this.#done.reduce((sum, { steps }) => sum + steps.length, 0)
-    while (this.#done.length > MAX_UNDO || (rows > MAX_UNDO_ROWS && this.#done.length > 1)) {
-      rows -= this.#done.shift()!.steps.length
-    }
+    this.#rows += undoable.steps.length
+    while (this.#count > MAX_UNDO || (this.#rows > MAX_UNDO_ROWS && this.#count > 1)) this.#forgetOldest()
   }
 
   /**
@@ -129,10 +145,11 @@ export class UndoStack {
    * leaves everything as it was.
    */
   undo(take: (undoable: Undoable) => Undoable | undefined): boolean {
-    const last = this.#done.at(-1)
-    if (last === undefined) return false
+    if (!this.canUndo) return false
+    const last = this.#done[this.#done.length - 1]
     const taken = take(last)
     this.#done.pop()
+    this.#rows -= last.steps.length
     if (taken !== undefined) this.#undone.push(taken)
     return true
   }
@@ -153,12 +170,16 @@ export class UndoStack {
         .map(({ steps, own }) => ({ own, steps: steps.filter(({ plan, rowId }) => !isErased(plan.table.name, rowId)) }))
         .filter(({ steps }) => steps.length > 0)
     this.#done = rest(this.#done)
+    this.#forgotten = 0
+    this.#rows = this.#done.reduce((sum, { steps }) => sum + steps.length, 0)
     this.#undone = rest(this.#undone)
   }
 
   /** Nothing of before can be taken back: another device is written as, and branches have other names. */
   clear(): void {
     this.#done = []
+    this.#forgotten = 0
+    this.#rows = 0
     this.#undone = []
   }
 }
@@ -220,7 +241,9 @@ const lifeStep = (
 
 export const noteWritten = (steps: readonly Step[], context: UndoContext): void => {
   for (const { plan, rowId, fields } of steps) {
-    for (const { written } of fields) written?.(context, context.view.cells.table(plan.table.name).rows.get(rowId)!)
+    for (const { written } of fields) {
+      if (written !== undefined) written(context, context.view.cells.table(plan.table.name).rows.get(rowId)!)
+    }
   }
 }
 

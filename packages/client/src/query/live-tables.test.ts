@@ -29,9 +29,9 @@ const counted = <O>(query: Compilable<O>, ran: () => void): Compilable<O> => ({
     const compiled = query.compile()
     return {
       ...compiled,
-      get sql() {
+      get parameters() {
         ran()
-        return compiled.sql
+        return compiled.parameters
       },
     }
   },

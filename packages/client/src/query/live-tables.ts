@@ -64,6 +64,9 @@ interface GuardedWatch {
 /** From so many changed rows on, asking about each costs more than running again. */
 const MAX_GUARDED_ROWS = 32
 
+/** Queries of which it is remembered what they read. */
+const MAX_REMEMBERED = 200
+
 type Query<S extends Schema, O> = (db: QueryBuilder<S>) => Compilable<O>
 
 export class LiveTables<S extends Schema> {
@@ -72,6 +75,8 @@ export class LiveTables<S extends Schema> {
   readonly #conflicts = new ConflictTable()
   /** Somebody reads the table of conflicts. It costs nothing before. */
   #readsConflicts = false
+  /** What queries read, by their SQL, which tells it whole. */
+  readonly #reads = new Map<string, ReadonlySet<string>>()
   #opening: Promise<Tables> | undefined
   #opened: Tables | undefined
   /** Counts flushes; `#flushedAt` has the last one that touched a table. */
@@ -120,7 +125,12 @@ export class LiveTables<S extends Schema> {
   }
 
   #tablesRead(compiled: CompiledQuery<unknown>): ReadonlySet<string> {
-    return tablesRead(this.#options.schema, compiled)
+    const known = this.#reads.get(compiled.sql)
+    if (known !== undefined) return known
+    const reads = tablesRead(this.#options.schema, compiled)
+    if (this.#reads.size === MAX_REMEMBERED) this.#reads.clear()
+    this.#reads.set(compiled.sql, reads)
+    return reads
   }
 
   #noteReads(tables: ReadonlySet<string>): void {

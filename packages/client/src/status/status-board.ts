@@ -1,7 +1,9 @@
 /** Keeps the status in step with everything that it is made of. One emission a microtask, and only on a difference. */
 import {
   damageError,
+  type DeviceId,
   DriftlogError,
+  type OpLog,
   type Ports,
   type QuarantiningStore,
   type SessionStatus,
@@ -38,6 +40,10 @@ export class StatusBoard {
   readonly #sources: StatusSources
   readonly status$: BehaviorSubject<Status>
   #queued = false
+  /** How many ops of others the server lacks. Kept while nothing but own ones is added: there may be thousands of devices. */
+  #others:
+    | { readonly log: OpLog; readonly received: number; readonly known: VersionVector; readonly pending: number }
+    | undefined
   #wasInSync = false
   #lastSyncedAt: Date | undefined
 
@@ -70,7 +76,15 @@ export class StatusBoard {
   get #pending(): number {
     const { state, engine, acknowledged } = this.#sources
     const known = engine?.acknowledged$.value ?? acknowledged
-    return countAbove(state.log.held(), known, (branch) => state.log.branch(branch)?.base ?? 0)
+    const { log } = state
+    const { device } = state.writer.identity
+    const baseOf = (branch: DeviceId): number => log.branch(branch)?.base ?? 0
+    const own = countAbove([[device, log.heldSeq(device)]], known, baseOf)
+    if (this.#others?.log !== log || this.#others.received !== log.receivedCount || this.#others.known !== known) {
+      const pending = countAbove(log.held(), known, baseOf) - own
+      this.#others = { log, received: log.receivedCount, known, pending }
+    }
+    return this.#others.pending + own
   }
 
   /** This device and the server have the same ops, and it is stored here. */
@@ -91,17 +105,20 @@ export class StatusBoard {
     const { log } = this.#sources.state
     const damaged = store.damaged(space)
     const damage = log.damage ?? (damaged.length > 0 ? damageError(damaged[0]) : undefined)
-    const { online, syncing } = this.#session
+    const session = this.#session
+    const { online, syncing } = session
+    const { waiting, parked } = log.backlog()
     const flags = {
       online,
       syncing,
       pending: this.#pending,
       unsaved: keeper.unsavedCount,
-      ...log.backlog(),
+      waiting,
+      parked,
       damaged: damaged.length,
       conflicts: this.#openConflicts(),
       newerSchema: this.#newerSchema(),
-      error: statusError(keeper.error ?? keeper.readError, damage, this.#session, log.backlog().parked),
+      error: statusError(keeper.error ?? keeper.readError, damage, session, parked),
       readOnly: keeper.error !== undefined,
       lastSyncedAt: this.#lastSyncedAt,
     }

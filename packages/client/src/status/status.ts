@@ -68,7 +68,11 @@ export const summarize = (status: Omit<Status, 'summary'>): Status['summary'] =>
 }
 
 /** How many ops `held` has above `known`. `baseOf`: the seq before the first of a branch. */
-export const countAbove = (held: VersionVector, known: VersionVector, baseOf: (branch: DeviceId) => number): number => {
+export const countAbove = (
+  held: Iterable<readonly [DeviceId, number]>,
+  known: VersionVector,
+  baseOf: (branch: DeviceId) => number,
+): number => {
   let count = 0
   for (const [branch, seq] of held) {
     const knownSeq = known.get(branch) ?? 0

@@ -74,6 +74,7 @@ export class CellState {
   readonly contested = new Set<Row>()
   readonly settled: SettledConflicts
   #announced: Announced | undefined
+  #isDirty = false
 
   /** `before`: a state of which this one takes the place; rows keep their numbers. */
   constructor(ops: OpIndex, before?: CellState) {
@@ -95,9 +96,7 @@ export class CellState {
       for (const { id, number } of rows.values()) {
         const row = this.row(table, id)
         row.number = number
-        if (row.dirty) continue
-        row.dirty = true
-        table.dirty.push(row)
+        this.#markDirty(row)
       }
     }
   }
@@ -133,6 +132,7 @@ export class CellState {
         ordinal: 0,
         erased: ABSENT,
         dirty: false,
+        untold: false,
         undigested: false,
       }
       table.rows.set(id, row)
@@ -148,10 +148,7 @@ export class CellState {
       return
     }
     this.#digest.beforeChange(row)
-    if (!row.dirty) {
-      row.dirty = true
-      row.table.dirty.push(row)
-    }
+    this.#markDirty(row)
     if (law === Law.erase) this.#erase(row, op.ref)
     if (row.erased !== ABSENT) return
     const isSeen = (ref: DotRef): boolean => sees(op.seen, op.device, op.seq, ref)
@@ -167,11 +164,7 @@ export class CellState {
     // Two changes that had not seen each other are two touches, so nothing concurrent in the row is missed.
     if (row.touches.length > 1 || row.deletes.length > 0) this.contested.add(row)
     if (law === Law.insert) return
-    // Rows fill their columns in any order; entries before the first write of a later column are absent, never holes.
-    while (row.refs.length <= column) {
-      row.refs.push(ABSENT)
-      row.values.push(undefined)
-    }
+    makeRoom(row, column)
     if (law === Law.set) {
       this.#write(row, column, { ref: op.ref, value }, isSeen, over)
     } else if (law === Law.increment || law === Law.grow) {
@@ -185,6 +178,31 @@ export class CellState {
       const state = (row.values[column] ??= composed.create() as object)
       composed.enter(state, { law, keys: shape.path.slice(1), value }, { ref: op.ref, sees: isSeen })
     }
+  }
+
+  /**
+   * What `apply` does, without what it makes on the way, for nearly every change: an insert, or a register that takes a value, where
+   * the op had seen all that the row and the cell hold. `column`: -1 for an insert. Answers whether it was such a change.
+   */
+  applyPlain(row: Row, column: number, value: Value, { ref, device, seq, seen }: Applied): boolean {
+    const { touches } = row
+    if (row.erased !== ABSENT || row.deletes.length > 0 || touches.length > 1) return false
+    if (touches.length === 1 && !sees(seen, device, seq, touches[0])) return false
+    if (column >= 0) {
+      const current = column < row.refs.length ? row.refs[column] : ABSENT
+      if (current < 0 || (current !== ABSENT && !sees(seen, device, seq, current))) return false
+      if (this.#announced !== undefined || !this.settled.isEmpty) return false
+    }
+    this.#digest.beforeChange(row)
+    this.#markDirty(row)
+    if (row.updated !== ref) this.#mark(row, ref)
+    if (touches.length === 1) touches[0] = ref
+    else row.touches = [ref]
+    if (column < 0) return true
+    makeRoom(row, column)
+    row.refs[column] = ref
+    row.values[column] = value
+    return true
   }
 
   /** CELL6: whatever the row held, and whatever is written to it from now on, is gone. */
@@ -219,6 +237,13 @@ export class CellState {
       return known === undefined ? { ref, value: undefined } : { ...known }
     })
     this.#announced = { row, column, by, reason: value as string, named, candidates }
+  }
+
+  #markDirty(row: Row): void {
+    if (row.dirty) return
+    row.dirty = true
+    row.table.dirty.push(row)
+    this.#isDirty = true
   }
 
   #mark(row: Row, ref: DotRef): void {
@@ -291,8 +316,14 @@ export class CellState {
     this.contested.add(row)
   }
 
+  /** Whether rows have changed since `takeDirty` was last called. */
+  get isDirty(): boolean {
+    return this.#isDirty
+  }
+
   /** Rows changed since the last call, by table. They are told once. */
   takeDirty(): Map<TableCells, Row[]> {
+    this.#isDirty = false
     const dirty = new Map<TableCells, Row[]>()
     for (const table of this.#tables.values()) {
       if (table.dirty.length === 0) continue
@@ -305,6 +336,7 @@ export class CellState {
 
   /** For a projection that has to start again. */
   markAllDirty(): void {
+    this.#isDirty = true
     for (const table of this.#tables.values()) {
       table.dirty = [...table.rows.values()]
       for (const row of table.dirty) row.dirty = true
@@ -314,6 +346,18 @@ export class CellState {
   /** The digest over all cells: 64 bytes, equal on every replica that has projected the same vector (CELL7). */
   digest(): Uint8Array {
     return this.#digest.current(this.#tables.values())
+  }
+}
+
+/** Rows fill their columns in any order; entries before the first write of a later column are absent, never holes. */
+const makeRoom = (row: Row, column: number): void => {
+  if (row.refs.length === 0) {
+    row.refs = row.table.absentRefs.slice()
+    row.values = row.table.absentValues.slice()
+  }
+  while (row.refs.length <= column) {
+    row.refs.push(ABSENT)
+    row.values.push(undefined)
   }
 }
 

@@ -41,6 +41,8 @@ export interface Row extends Life {
   erased: DotRef
   /** Changed since the tables were last brought up to date. */
   dirty: boolean
+  /** In the list of what the tables of SQL have to be told. */
+  untold: boolean
   /** Not counted in the digest's sum at the moment. */
   undigested: boolean
 }
@@ -57,7 +59,13 @@ export interface TableCells {
   readonly columnIndexes: Map<string, number>
   readonly rows: Map<string, Row>
   dirty: Row[]
+  /** What the cells of a row begin as: an absent one for each column. */
+  readonly absentValues: undefined[]
+  readonly absentRefs: DotRef[]
 }
+
+/** Rows of tables with more columns begin with none: most may stay empty. */
+const MAX_COLUMNS_AT_ONCE = 16
 
 /** Injective for any names: a remote op may name a field as it likes, and two cells under one key would never come apart. */
 export const columnKey = (law: number, path: readonly string[]): string =>
@@ -69,6 +77,8 @@ export const createTable = (name: string): TableCells => ({
   columnIndexes: new Map(),
   rows: new Map(),
   dirty: [],
+  absentValues: [],
+  absentRefs: [],
 })
 
 export const columnIndex = (table: TableCells, law: number, path: readonly string[]): number => {
@@ -77,6 +87,10 @@ export const columnIndex = (table: TableCells, law: number, path: readonly strin
   if (index === undefined) {
     index = table.columns.push({ law, path }) - 1
     table.columnIndexes.set(key, index)
+    if (index < MAX_COLUMNS_AT_ONCE) {
+      table.absentValues.push(undefined)
+      table.absentRefs.push(ABSENT)
+    }
   }
   return index
 }

@@ -28,6 +28,7 @@ export interface LifeSide {
  * for a deletion takes these with it. Deletions first; empty where every change that is left knew of every deletion.
  */
 export const lifeSides = ({ touches, deletes }: Life, ops: OpIndex): LifeSide[] => {
+  if (deletes.length === 0) return []
   const beside = deletes.filter((removal) => touches.some((touch) => !ops.saw(touch, removal)))
   if (beside.length === 0) return []
   return [...beside.map((ref) => ({ ref, isDelete: true })), ...touches.map((ref) => ({ ref, isDelete: false }))]

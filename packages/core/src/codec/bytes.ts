@@ -77,8 +77,12 @@ export class ByteWriter {
 
   /** ASCII characters as bytes, without a length. */
   ascii(text: string): this {
-    this.#reserve(text.length)
-    for (let index = 0; index < text.length; index++) this.#buffer[this.length++] = text.charCodeAt(index)
+    const { length } = text
+    this.#reserve(length)
+    const buffer = this.#buffer
+    const at = this.length
+    for (let index = 0; index < length; index++) buffer[at + index] = text.charCodeAt(index)
+    this.length = at + length
     return this
   }
 
@@ -87,16 +91,17 @@ export class ByteWriter {
     const length = text.length
     if (length < 128) {
       this.#reserve(1 + length)
-      let at = this.length + 1
+      const buffer = this.#buffer
+      const at = this.length + 1
       let index = 0
       for (; index < length; index++) {
         const code = text.charCodeAt(index)
         if (code > 127) break
-        this.#buffer[at++] = code
+        buffer[at + index] = code
       }
       if (index === length) {
-        this.#buffer[this.length] = length
-        this.length = at
+        buffer[this.length] = length
+        this.length = at + length
         return this
       }
     }
@@ -112,6 +117,23 @@ export class ByteWriter {
   finish(): Uint8Array {
     return this.#buffer.subarray(0, this.length)
   }
+}
+
+const varintBytes = (value: number): number => {
+  let bytes = 1
+  for (let rest = value; rest > 127; rest = Math.floor(rest / 128)) bytes++
+  return bytes
+}
+
+/** What `string` writes of well-formed text. */
+export const textBytes = (text: string): number => {
+  let bytes = text.length
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index)
+    // Halves of a pair have two bytes each.
+    if (code > 127) bytes += code > 0x7ff && (code < 0xd800 || code > 0xdfff) ? 2 : 1
+  }
+  return varintBytes(bytes) + bytes
 }
 
 /** Reads what ByteWriter wrote. Every method throws MALFORMED rather than read past the end. */

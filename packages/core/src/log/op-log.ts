@@ -60,6 +60,7 @@ export class OpLog {
   /** Names of stretches of what is held, for who knows of forks that are not known here. In use from the first such name on. */
   readonly #names = new StretchNames((branch, seq) => this.#endsAbove(branch, seq))
   #usesNames = false
+  #receivedCount = 0
   readonly #shifts = new Map<string, Shift>()
   readonly #stating = new Set<DeviceId>()
 
@@ -67,6 +68,11 @@ export class OpLog {
     this.chain = new ChainIndex(space)
     this.#space = space
     this.#projector = projector
+  }
+
+  /** How many batches were taken in: where it has not moved, nothing but own ops came to what is held. */
+  get receivedCount(): number {
+    return this.#receivedCount
   }
 
   heldSeq(branch: DeviceId): number {
@@ -216,6 +222,7 @@ export class OpLog {
       throw new DriftlogError('GAP', '', { device: header.device, have: branch.held, fromSeq: header.fromSeq })
     }
     branch.held = header.toSeq
+    this.#receivedCount++
     this.#names.grown(branch)
     branch.tip = { seq: header.toSeq, tag: header.tagAfter.slice() }
     for (const { toSeq } of header.innerEnds) branch.inside.add(toSeq)

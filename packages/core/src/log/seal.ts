@@ -20,8 +20,8 @@ import {
 } from './batch.ts'
 import { signBatch } from './signature.ts'
 
-/** Bodies below this do not gain by compression. */
-const COMPRESS_FROM_BYTES = 160
+/** Bodies below this gain a few bytes by compression, and to begin it takes longer than to sign them. */
+const COMPRESS_FROM_BYTES = 400
 /** A body never inflates to more: the bound of a decompression bomb. Several times what is ever sealed. */
 export const MAX_BODY_BYTES = 2 * 1024 * 1024
 

@@ -3,12 +3,12 @@
  */
 import type { DeviceId, Dot } from '../clock/dot.ts'
 import type { Hlc } from '../clock/hlc.ts'
-import { ByteWriter } from '../codec/bytes.ts'
+import { textBytes } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
 import { Law } from './law.ts'
 import { createRun, HANDLE, NEW_ROW, opCount, type Run, SAME_ROW, type Shape } from './run.ts'
 import { CHANGE_OVERHEAD_BYTES, MAX_GROUP_OPS, MAX_OP_BYTES, OVER_DOT_BYTES } from './run-codec.ts'
-import { type Value, writeValue } from './value.ts'
+import { type Value, valueBytes } from './value.ts'
 
 export const MAX_ROW_ID_LENGTH = 128
 
@@ -30,21 +30,33 @@ export interface OpContext {
   readonly schemaVersion: number
 }
 
-// One buffer for all measuring: it runs for every change, and a new buffer would cost more than the writing.
-const scratch = new ByteWriter(1024)
-
 /** An upper bound of what a change counts for under OP7. Throws VALUE_INVALID for what cannot be represented. */
-const changeBytes = (change: NewChange): number => {
-  if (change.rowId === '' || change.rowId.length > MAX_ROW_ID_LENGTH || !change.rowId.isWellFormed()) {
+const changeBytes = ({ rowId, shape, handle, value, over }: NewChange): number => {
+  if (rowId === '' || rowId.length > MAX_ROW_ID_LENGTH || !rowId.isWellFormed()) {
     throw new DriftlogError('VALUE_INVALID', `row id: 1 to ${MAX_ROW_ID_LENGTH} characters of well-formed text`)
   }
-  if (change.shape.law === Law.increment && !Number.isSafeInteger(change.value)) {
+  if (shape.law === Law.increment && !Number.isSafeInteger(value)) {
     throw new DriftlogError('VALUE_INVALID', 'an increment is a whole number')
   }
-  scratch.reset()
-  if (change.handle === undefined) scratch.string(change.rowId)
-  writeValue(scratch, change.value)
-  return CHANGE_OVERHEAD_BYTES + scratch.length + (change.over?.length ?? 0) * OVER_DOT_BYTES
+  const idBytes = handle === undefined ? textBytes(rowId) : 0
+  return CHANGE_OVERHEAD_BYTES + idBytes + valueBytes(value) + (over?.length ?? 0) * OVER_DOT_BYTES
+}
+
+/** Changes `[from, to)` of a mutation, and what they count for. */
+interface OpPart {
+  readonly from: number
+  readonly to: number
+  readonly bytes: number
+}
+
+/** Columns that grow by so many changes at once are made that long first: growing them step by step leaves copies behind. */
+const MANY_CHANGES = 1024
+
+const makeRoom = (run: Run, count: number): void => {
+  if (count < MANY_CHANGES) return
+  const length = run.shape.length + count
+  for (const column of [run.shape, run.rowKind, run.rowOrdinal, run.rowId, run.value] as unknown[][])
+    column.length = length
 }
 
 export class Author {
@@ -73,16 +85,17 @@ export class Author {
    * TOO_LARGE before anything is appended.
    */
   append(changes: readonly NewChange[], context: OpContext): number {
-    const sizes = changes.map(changeBytes)
     const ends: number[] = []
+    const sizes: number[] = []
     let bytes = 0
     // Of the changes from `from` on, which stand in one op.
     let size = 0
     let from = 0
-    changes.forEach(({ shape }, index) => {
-      size += sizes[index]
+    for (let index = 0; index < changes.length; index++) {
+      const { shape } = changes[index]
+      size += changeBytes(changes[index])
       // It is about the change that follows, and counts in the same op alone (CONF3).
-      if (shape.law === Law.resolve && index + 1 < changes.length) return
+      if (shape.law === Law.resolve && index + 1 < changes.length) continue
       if (size > MAX_OP_BYTES) {
         throw new DriftlogError('TOO_LARGE', `${shape.table}.${shape.path.join('.')}`, {
           bytes: size,
@@ -91,32 +104,31 @@ export class Author {
       }
       if (bytes + size > MAX_OP_BYTES) {
         ends.push(from)
+        sizes.push(bytes)
         bytes = 0
       }
       bytes += size
       size = 0
       from = index + 1
-    })
+    }
     ends.push(changes.length)
+    sizes.push(bytes)
     if (ends.length > MAX_GROUP_OPS) {
       throw new DriftlogError('TOO_LARGE', 'one mutation', { ops: ends.length, limit: MAX_GROUP_OPS })
     }
+    makeRoom(this.run, changes.length)
     let start = 0
-    ends.forEach((end, part) => {
-      this.#appendOp(changes.slice(start, end), sizes.slice(start, end), context, ends.length - part, part === 0)
-      start = end
-    })
+    for (let part = 0; part < ends.length; part++) {
+      this.#appendOp(changes, { from: start, to: ends[part], bytes: sizes[part] }, context, ends.length - part)
+      start = ends[part]
+    }
     return ends.length
   }
 
-  #appendOp(
-    changes: readonly NewChange[],
-    sizes: readonly number[],
-    context: OpContext,
-    groupLeft: number,
-    isFirst: boolean,
-  ): void {
+  /** One op of the changes `[from, to)`. */
+  #appendOp(changes: readonly NewChange[], part: OpPart, context: OpContext, groupLeft: number): void {
     const { run } = this
+    const isFirst = part.from === 0
     if (isFirst) {
       for (const head of context.heads) {
         run.headDevice.push(this.#device(head.device))
@@ -124,29 +136,38 @@ export class Author {
       }
     }
     let previous: NewChange | undefined
-    let bytes = 0
-    changes.forEach((change, index) => {
-      run.shape.push(this.#shape(change.shape))
-      const isSame = previous?.rowId === change.rowId && previous.shape.table === change.shape.table
-      const isNew = !isSame && change.handle === undefined
-      run.rowKind.push(isSame ? SAME_ROW : isNew ? NEW_ROW : HANDLE + this.#device(change.handle!.device))
-      run.rowOrdinal.push(isSame || isNew ? 0 : change.handle!.ordinal)
-      run.rowId.push(isNew ? change.rowId : '')
-      run.value.push(change.value)
-      if (change.over !== undefined) {
-        for (const dot of change.over) this.#device(dot.device)
-        run.over.set(run.shape.length - 1, [...change.over])
+    let at = run.changeEnd.length === 0 ? 0 : run.changeEnd[run.changeEnd.length - 1]
+    for (let index = part.from; index < part.to; index++, at++) {
+      const change = changes[index]
+      const { shape, rowId, handle, over } = change
+      run.shape[at] = this.#shape(shape)
+      if (previous !== undefined && previous.rowId === rowId && previous.shape.table === shape.table) {
+        run.rowKind[at] = SAME_ROW
+        run.rowOrdinal[at] = 0
+        run.rowId[at] = ''
+      } else if (handle === undefined) {
+        run.rowKind[at] = NEW_ROW
+        run.rowOrdinal[at] = 0
+        run.rowId[at] = rowId
+      } else {
+        run.rowKind[at] = HANDLE + this.#device(handle.device)
+        run.rowOrdinal[at] = handle.ordinal
+        run.rowId[at] = ''
       }
-      bytes += sizes[index]
+      run.value[at] = change.value
+      if (over !== undefined) {
+        for (const dot of over) this.#device(dot.device)
+        run.over.set(at, [...over])
+      }
       previous = change
-    })
+    }
     run.hlc.push(context.hlc)
     run.schemaVersion.push(context.schemaVersion)
     run.membership.push(0)
     run.groupLeft.push(groupLeft === 1 && isFirst ? 0 : groupLeft)
     run.headEnd.push(run.headSeq.length)
-    run.changeEnd.push(run.shape.length)
-    run.opBytes.push(bytes)
+    run.changeEnd.push(at)
+    run.opBytes.push(part.bytes)
   }
 
   #device(device: DeviceId): number {

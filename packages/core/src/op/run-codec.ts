@@ -60,7 +60,7 @@ export const encodeRun = (run: Run, from = 0, to = opCount(run)): Uint8Array => 
   const changeFrom = firstChange(run, from)
   const changeTo = firstChange(run, to)
   const dictionaries = collectDictionaries(run, from, to)
-  const writer = new ByteWriter(256 + (to - from) * 32)
+  const writer = new ByteWriter(bytesOf(run, from, to) + (headTo - headFrom) * 12)
   writer
     .varint(RUN_FORMAT)
     .varint(run.fromSeq + from)
@@ -113,6 +113,13 @@ export const encodeRun = (run: Run, from = 0, to = opCount(run)): Uint8Array => 
   writeOver(writer, run, changeFrom, changeTo, dictionaries.deviceAt)
   writeEvents(writer, run, from, to)
   return writer.finish()
+}
+
+/** About what ops take, heads not counted. */
+const bytesOf = (run: Run, from: number, to: number): number => {
+  let bytes = 256 + (to - from) * 16
+  for (let op = from; op < to; op++) bytes += run.opBytes[op]
+  return bytes
 }
 
 interface Dictionaries {

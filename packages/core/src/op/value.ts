@@ -7,7 +7,7 @@
  *
  * Integers beyond 2^53, NaN, infinities, -0, lone surrogates and repeated keys have no encoding.
  */
-import { type ByteReader, type ByteWriter, equalBytes, malformed } from '../codec/bytes.ts'
+import { type ByteReader, ByteWriter, equalBytes, malformed, textBytes } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
 
 export type Value = null | boolean | number | string | Uint8Array | readonly Value[] | { readonly [key: string]: Value }
@@ -30,6 +30,8 @@ const SHORT_STRING = 128
 
 const invalid = (why: string): DriftlogError => new DriftlogError('VALUE_INVALID', why)
 
+const LONE_SURROGATE = 'text with a lone surrogate'
+
 const isAscii = (text: string): boolean => {
   for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) > 127) return false
   return true
@@ -42,7 +44,7 @@ const writeString = (writer: ByteWriter, text: string): void => {
     writer.byte(SHORT_STRING + text.length).ascii(text)
     return
   }
-  if (!text.isWellFormed()) throw invalid('text with a lone surrogate')
+  if (!text.isWellFormed()) throw invalid(LONE_SURROGATE)
   writer.byte(STRING).string(text)
 }
 
@@ -90,6 +92,21 @@ export const writeValue = (writer: ByteWriter, value: Value, depth = 0): void =>
   } else {
     throw invalid(`a ${typeof value}`)
   }
+}
+
+// One buffer for all measuring: a new one would cost more than the writing.
+const scratch = new ByteWriter(1024)
+
+/** How many bytes `writeValue` writes. Throws as it does. */
+export const valueBytes = (value: Value): number => {
+  if (typeof value === 'string') {
+    if (value.length < 128 && isAscii(value)) return 1 + value.length
+    if (!value.isWellFormed()) throw invalid(LONE_SURROGATE)
+    return 1 + textBytes(value)
+  }
+  if (value === null || typeof value === 'boolean') return 1
+  writeValue(scratch.reset(), value)
+  return scratch.length
 }
 
 const readString = (reader: ByteReader, tag: number): string => {

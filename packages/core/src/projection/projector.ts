@@ -17,7 +17,7 @@ import { nothingSeen, type SeenVector, seenSeq } from '../clock/seen.ts'
 import { DriftlogError } from '../errors.ts'
 import { fitsLaw } from '../laws/cell-laws.ts'
 import type { NewChange } from '../op/author.ts'
-import { isRowLevel } from '../op/law.ts'
+import { isRowLevel, Law } from '../op/law.ts'
 import { firstChange, firstHead, HANDLE, NEW_ROW, opCount, type Run, SAME_ROW, type Shape } from '../op/run.ts'
 import { MAX_GROUP_OPS, MAX_OP_BYTES } from '../op/run-codec.ts'
 
@@ -220,10 +220,11 @@ export class Projector {
 
   /** The rows of an op's changes; undefined where one of its changes makes the op void. Introduces rows in any case. */
   #resolveRows(run: Run, op: number, device: number, seq: number, seen: SeenVector): Row[] | undefined {
-    const rows: Row[] = []
+    const first = firstChange(run, op)
+    const rows = new Array<Row>(run.changeEnd[op] - first)
     let isVoid = false
     let row: Row | undefined
-    for (let change = firstChange(run, op); change < run.changeEnd[op]; change++) {
+    for (let change = first; change < run.changeEnd[op]; change++) {
       const shape = run.shapes[run.shape[change]]
       const kind = run.rowKind[change]
       if (kind === NEW_ROW) row = this.#introduce(run, change, device, seq)
@@ -231,7 +232,7 @@ export class Projector {
         row = this.#rowOf(run.devices[kind - HANDLE], run.rowOrdinal[change], { device, seq, seen })
       }
       if (row === undefined || row.table.name !== shape.table) isVoid = true
-      else rows.push(row)
+      else rows[change - first] = row
       if (!isRowLevel(shape.law) && !fitsLaw(shape.law, shape.path, run.value[change])) isVoid = true
       const over = run.over.size === 0 ? undefined : run.over.get(change)
       if (over?.some((dot) => !this.#hadSeen(seen, device, seq - 1, dot))) isVoid = true
@@ -352,8 +353,13 @@ export class Projector {
       const shape = run.shapes[run.shape[change]]
       const row = rows[change - first]
       const over = run.over.size === 0 ? undefined : run.over.get(change)
-      const made: CellChange = { shape, column: this.#column(shape, row), value: run.value[change], over }
-      this.cells.apply(row, made, applied)
+      const column = this.#column(shape, row)
+      const value = run.value[change]
+      const isPlain = over === undefined && (shape.law === Law.set || shape.law === Law.insert)
+      const isDone = isPlain && this.cells.applyPlain(row, column, value, applied)
+      if (isDone && this.onApply === undefined) continue
+      const made: CellChange = { shape, column, value, over }
+      if (!isDone) this.cells.apply(row, made, applied)
       this.onApply?.(row, made, applied)
     }
   }

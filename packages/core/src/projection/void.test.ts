@@ -45,6 +45,9 @@ interface Case {
   readonly edit?: (run: Uint8Array) => Uint8Array
 }
 
+/** What was written to the cells of a row. */
+const valuesOf = (row: ReturnType<Replica['row']>) => row?.values.filter((value) => value !== undefined)
+
 const title = (value: string | Uint8Array = 'forged'): ForgedOp['changes'] => [
   { shape: shapes.title, row: { id: 'victim' }, value },
 ]
@@ -357,10 +360,10 @@ describe('void ops', () => {
       expect(reader.projector.voidCount).toBe(expectedVoids)
       expect(reader.projected(world.forger)).toBe(seq)
       expect(reader.row('victim')?.touches ?? []).toEqual([])
-      expect(reader.row('good')?.values).toEqual(['last'])
+      expect(valuesOf(reader.row('good'))).toEqual(['last'])
       expect(reader.digest()).toBe(readers[0].digest())
     }
-    expect(twin.row('good')?.values).toEqual(['last'])
+    expect(valuesOf(twin.row('good'))).toEqual(['last'])
     expect(twin.digest()).toBe(readers[0].digest())
 
     // Who goes on from there is understood by all, however its clock stands.
@@ -385,7 +388,7 @@ describe('void ops', () => {
     reader.write(0, reader.change(shapes.title, 'victim', 'reply'))
     other.receive(reader.seal()[0])
     expect([reader.projector.voidCount, other.projector.voidCount]).toEqual([1, 1])
-    expect(other.row('victim')?.values).toEqual(['reply'])
+    expect(valuesOf(other.row('victim'))).toEqual(['reply'])
     expect(other.digest()).toBe(reader.digest())
   })
 
@@ -420,8 +423,8 @@ describe('void ops', () => {
     const reader = createReplica(3)
     for (const { bytes } of [void1, good, uses]) reader.receive(bytes)
     expect(reader.projector.voidCount).toBe(1)
-    expect(reader.row('y')?.values).toEqual(['by handle'])
-    expect(reader.row('x')?.values).toContain('x')
+    expect(valuesOf(reader.row('y'))).toEqual(['by handle'])
+    expect(valuesOf(reader.row('x'))).toContain('x')
   })
 
   it('[OP7] a void op counts as having seen only its predecessor', () => {

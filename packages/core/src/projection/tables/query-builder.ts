@@ -1,9 +1,13 @@
 /** The query surface: Kysely, cut down in type to what reads. */
 import {
+  type CompiledQuery,
   type Driver,
   type Expression,
   expressionBuilder,
   Kysely,
+  type QueryId,
+  type RawNode,
+  type RootOperationNode,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
@@ -51,6 +55,28 @@ const driver: Driver = {
 export const matchExpression = (text: string): string =>
   Array.from(text.normalize('NFC').matchAll(/[\p{L}\p{N}\p{M}\p{Co}]+/gu), ([word]) => `"${word}*"`).join(' ') || '""'
 
+/** A query without raw SQL: its text alone tells what it reads and which columns it returns. */
+interface PlainQuery extends CompiledQuery {
+  readonly isPlain: boolean
+}
+
+export const isPlain = (query: CompiledQuery<unknown>): boolean => (query as Partial<PlainQuery>).isPlain === true
+
+class Compiler extends SqliteQueryCompiler {
+  #hasRaw = false
+
+  override compileQuery(node: RootOperationNode, queryId: QueryId): PlainQuery {
+    this.#hasRaw = false
+    const { query, sql, parameters } = super.compileQuery(node, queryId)
+    return { query, queryId, sql, parameters, isPlain: !this.#hasRaw }
+  }
+
+  protected override visitRaw(node: RawNode): void {
+    this.#hasRaw = true
+    super.visitRaw(node)
+  }
+}
+
 type SearchDatabase = Record<string, Record<string, number | string>>
 
 const search = (table: string, text: string, alias = table): Expression<SqlBool> => {
@@ -66,7 +92,7 @@ export const createQueryBuilder = <S extends TypedSchema>(): QueryBuilder<S> => 
       createAdapter: () => new SqliteAdapter(),
       createDriver: () => driver,
       createIntrospector: (db) => new SqliteIntrospector(db),
-      createQueryCompiler: () => new SqliteQueryCompiler(),
+      createQueryCompiler: () => new Compiler(),
     },
   })
   return Object.assign(kysely as unknown as QueryBuilder<S>, { search })

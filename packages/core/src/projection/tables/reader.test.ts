@@ -245,7 +245,9 @@ describe('reading', () => {
     await expect(db.selectFrom('tasks').selectAll().execute()).rejects.toMatchObject({ code: 'QUERY_INVALID' })
     // Whatever raw SQL gets past the check meets a database that takes no writes.
     const compiled = db.selectFrom('tasks').selectAll().compile()
-    expect(refusal({ compile: () => ({ ...compiled, sql: 'delete from tasks' }) }).message).toMatch(/readonly/)
+    for (const text of ['delete from tasks', 'commit', 'with a as (select 1) delete from tasks returning id']) {
+      expect(refusal({ compile: () => ({ ...compiled, sql: text }) }).message).toMatch(/readonly/)
+    }
     expect(run(db.selectFrom('tasks').select('id'))).toHaveLength(3)
   })
 
@@ -282,6 +284,17 @@ describe('reading', () => {
     ).toEqual([{ id: 'id-4' }])
     const bad = db.selectFrom('tasks').where('settings', '=', { color: new Date(0) as never })
     expect(refusal(bad.select('id')).message).toMatch(/a Date inside JSON/)
+  })
+
+  test('[Q2] raw SQL beside a query of the same text changes nothing of what that shows', () => {
+    const plain = db.selectFrom('tasks').select('done').where('id', '=', 'id-3')
+    const raw = db
+      .selectFrom('tasks')
+      .select(sql.raw<unknown>('"done"') as never)
+      .where('id', '=', 'id-3') as typeof plain
+    expect(raw.compile().sql).toBe(plain.compile().sql)
+    const shown = [plain, raw, plain, raw].map((query) => typeof run(query)[0].done)
+    expect(shown).toEqual(['boolean', 'number', 'boolean', 'number'])
   })
 
   test('[Q5] more queries than are kept prepared', () => {

@@ -19,6 +19,8 @@ const ROWS_PER_STATEMENT = 16
 const BULK_ROWS = 2000
 
 export interface TableWriter {
+  /** Nothing but the row itself is kept: no search index. */
+  readonly isOneStatementARow: boolean
   readonly write: <R>(rows: readonly R[], reader: RowReader<R>) => void
 }
 
@@ -107,5 +109,5 @@ export const createTableWriter = (database: Database, layout: TableLayout): Tabl
     search?.write()
   }
 
-  return { write }
+  return { isOneStatementARow: search === undefined, write }
 }

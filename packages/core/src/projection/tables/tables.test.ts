@@ -197,7 +197,7 @@ describe('the tables projection', () => {
     expect(plan).toEqual([])
   })
 
-  test('[TAB4] a table that the schema does not know is passed over; all tables change in one transaction', () => {
+  test('[TAB4] a table that the schema does not know is passed over; all tables change at once', () => {
     const tables = open()
     const lists = readerOf('lists')
     tables.flush([

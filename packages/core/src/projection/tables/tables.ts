@@ -3,7 +3,8 @@
  *
  *     rows that changed → flush → SQL (sql.js, in memory) → run → rows with booleans, dates and JSON
  *
- * The database takes writes during a flush and at no other time.
+ * One SQL transaction stays open from the first flush to the end: nothing of it is ever to outlive the process, and to commit costs
+ * more than to write a row. A flush of several statements is a savepoint in it (TAB4). No query writes: see reader.ts.
  */
 import type { CompiledQuery } from 'kysely'
 import type { Database } from 'sql.js'
@@ -34,7 +35,7 @@ export interface DirtyRows<R> {
 
 export interface Tables {
   /**
-   * Brings the tables up to date, in one SQL transaction. Tables that the schema does not know are passed over. If it
+   * Brings the tables up to date, all or none of them. Tables that the schema does not know are passed over. If it
    * throws (out of memory), SQL is as it was before and the tables are of no further use: make them anew.
    */
   flush(dirty: Iterable<DirtyRows<unknown>>): void
@@ -55,27 +56,29 @@ export const createTables = (database: Database, schema: Schema): Tables => {
   }
   const writers = new Map([...layouts].map(([name, layout]) => [name, createTableWriter(database, layout)]))
   const reader = createReader(database, layouts)
-  const allowWrites = database.prepare('PRAGMA query_only = OFF')
-  const refuseWrites = database.prepare('PRAGMA query_only = ON')
-  const begin = database.prepare('BEGIN')
-  const commit = database.prepare('COMMIT')
-  refuseWrites.run()
+  const begin = database.prepare('SAVEPOINT flush')
+  const commit = database.prepare('RELEASE flush')
+  // Begun while there is nothing to roll back to: pages that are new in a transaction are not copied for it.
+  database.run('BEGIN')
 
   return {
     flush: (dirty) => {
       const changes = [...dirty]
       if (changes.length === 0) return
-      allowWrites.run()
+      // One statement is atomic by itself.
+      const [{ table: first, rows: firstRows, reader: firstReader }] = changes
+      if (changes.length === 1 && firstRows.length === 1 && writers.get(first)?.isOneStatementARow === true) {
+        writers.get(first)!.write(firstRows, firstReader)
+        return
+      }
       begin.run()
       try {
         for (const { table, rows, reader: rowReader } of changes) writers.get(table)?.write(rows, rowReader)
-        commit.run()
       } catch (error) {
         rollBack(database)
         throw error
-      } finally {
-        refuseWrites.run()
       }
+      commit.run()
     },
     run: reader.run,
     // Closing frees the prepared statements too.
@@ -85,7 +88,8 @@ export const createTables = (database: Database, schema: Schema): Tables => {
 
 const rollBack = (database: Database): void => {
   try {
-    database.run('ROLLBACK')
+    database.run('ROLLBACK TO flush')
+    database.run('RELEASE flush')
   } catch {
     // SQLite rolls back by itself where it runs out of memory. The first error is the one to tell.
   }

@@ -74,6 +74,11 @@ export class FieldView {
     return writesOf(row, this.column)
   }
 
+  /** Whether a register holds more than one write, or one that stands for several. */
+  isContested(row: Row): boolean {
+    return row.refs[this.column] === SIBLINGS
+  }
+
   /** The write that a register shows, in whichever way it came to it; 0 where there is none. */
   shownRef(row: Row): DotRef {
     const writes = this.writes(row)

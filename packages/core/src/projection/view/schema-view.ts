@@ -29,14 +29,15 @@ interface TableView {
   readonly table: Table
   readonly cells: TableCells
   readonly fields: readonly FieldView[]
+  readonly byName: ReadonlyMap<string, FieldView>
   readonly references: readonly Reference[]
   /** By index into `fields`; undefined where nothing is to be unique. */
   readonly uniques: readonly (UniqueField | undefined)[]
   readonly hasUniques: boolean
   /** Whether something in a row may ask for a person: how many do is told at any time. */
   readonly canBeOpen: boolean
-  /** Changed since they were last taken. */
-  dirty: Set<Row>
+  /** Changed since they were last taken; rows of the cells know that they are in it (`isUntold`). */
+  dirty: Row[]
 }
 
 /** As they are at a version of what they are made of. */
@@ -106,7 +107,8 @@ export class SchemaView {
     // Of the strategies of registers only this one can neither fail nor ask.
     const canBeOpen =
       table.onDelete === 'manual' || fields.some(({ field }) => field.strategy.kind !== 'last-writer-wins')
-    return { table, cells, fields, references, uniques, hasUniques, canBeOpen, dirty: new Set() }
+    const byName = new Map(fields.map((view) => [view.field.name, view]))
+    return { table, cells, fields, byName, references, uniques, hasUniques, canBeOpen, dirty: [] }
   }
 
   #table(name: string): TableView {
@@ -117,34 +119,37 @@ export class SchemaView {
 
   /** Takes in what changed in the cells. Cheap where nothing did. */
   refresh(): void {
+    if (!this.cells.isDirty) return
     const changed: Row[] = []
     for (const [cells, rows] of this.cells.takeDirty()) {
       const view = this.#tables.get(cells.name)
       if (view === undefined) continue
       for (const row of rows) {
-        view.dirty.add(row)
+        markUntold(row, view)
         if (row.erased !== ABSENT) this.#erasures++
-        changed.push(row)
+        if (this.#references !== undefined) changed.push(row)
+        // What is there or not is known once all references are followed.
+        else this.#note(row, view)
       }
     }
     if (changed.length === 0) return
-    const others = this.#references?.refresh(changed) ?? []
-    for (const row of others) this.#table(row.table.name).dirty.add(row)
-    for (const rows of [changed, others]) {
-      for (const row of rows) {
-        const view = this.#table(row.table.name)
-        if (view.hasUniques) this.#noteUniques(row, view)
-        if (!this.cells.contested.has(row) && !this.#conflicts.has(row)) continue
-        if (view.canBeOpen) {
-          if (this.#noteConflicts(row, view)) this.#version++
-          continue
-        }
-        // Without its records of before: they hold values that may be erased.
-        this.#conflicts.delete(row)
-        this.#unread.add(row)
-        this.#version++
-      }
+    const others = this.#references!.refresh(changed)
+    for (const row of others) markUntold(row, this.#table(row.table.name))
+    for (const rows of [changed, others]) for (const row of rows) this.#note(row, this.#table(row.table.name))
+  }
+
+  #note(row: Row, view: TableView): void {
+    if (view.hasUniques) this.#noteUniques(row, view)
+    const { contested } = this.cells
+    if (!(contested.size > 0 && contested.has(row)) && !(this.#conflicts.size > 0 && this.#conflicts.has(row))) return
+    if (view.canBeOpen) {
+      if (this.#noteConflicts(row, view)) this.#version++
+      return
     }
+    // Without its records of before: they hold values that may be erased.
+    this.#conflicts.delete(row)
+    this.#unread.add(row)
+    this.#version++
   }
 
   #noteUniques(row: Row, { table, fields, uniques }: TableView): void {
@@ -181,7 +186,7 @@ export class SchemaView {
 
   /** What a field of a row shows; undefined where nothing was written. */
   value(row: Row, field: Field): Shown | undefined {
-    const view = this.#table(field.table).fields.find((candidate) => candidate.field.name === field.name)!
+    const view = this.#table(field.table).byName.get(field.name)!
     return this.#value(row, view)
   }
 
@@ -194,7 +199,7 @@ export class SchemaView {
 
   /** The view of one field. */
   field(table: string, name: string): FieldView | undefined {
-    return this.#tables.get(table)?.fields.find(({ field }) => field.name === name)
+    return this.#tables.get(table)?.byName.get(name)
   }
 
   /** The rows that show a value in a field that is to be unique. */
@@ -283,9 +288,10 @@ export class SchemaView {
     this.refresh()
     const dirty: DirtyRows<Row>[] = []
     for (const view of this.#tables.values()) {
-      if (view.dirty.size === 0) continue
-      dirty.push({ table: view.table.name, rows: [...view.dirty], reader: this.reader(view.table) })
-      view.dirty = new Set()
+      if (view.dirty.length === 0) continue
+      for (const row of view.dirty) row.untold = false
+      dirty.push({ table: view.table.name, rows: view.dirty, reader: this.#reader(view) })
+      view.dirty = []
     }
     return dirty
   }
@@ -295,9 +301,8 @@ export class SchemaView {
     this.cells.markAllDirty()
   }
 
-  reader(table: Table): RowReader<Row> {
+  #reader({ table, fields }: TableView): RowReader<Row> {
     const { ops } = this.cells
-    const { fields } = this.#table(table.name)
     return {
       number: (row) => row.number,
       id: (row) => row.id,
@@ -313,6 +318,12 @@ export class SchemaView {
   rows(table: string): Iterable<Row> {
     return this.#table(table).cells.rows.values()
   }
+}
+
+const markUntold = (row: Row, { dirty }: TableView): void => {
+  if (row.untold) return
+  row.untold = true
+  dirty.push(row)
 }
 
 /** An op without effect may have named it, and no more. */
