@@ -60,8 +60,8 @@ export const lawBugs: readonly PlantedBug[] = [
     name: 'unique-value-held-by-arrival',
     rule: 'UNIQ1',
     file: 'packages/core/src/projection/view/schema-view.ts',
-    find: 'this.#byHold([...unique!.rowsWith(value)], view.fields[index])',
-    replace: '[...unique!.rowsWith(value)]',
+    find: 'this.#byHold([...rows], fields[index])',
+    replace: '[...rows]',
     options: { ...lawful, rows: 12, ops: 240, devices: 5, burst: 40 },
   },
   {
@@ -85,9 +85,9 @@ export const lawBugs: readonly PlantedBug[] = [
     name: 'move-removes-and-inserts',
     rule: 'CELL11',
     file: 'packages/client/src/mutate/edits.ts',
-    find: 'edits.push({ law: Law.item, value: [moved.id, moved.position] })',
+    find: 'edits.push({ law: Law.item, value: [item.id, position] })',
     replace:
-      'edits.push({ law: Law.drop, value: item.id }, { law: Law.item, value: [source.newId(), moved.position, item.value] })',
+      'edits.push({ law: Law.drop, value: item.id }, { law: Law.item, value: [source.newId(), position, item.value] })',
     options: lawful,
   },
   {
