@@ -76,8 +76,8 @@ export const coreBugs: readonly PlantedBug[] = [
     name: 'siblings-never-replaced',
     rule: 'CELL2',
     file: 'packages/core/src/cells/cell-state.ts',
-    find: '.filter(({ ref }) => !replaces(ref))',
-    replace: '',
+    find: 'if (!replaces(other.ref)) rest.push(other)',
+    replace: 'rest.push(other)',
   },
   {
     name: 'first-increment-counts-twice',
@@ -106,7 +106,7 @@ export const coreBugs: readonly PlantedBug[] = [
     name: 'created-by-who-came-first',
     rule: 'CELL9',
     file: 'packages/core/src/cells/cell-state.ts',
-    find: '|| this.ops.compare(ref, row.created) < 0',
+    find: 'else if (this.ops.compare(ref, row.created) < 0) row.created = ref',
     replace: '',
   },
   {
