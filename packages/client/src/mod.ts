@@ -1,6 +1,6 @@
 export type { Receipt } from './mutate/receipts.ts'
 export type { Draft, DraftMemory } from './mutate/draft.ts'
-export type { DraftOption, TableWriter, Tx } from './mutate/transaction.ts'
+export type { DraftOption, TableWriter, Tx } from './mutate/tx.ts'
 export { openReplica, type ReplicaOptions } from './open-replica.ts'
 export type { SqlJsOptions } from './query/sql-js.ts'
 export type { HistoryChange, HistoryChangeKind, HistoryEntry } from './query/history.ts'

@@ -37,7 +37,8 @@ import { OwnWork } from './mutate/own-work.ts'
 import { createReceipt, type Receipt } from './mutate/receipts.ts'
 import { reopening, resolution } from './mutate/resolution.ts'
 import { DraftMemory, type Draft } from './mutate/draft.ts'
-import { type TableWriter, Transaction, type Tx } from './mutate/transaction.ts'
+import { Transaction } from './mutate/transaction.ts'
+import type { TableWriter, Tx } from './mutate/tx.ts'
 import {
   conflictsBack,
   joined,

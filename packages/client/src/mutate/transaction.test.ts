@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import type { Replica } from '../replica.ts'
 import type { DraftMemory } from './draft.ts'
 import { closeAll, device, exchange } from './replicas.test-support.ts'
-import type { Tx } from './transaction.ts'
+import type { Tx } from './tx.ts'
 
 const schema = defineSchema({
   version: 1,

@@ -17,10 +17,7 @@ import {
   type Hlc,
   hlcToMs,
   isContest,
-  isLive,
-  type InferInsert,
   type InferRow,
-  type InferUpdate,
   Law,
   lifeSides,
   lifeVerdict,
@@ -34,175 +31,29 @@ import {
   type Schema,
   type SchemaView,
   shownValue,
-  type Table,
   type Value,
   type Write,
 } from '@driftlog/core'
 import type { DraftMemory } from './draft.ts'
+import { editJson, editList, editSet, fillList, type ItemSource, type PlacedItem } from './edits.ts'
 import {
-  type Edit,
-  type Edited,
-  editJson,
-  editList,
-  editSet,
-  fillList,
-  type ItemSource,
-  type PlacedItem,
-} from './edits.ts'
+  comeBack,
+  editOf,
+  expectNotErased,
+  FieldEdit,
+  hasLived,
+  isAlive,
+  isChanged,
+  isDead,
+  notFound,
+  type PendingField,
+  PendingRow,
+  PendingTable,
+  shownOf,
+} from './pending.ts'
 import type { FieldPlan, TablePlan } from './plan.ts'
+import type { DraftOption, TableWriter } from './tx.ts'
 import type { Own } from './undo.ts'
-
-export interface DraftOption {
-  /** What the row was when a form was opened on it: what came in since is a conflict and is not overwritten. */
-  readonly draft?: DraftMemory
-}
-
-/** The writes to one table of a mutation. */
-export interface TableWriter<T extends Schema['tables'][string]> {
-  /**
-   * Returns the row's id. With the id of a row that exists it is an upsert: the given fields are written. One that is deleted comes
-   * back so; sets and lists that are given are replaced, counters are added to, and what is not given is as it was. One that refers
-   * (`cascade`) to a row that is deleted is written, and hidden until that one returns. Throws ROW_ERASED, and VALUE_TAKEN as `update`.
-   */
-  insert(row: InferInsert<T>): string
-  /**
-   * Throws ROW_NOT_FOUND where the row is not there or deleted, ITEM_NOT_FOUND for an item that its list (or the draft's) does not
-   * have, and VALUE_TAKEN (when the function returns) where another row shows the value of a field that is to be unique.
-   */
-  update(id: string, changes: InferUpdate<T>, options?: DraftOption): void
-  /** Throws ROW_NOT_FOUND where the row is not there or deleted, in this mutation too. */
-  delete(id: string, options?: DraftOption): void
-  /**
-   * Brings a deleted row back, with all its fields. Throws ROW_NOT_FOUND where it never was, ROW_ERASED, and VALUE_TAKEN as `update`.
-   * One that is hidden because of a row that it refers to comes back with that one, and so may a value that is to be unique and
-   * that another row took meanwhile: that is not refused, it is an open conflict.
-   */
-  restore(id: string): void
-  /**
-   * For a person's right to be forgotten: the row is gone for good on every replica, with all that was and will be written to it
-   * (SECURITY.md says what that cannot reach). It cannot be undone. Throws ROW_NOT_FOUND where it never was.
-   */
-  erase(id: string): void
-  /**
-   * The row as this mutation leaves it so far: what a query shows after it, if this were its end and nobody else wrote. Rows that
-   * refer to one that it deletes or restores are hidden, or show null, or are there again, as their references say. undefined: it is
-   * not there, and `update` and `delete` do not find it either.
-   */
-  get(id: string): InferRow<T> | undefined
-}
-
-export type Tx<S extends Schema> = { readonly [K in keyof S['tables'] & string]: TableWriter<S['tables'][K]> }
-
-/** What the mutation does to a field that does not just take a value. */
-class FieldEdit {
-  readonly edits: readonly Edit[]
-  /** What its cell shows after them; a counter's sum of increments. */
-  readonly shown: Value
-  readonly draft: DraftMemory | undefined
-  /** Of a list. */
-  readonly items: readonly PlacedItem[] | undefined
-  /** Of a set, a list and JSON under deep merge: what the form shows from then on. */
-  readonly onForm: Value | undefined
-
-  constructor(
-    edited: Edited & { readonly items?: readonly PlacedItem[]; readonly onForm?: Value },
-    draft: DraftMemory | undefined,
-  ) {
-    this.edits = edited.edits
-    this.shown = edited.shown
-    this.draft = draft
-    this.items = edited.items
-    this.onForm = edited.onForm
-  }
-}
-
-/** A register that takes a value, and shows it after that, is written as that value: most are, and there are many. */
-type PendingField = Value | FieldEdit
-
-const shownOf = (pending: PendingField): Value => (pending instanceof FieldEdit ? pending.shown : pending)
-const editOf = (pending: PendingField | undefined): FieldEdit | undefined =>
-  pending instanceof FieldEdit ? pending : undefined
-
-const NO_PLANS: readonly FieldPlan[] = []
-const NO_WRITES: readonly PendingField[] = []
-
-/** What the mutation does to one row. */
-class PendingRow {
-  readonly plan: TablePlan
-  readonly id: string
-  /** The row as it was; undefined where it is not known here. */
-  readonly row: Row | undefined
-  /** By its own life. */
-  readonly wasLive: boolean
-  inserted = false
-  deleted = false
-  erased = false
-  deleteDraft: DraftMemory | undefined = undefined
-  /** What is written, and to which fields, in the order in which they were first given. Replaced, never changed. */
-  plans = NO_PLANS
-  writes = NO_WRITES
-
-  constructor(plan: TablePlan, id: string, row: Row | undefined) {
-    this.plan = plan
-    this.id = id
-    this.row = row
-    this.wasLive = row !== undefined && isLive(row, plan.table.onDelete)
-  }
-
-  of(plan: FieldPlan): PendingField | undefined {
-    const index = this.plans.indexOf(plan)
-    return index < 0 ? undefined : this.writes[index]
-  }
-
-  set(plans: readonly FieldPlan[], writes: readonly PendingField[]): void {
-    if (this.plans.length === 0) {
-      this.plans = plans
-      this.writes = writes
-      return
-    }
-    const [allPlans, allWrites] = [[...this.plans], [...this.writes]]
-    plans.forEach((plan, index) => {
-      const at = allPlans.indexOf(plan)
-      allWrites[at < 0 ? allPlans.push(plan) - 1 : at] = writes[index]
-    })
-    this.plans = allPlans
-    this.writes = allWrites
-  }
-
-  clear(): void {
-    this.plans = NO_PLANS
-    this.writes = NO_WRITES
-  }
-}
-
-/** So few rows are looked through faster than a map of them is made. */
-const FEW_ROWS = 8
-
-/** The rows of one table that the mutation touches, in the order in which they were first touched. */
-class PendingTable {
-  readonly plan: TablePlan
-  readonly rows: PendingRow[] = []
-  #byId: Map<string, PendingRow> | undefined
-
-  constructor(plan: TablePlan) {
-    this.plan = plan
-  }
-
-  find(id: string): PendingRow | undefined {
-    return this.#byId === undefined ? this.rows.find((row) => row.id === id) : this.#byId.get(id)
-  }
-
-  clear(): void {
-    this.rows.length = 0
-    this.#byId = undefined
-  }
-
-  add(row: PendingRow): void {
-    this.rows.push(row)
-    if (this.#byId !== undefined) this.#byId.set(row.id, row)
-    else if (this.rows.length > FEW_ROWS) this.#byId = new Map(this.rows.map((known) => [known.id, known]))
-  }
-}
 
 export interface TransactionContext {
   readonly plans: ReadonlyMap<string, TablePlan>
@@ -717,44 +568,9 @@ export class Transaction {
 
 const NO_ELEMENTS: readonly Value[] = []
 
-/** It writes something. */
-const isChanged = ({ inserted, deleted, erased, writes }: PendingRow): boolean =>
-  inserted || deleted || erased || writes.some((written) => !(written instanceof FieldEdit) || written.edits.length > 0)
-
-/** By its own life after this mutation: a drafted deletion leaves a row there that was changed meanwhile. */
-const isAlive = (pending: PendingRow, ops: OpIndex): boolean => {
-  const { plan, row, wasLive, inserted, deleted, erased, deleteDraft } = pending
-  if (erased) return false
-  if (!deleted) return inserted || wasLive
-  const { onDelete } = plan.table
-  return wasLive && onDelete !== 'delete-wins' && deleteDraft !== undefined && !deleteDraft.knowsLife(row!, ops)
-}
-
-/** It is known, and not alive. An op without effect may have named it, and no more. */
-const isDead = (pending: PendingRow | undefined, row: Row | undefined, table: Table, ops: OpIndex): boolean => {
-  if (pending === undefined ? row !== undefined && isLive(row, table.onDelete) : isAlive(pending, ops)) return false
-  return row !== undefined && (row.touches.length > 0 || row.deletes.length > 0 || row.erased !== 0)
-}
-
-const hasLived = ({ row }: PendingRow): boolean => row !== undefined && row.created !== 0
-
-const comeBack = (pending: PendingRow): void => {
-  pending.inserted = true
-  pending.deleted = false
-  pending.deleteDraft = undefined
-}
-
-const notFound = ({ table }: TablePlan, id: string): DriftlogError =>
-  new DriftlogError('ROW_NOT_FOUND', `${table.name} ${JSON.stringify(id)}`, { table: table.name, id })
-
 const taken = (field: Field, rowId: string): DriftlogError =>
   new DriftlogError('VALUE_TAKEN', `${field.table}.${field.name}, by ${JSON.stringify(rowId)}`, {
     table: field.table,
     field: field.name,
     rowId,
   })
-
-const expectNotErased = ({ plan, id, row, erased }: PendingRow): void => {
-  if (erased || (row !== undefined && row.erased !== 0))
-    throw new DriftlogError('ROW_ERASED', `${plan.table.name} ${JSON.stringify(id)}`, { table: plan.table.name, id })
-}
