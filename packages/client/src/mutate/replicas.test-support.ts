@@ -1,16 +1,20 @@
 /** Devices that hand their work to each other when a test says so. */
-import { memoryStore, type Ports, type Schema } from '@driftlog/core'
+import { memoryStore, type Ports, type Schema, systemPorts } from '@driftlog/core'
 import { expect } from 'vitest'
 import { openReplica, type ReplicaOptions } from '../open-replica.ts'
 import type { Replica } from '../replica.ts'
 
 const opened: Replica<Schema>[] = []
 
+let nowMs = Date.UTC(2026, 5, 1)
+/** Whoever looks at the clock later sees a later time: what is concurrent stands in the order in which it was written. */
+const ports: Ports = { ...systemPorts, clock: { now: () => ++nowMs } }
+
 export const device = async <S extends Schema>(
   schema: S,
   options: Partial<Pick<ReplicaOptions<S>, 'store' | 'development'>> & { readonly ports?: Ports } = {},
 ): Promise<Replica<S>> => {
-  const replica = await openReplica({ schema, space: 'home', store: memoryStore(), ...options })
+  const replica = await openReplica({ schema, space: 'home', store: memoryStore(), ports, ...options })
   opened.push(replica as unknown as Replica<Schema>)
   return replica
 }
