@@ -47,8 +47,8 @@ import {
   type Undoable,
   undoChanges,
   type UndoContext,
-  UndoStack,
 } from './mutate/undo.ts'
+import { UndoStack } from './mutate/undo-stack.ts'
 import type { CurrentView } from './query/current-view.ts'
 import { type HistoryEntry, readHistory } from './query/history.ts'
 import { LiveConflicts } from './query/live-conflicts.ts'

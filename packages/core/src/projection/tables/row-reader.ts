@@ -19,3 +19,10 @@ export interface RowReader<R> {
   createdBy(row: R): string
   updatedAtMs(row: R): number
 }
+
+/** Rows of one table that changed since they were last flushed. */
+export interface DirtyRows<R> {
+  readonly table: string
+  readonly rows: readonly R[]
+  readonly reader: RowReader<R>
+}

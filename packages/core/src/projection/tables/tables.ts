@@ -12,7 +12,7 @@ import type { Schema } from '../../schema/schema.ts'
 import { withSystemTables } from '../view/conflict-table.ts'
 import { createSearchSql, createTableSql, DATABASE, indexesOf, layOutAll } from './layout.ts'
 import { createReader } from './reader.ts'
-import type { RowReader } from './row-reader.ts'
+import type { DirtyRows } from './row-reader.ts'
 import { createTableWriter } from './table-writer.ts'
 
 // The main database of sql.js is a file in its memory, to and from which pages are copied. An attached one has its pages
@@ -25,13 +25,6 @@ const SET_UP = [
   'PRAGMA synchronous = OFF',
   'PRAGMA temp_store = MEMORY',
 ]
-
-/** Rows of one table that changed since they were last flushed. */
-export interface DirtyRows<R> {
-  readonly table: string
-  readonly rows: readonly R[]
-  readonly reader: RowReader<R>
-}
 
 export interface Tables {
   /**
