@@ -69,6 +69,11 @@ const found: readonly Found[] = [
       '604385&laws=0&tabs=1&burst=40&devices=5&ops=225&faults=42&weights=killTab:1,sleep:3,clockForward:3,clockBack:1,diskFails:1,diskFailsLate:3,diskSlow:3,cut:1,reorderFrame:1,garbageFrame:1,serverDiskFails:1,serverClockInvalid:1,serverRollback:1,courier:3',
   },
   {
+    what: 'the clock checker forgot that who lost a shift to rot stamps by what was shifted, and is shifted to when that is stated',
+    schedule:
+      '5032656&laws=0&tabs=1&burst=40&devices=5&ops=225&faults=42&weights=crash:3,crashAtCall:1,killTab:1,sleep:1,clockDrift:3,farClock:1,partition:1,loseAck:3,dropFrame:1,delayFrame:1,tokenRefused:1,serverCrash:3,serverRestart:1,serverDiskFailsLate:1,serverDiskSlow:3,serverClockInvalid:1,serverRollback:1,courier:1,bitRot:1',
+  },
+  {
     what: 'the checkers forgot what had rotted where the damaged disk itself was put back, and what saw it waited for no reason that they knew',
     schedule:
       '22&laws=0&tabs=1&burst=3&devices=2&ops=215&faults=90&faultsMs=120000&weights=bitRot:4,serverBitRot:2,restore:1,serverRollback:4',

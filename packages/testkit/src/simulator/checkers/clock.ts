@@ -14,8 +14,9 @@ const SLACK_MS = 1_100
 export const clock: CheckerFactory = (report, { weights, devices }) => {
   const isOn = (fault: FaultKind): boolean => (weights[fault] ?? 0) > 0
   const far = new Set<number | undefined>()
-  /** Devices of which some stamps count as less than they say. */
-  const shifted = new Set<string>()
+  /** Devices of which some stamps count as less than they say, and the latest that the clock of who stated it had said. */
+  const shifted = new Map<string, number>()
+  const statements = new Set<string>()
   /** The latest that the server's clock had told when it took something in. */
   let serverMs = 0
   /** What a machine may stamp by: the latest that its own clock said to its log, and the latest stamp that it holds. */
@@ -40,7 +41,12 @@ export const clock: CheckerFactory = (report, { weights, devices }) => {
         bounds.set(marker, raise(machine, wallMs))
       } else if (event.kind === 'appended') {
         const { where, batches, latestMs } = event
-        for (const { header } of batches) for (const { device } of header.shifts) shifted.add(device)
+        for (const { header } of batches) {
+          if (header.shifts.length === 0 || statements.has(header.device)) continue
+          // Who states it stores it first; a statement is in the first batch of its device.
+          statements.add(header.device)
+          for (const { device } of header.shifts) shifted.set(device, Math.max(shifted.get(device) ?? 0, latestMs))
+        }
         if (where === 'server') serverMs = Math.max(serverMs, latestMs)
         // Whatever comes by the server was within its bound, whatever comes by courier within the receiver's.
         const mostMs = Math.max(latestMs, serverMs) + MAX_DRIFT_MS + SLACK_MS
@@ -61,7 +67,8 @@ export const clock: CheckerFactory = (report, { weights, devices }) => {
         const mutation = marker === undefined ? undefined : mutations[marker - 1]
         if (mutation === undefined || far.has(mutation.machine)) continue
         const stampMs = hlcToMs(stamp)
-        const aheadMs = stampMs - (bounds.get(mutation.marker) ?? 0)
+        // What is shifted lies before the statement, and that may be made later than the mutation.
+        const aheadMs = stampMs - Math.max(bounds.get(mutation.marker) ?? 0, shifted.get(mutation.device) ?? 0)
         if (aheadMs <= SLACK_MS) continue
         const when = `stamped ${stampMs - mutation.atMs} ms ahead of the true time (${mutation.atMs - START_MS})`
         report(`${branch} ${seq} is ${when}, and ${aheadMs} ms ahead of all that its author's clock or log said`)
