@@ -6,10 +6,15 @@ import type { DocumentDevice } from '../shared/documents.ts'
 export class LoroDevice implements DocumentDevice<VersionVector> {
   readonly doc: LoroDoc
   protected readonly rows: LoroMap
+  /** Bytes of local updates. Whoever stores or sends what is written listens to them, and they are made for listeners only. */
+  toldBytes = 0
 
   constructor(saved?: Uint8Array) {
     this.doc = saved === undefined ? new LoroDoc() : LoroDoc.fromSnapshot(saved)
     this.rows = this.doc.getMap('tasks')
+    this.doc.subscribeLocalUpdates((update) => {
+      this.toldBytes += update.length
+    })
   }
 
   insert(task: Task): void {

@@ -8,10 +8,15 @@ type Field = string | number | boolean
 export class YjsDevice implements DocumentDevice<Uint8Array> {
   readonly doc: Y.Doc
   protected readonly rows: Y.Map<Y.Map<Field>>
+  /** Bytes of updates. Whoever stores or sends what is written listens to them, and they are made for listeners only. */
+  toldBytes = 0
 
   constructor(saved?: Uint8Array) {
     this.doc = new Y.Doc()
     this.rows = this.doc.getMap('tasks')
+    this.doc.on('update', (update: Uint8Array) => {
+      this.toldBytes += update.length
+    })
     if (saved !== undefined) Y.applyUpdate(this.doc, saved)
   }
 
