@@ -1,9 +1,12 @@
 /** What the processes of the crash test have in common. */
-import { openReplica, type Replica, webSocket } from '@driftlog/client'
+import { newSpaceKey, openReplica, type Replica, webSocket } from '@driftlog/client'
 import { type BatchStore, defineSchema, f, table } from '@driftlog/core'
 import { mintToken } from '@driftlog/server'
 
 export const secret = 'a secret of at least thirty-two characters'
+
+/** The processes are several, and the key is one. */
+const key = newSpaceKey({ bytes: (length) => new Uint8Array(length).fill(5) })
 
 export const schema = defineSchema({
   version: 1,
@@ -12,7 +15,7 @@ export const schema = defineSchema({
 
 /** Follows the server on loopback. */
 export const openDevice = (store: BatchStore, port: number): Promise<Replica<typeof schema>> =>
-  openReplica({ schema, space: 'home', store, transport: webSocket(`http://127.0.0.1:${port}`, { token }) })
+  openReplica({ schema, space: 'home', key, store, transport: webSocket(`http://127.0.0.1:${port}`, { token }) })
 
 const token = (): Promise<string> =>
   mintToken({ secret, subject: 'crash', spaces: { home: 'writer' }, expiresInSeconds: 600, nowMs: Date.now() })

@@ -164,6 +164,7 @@ describe('through another server', () => {
       const replica = await openReplica({
         schema: replaySchema,
         space,
+        key: 'unencrypted',
         store: memoryStore(),
         transport: http(url, { token: () => token }),
       })

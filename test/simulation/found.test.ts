@@ -140,10 +140,14 @@ const found: readonly Found[] = [
   },
 ]
 
+/** What there was not yet when they were found. */
+const asFound: OptionOverrides = { encrypted: false }
+
 const run = (schedule: Found['schedule']) => {
-  if (typeof schedule !== 'string') return runSchedule(schedule.seed, { options: schedule.options })
+  if (typeof schedule !== 'string') return runSchedule(schedule.seed, { options: { ...asFound, ...schedule.options } })
   const code = parseReplay(schedule)
-  return runSchedule(code.seed, overridesOf(code))
+  const overrides = overridesOf(code)
+  return runSchedule(code.seed, { ...overrides, options: { ...asFound, ...overrides.options } })
 }
 
 for (const { what, schedule, isOpen } of found) {

@@ -11,7 +11,7 @@ import {
 import { openReplica, webSocket } from '@driftlog/client'
 import { createServer, jwt, listen } from '@driftlog/server'
 import { afterEach, describe, expect, it } from 'vitest'
-import { type Device, hastyPorts, InProcess, schema, secret, token } from './in-process.ts'
+import { type Device, hastyPorts, InProcess, key, schema, secret, token } from './in-process.ts'
 import { retried } from './retried.ts'
 
 const SPACE = 'home'
@@ -212,7 +212,7 @@ it('[LOG5] over sockets nobody has to ask: who is connected greets anew, pushes 
     const ownMedium = memoryMedium()
     const own = memoryStore(ownMedium)
     const transport = webSocket(listening.url, { token })
-    const device = await openReplica({ schema, space: SPACE, store: own, transport, ports: hastyPorts })
+    const device = await openReplica({ schema, space: SPACE, key, store: own, transport, ports: hastyPorts })
     const opened = { medium: ownMedium, store: own, device }
     sites.push(opened)
     return opened

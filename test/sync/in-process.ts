@@ -1,5 +1,5 @@
 /** A server in this process and devices of it: no network, and the tests' own pace. */
-import { http, openReplica, type Replica } from '@driftlog/client'
+import { http, newSpaceKey, openReplica, type Replica } from '@driftlog/client'
 import {
   type BatchStore,
   defineSchema,
@@ -17,6 +17,9 @@ export const schema = defineSchema({
   version: 1,
   tables: { tasks: table({ title: f.string(), done: f.boolean().default(false), votes: f.counter() }) },
 })
+
+/** The key of the space `home`. */
+export const key = newSpaceKey()
 
 export type Device = Replica<typeof schema>
 
@@ -57,7 +60,7 @@ export class InProcess {
 
   async open(store: BatchStore = memoryStore(), ports: Ports = systemPorts): Promise<Device> {
     const transport = http('http://server.test', { token, fetch: this.#fetch, pollMs: 20 })
-    const device = await openReplica({ schema, space: 'home', store, transport, ports })
+    const device = await openReplica({ schema, space: 'home', key, store, transport, ports })
     this.#devices.push(device)
     return device
   }

@@ -26,7 +26,7 @@ const token = () =>
   mintToken({ secret, subject: 'test', spaces: { home: 'writer' }, expiresInSeconds: 600, nowMs: Date.now() })
 
 const open = async (transport: Transport, store = memoryStore()) => {
-  const replica = await openReplica({ schema, space: 'home', store, transport })
+  const replica = await openReplica({ schema, space: 'home', key: 'unencrypted', store, transport })
   cleanups.push(() => replica.close())
   return replica
 }
@@ -98,6 +98,7 @@ it('says why where the server refuses: a token for another space', async () => {
   const replica = await openReplica({
     schema,
     space: 'other',
+    key: 'unencrypted',
     store: memoryStore(),
     transport: webSocket(url, { token }),
   })

@@ -19,7 +19,7 @@ const schema = defineSchema({ version: 1, tables: { notes: table({ text: f.strin
 it('[SEEN3] a device does not write on where a newer version of the app wrote what it cannot show', async () => {
   const medium = memoryMedium()
   const store = memoryStore(medium)
-  const replica = await openReplica({ schema, space: 'home', store })
+  const replica = await openReplica({ schema, space: 'home', key: 'unencrypted', store })
   await replica.mutate((tx) => tx.notes.insert({ text: 'old' })).stored
   const { device } = replica
   await replica.close()
@@ -44,7 +44,9 @@ it('[SEEN3] a device does not write on where a newer version of the app wrote wh
   const body = Uint8Array.of(9)
   await store.append('home', [assembleBatch(header, body, signBatch(header, body, signingKeysFromSeed(seed)))])
 
-  await expect(openReplica({ schema, space: 'home', store })).rejects.toMatchObject({ code: 'FORMAT_UNKNOWN' })
+  await expect(openReplica({ schema, space: 'home', key: 'unencrypted', store })).rejects.toMatchObject({
+    code: 'FORMAT_UNKNOWN',
+  })
   expect((await store.vector('home')).get(device)).toBe(2)
   // The slot is free again.
   const { slot, release } = await store.claimSlot('home')

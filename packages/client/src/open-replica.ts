@@ -13,6 +13,7 @@ import {
   systemPorts,
   Writer,
 } from '@driftlog/core'
+import { loadKeys, type ReplicaKey } from './keys/load-keys.ts'
 import { CurrentView } from './query/current-view.ts'
 import { LiveTables } from './query/live-tables.ts'
 import { openSqlJs, type SqlJsOptions } from './query/sql-js.ts'
@@ -20,7 +21,7 @@ import { Replica } from './replica.ts'
 import { CorrectedClock } from './state/corrected-clock.ts'
 import { ReplicaState } from './state/replica-state.ts'
 import { loadBookmarks } from './storage/bookmarks.ts'
-import { loadIdentity, type RenewedIdentity, renewIdentity, takeOn } from './storage/identity.ts'
+import { loadIdentity, passingIdentity, type RenewedIdentity, renewIdentity, takeOn } from './storage/identity.ts'
 import { Keeper } from './storage/keeper.ts'
 import { mustNotWrite, readStore } from './storage/read-store.ts'
 import { SyncEngine } from './sync/engine.ts'
@@ -30,6 +31,8 @@ export interface ReplicaOptions<S extends Schema> {
   readonly schema: S
   /** The space: 1 to 64 letters, digits, `-` or `_`. */
   readonly space: string
+  /** What it is encrypted with, end to end; or `'unencrypted'`, which is for you to say. See `ReplicaKey`. */
+  readonly key: ReplicaKey
   /** Where batches are kept on this device. It stays open when the replica closes: who made it closes it. */
   readonly store: BatchStore
   /** The way to the server. Without one the replica is local, and can be opened with one later. */
@@ -50,20 +53,25 @@ export interface ReplicaOptions<S extends Schema> {
  *
  * A batch whose stored bytes rotted is left out, with what goes on from it, until it was fetched again: see `Status.damaged`.
  *
- * Rejects with OPTION_INVALID, STORAGE_FAILED, STORAGE_FULL, STORAGE_DAMAGED (more than batches is damaged), or, where this device's own ops cannot all be
+ * Rejects with OPTION_INVALID, KEY_WRONG, KEY_MISSING, KEYS_DAMAGED, STORAGE_FAILED, STORAGE_FULL, STORAGE_DAMAGED (more than batches is damaged), or, where this device's own ops cannot all be
  * shown, FORMAT_UNKNOWN (a newer version of the app wrote them) or CHAIN_BROKEN.
  */
 export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>): Promise<Replica<S>> => {
   const { schema, space, transport, ports = systemPorts } = options
+  const { random } = ports
   if (!isSpaceId(space)) throw new DriftlogError('OPTION_INVALID', `space id ${JSON.stringify(space)}`, { space })
   await cryptoReady()
   const store = quarantining(options.store)
   const { slot, release } = await store.claimSlot(space)
   try {
-    const renew = (givenUp: DeviceId): Promise<RenewedIdentity> =>
-      renewIdentity(store, space, slot, ports.random, givenUp)
-    const stored = await readStore(store, space)
-    const identity = await loadIdentity(store, space, slot, ports.random)
+    const { keyring, records } = await loadKeys(store, space, options.key, random)
+    const identities = records && { store, space, records, random }
+    const renew = async (givenUp: DeviceId): Promise<RenewedIdentity> =>
+      identities === undefined
+        ? { identity: passingIdentity(space, random), records: [] }
+        : renewIdentity(identities, slot, givenUp)
+    const stored = await readStore(store, keyring)
+    const identity = identities ? await loadIdentity(identities, slot) : passingIdentity(space, random)
     const { highWater, clockOffsetMs, cursor, acknowledged } = await loadBookmarks(store, space, identity.device)
     const { log, projector, end: read } = stored
     const isToRenew = await mustNotWrite(store, space, stored, identity.device)
@@ -71,9 +79,9 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
     // BR3: it is written elsewhere, or has not seen all that it wrote.
     const writes = isToRenew ? (await takeOn(store, space, await renew(identity.device))).identity : identity
     // What another device stamped is in what is projected.
-    const writer = new Writer(writes, log, projector, isToRenew ? 0 : highWater)
+    const writer = new Writer(writes, log, projector, isToRenew ? 0 : highWater, random)
     const state = new ReplicaState({ log, projector, writer })
-    const keeper = new Keeper({ store, space, timers: ports.timers, state, read, renew })
+    const keeper = new Keeper({ store, space, timers: ports.timers, random, state, read, renew })
     keeper.begin()
     const view = new CurrentView(schema, projector.cells, options.development ?? false)
     const tables = new LiveTables({ schema, view, openDatabase: () => openSqlJs(options.sqlJs) })

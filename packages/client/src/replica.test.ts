@@ -21,7 +21,7 @@ const schema = defineSchema({
   },
 })
 
-const open = (store: BatchStore = memoryStore()) => openReplica({ schema, space: 'home', store })
+const open = (store: BatchStore = memoryStore()) => openReplica({ schema, space: 'home', key: 'unencrypted', store })
 
 it('reads its own writes: mutate is synchronous, query typed, booleans and dates are real', async () => {
   const replica = await open()

@@ -409,10 +409,10 @@ export class Replica<S extends Schema> {
    */
   async history(table: keyof S['tables'] & string, id: string): Promise<HistoryEntry[]> {
     this.#expectOpen()
-    const { schema, keeper, store, space } = this.#parts
+    const { schema, keeper, store, state } = this.#parts
     if (!Object.hasOwn(schema.tables, table)) throw new DriftlogError('OPTION_INVALID', `no table ${table}`, { table })
     await keeper.settled()
-    return readHistory(store, space, schema.tables[table], id)
+    return readHistory(store, state.log.keyring, schema.tables[table], id)
   }
 
   /** Settled conflicts that are kept, the newest last. */

@@ -28,6 +28,10 @@ const catalogue = {
   FORMAT_UNKNOWN: 'Written by a newer format; it is kept aside until this app is updated.',
   CERTIFICATE_INVALID: "A device's certificate does not check out; its batch was refused.",
   SIGNATURE_INVALID: 'A batch is not signed by the device that it names; it was refused.',
+  KEY_MISSING: 'No key of that epoch of the space is here; what needs it is kept, and opened when the key comes.',
+  KEY_WRONG: 'It is encrypted with another key than the one that is here; nothing was changed.',
+  KEYS_DAMAGED:
+    'Keys that are stored on this device do not check out, whatever opens them; what they protect is left in place.',
   CHAIN_BROKEN: 'A batch does not continue the chain that its header names; it was refused.',
   // Admission by a server.
   GAP: 'The batch starts after a gap; send from `have + 1`.',

@@ -27,12 +27,14 @@ export {
   type VersionVector,
 } from './clock/version-vector.ts'
 // codec/
-export { ByteReader, ByteWriter, concatBytes, equalBytes } from './codec/bytes.ts'
+export { ByteReader, ByteWriter, concatBytes, equalBytes, fromBase64Url, toBase64Url } from './codec/bytes.ts'
 export { checksum } from './codec/checksum.ts'
 // crypto/
 export { chainNext, chainStart, chainTag, tagKey, UNENCRYPTED_EPOCH_KEY } from './crypto/chain.ts'
+export { CIPHER_OVERHEAD_BYTES, decrypt, deriveKey, encrypt, padded, type Unopened } from './crypto/cipher.ts'
 export { fingerprint, makeCertificate } from './crypto/identity.ts'
-export { cryptoReady, hash, type SigningKeys, signingKeysFromSeed } from './crypto/sodium.ts'
+export { EPOCH_KEY_BYTES, Keyring } from './crypto/keyring.ts'
+export { argon2id, cryptoReady, hash, type KdfCost, type SigningKeys, signingKeysFromSeed } from './crypto/sodium.ts'
 export { DriftlogError, type ErrorCode, isErrorCode } from './errors.ts'
 // laws/
 export { cellLawOf, MAX_REASON_LENGTH } from './laws/cell-laws.ts'
@@ -98,8 +100,8 @@ export { damageError } from './log/quarantine.ts'
 export { type DamageChange, quarantining, type QuarantiningStore } from './log/quarantining.ts'
 export { signBatch, verifyBatch } from './log/signature.ts'
 export { damagedBatch, decodeStored, type StoredPlace, type StoredRow } from './log/stored-batch.ts'
-export { type CheckedBatch, OpLog } from './log/op-log.ts'
-export { sealShifts, Writer, type WriterIdentity, type Written } from './log/writer.ts'
+export { type Backlog, type CheckedBatch, OpLog } from './log/op-log.ts'
+export { sealShifts, Writer, type WriterIdentity, type WriterKeys, type Written } from './log/writer.ts'
 // op/
 export type { NewChange } from './op/author.ts'
 export { type DotRef, deviceOfRef } from './op/dot-ref.ts'

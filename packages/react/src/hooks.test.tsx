@@ -29,7 +29,7 @@ let container: HTMLElement
 let root: Root
 
 beforeEach(async () => {
-  replica = await openReplica({ schema, space: 'home', store: memoryStore() })
+  replica = await openReplica({ schema, space: 'home', key: 'unencrypted', store: memoryStore() })
   container = document.createElement('div')
   root = createRoot(container)
 })
@@ -189,7 +189,7 @@ test('useCandidates gives another value of the same author that was written in t
 
 /** Another device that knows the task, and names an owner for it. */
 const disagree = async (id: string) => {
-  const other = await openReplica({ schema, space: 'home', store: memoryStore() })
+  const other = await openReplica({ schema, space: 'home', key: 'unencrypted', store: memoryStore() })
   await other.import(await replica.export())
   other.mutate((tx) => tx.tasks.update(id, { owner: 'Bob' }))
   const batches = await other.export()

@@ -91,6 +91,7 @@ export class ReplayDevice {
     const replica = await openReplica({
       schema: replaySchema,
       space,
+      key: 'unencrypted',
       store,
       transport: courierTransport(direct, mailbox, () => systemPorts.clock.now()),
       ports: devicePorts(index, clock),

@@ -81,6 +81,7 @@ export const seedDemo = async (store: BatchStore, url: string, token: string): P
   const replica = await openReplica({
     schema,
     space: DEMO_SPACE,
+    key: 'unencrypted',
     store: memoryStore(),
     transport: http(url, { token: () => token }),
   })

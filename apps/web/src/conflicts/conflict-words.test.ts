@@ -9,7 +9,7 @@ let replica: Replica<AppSchema>
 let id: string
 
 beforeEach(async () => {
-  replica = await openReplica({ schema, space: 'home', store: memoryStore() })
+  replica = await openReplica({ schema, space: 'home', key: 'unencrypted', store: memoryStore() })
   id = replica.mutate((tx) => tx.tasks.insert({ title: 'Cook' })).value
 })
 afterEach(() => replica.close())

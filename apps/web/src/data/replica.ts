@@ -17,6 +17,7 @@ export const openAppReplica = (config: Config, space: string): Promise<Replica<A
   openReplica({
     schema,
     space,
+    key: 'unencrypted',
     store: indexedDb('driftlog-demo'),
     transport: webSocket(config.url, { token: presentToken(config) }),
     sqlJs: { locateFile: () => wasmUrl },

@@ -22,12 +22,12 @@ const first = defineSchema({
 
 test('what the first version of the app stored is there, can be changed, and the older app goes on', async () => {
   const store = memoryStore()
-  let older = await openReplica({ schema: first, space: 'home', store })
+  let older = await openReplica({ schema: first, space: 'home', key: 'unencrypted', store })
   const list = older.mutate((tx) => tx.lists.insert({ name: 'Home' })).value
   const id = older.mutate((tx) => tx.tasks.insert({ title: 'Milk', priority: 2, list, notes: 'two litres' })).value
   await older.close()
 
-  const newer = await openReplica({ schema, space: 'home', store })
+  const newer = await openReplica({ schema, space: 'home', key: 'unencrypted', store })
   const [task] = await newer.query((db) => db.selectFrom('tasks').selectAll())
   expect(task).toMatchObject({
     id,
@@ -44,7 +44,7 @@ test('what the first version of the app stored is there, can be changed, and the
   }).stored
   await newer.close()
 
-  older = await openReplica({ schema: first, space: 'home', store })
+  older = await openReplica({ schema: first, space: 'home', key: 'unencrypted', store })
   expect(await older.query((db) => db.selectFrom('tasks').select(['title', 'notes']))).toEqual([
     { title: 'Oat milk', notes: 'two litres' },
   ])

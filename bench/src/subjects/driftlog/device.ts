@@ -65,7 +65,7 @@ export class ReplicaDevice implements Device {
 type Ways = Pick<ReplicaOptions<typeof schema>, 'transport' | 'online'>
 
 export const openReplicaOver = (store: BatchStore, ways: Ways = {}): Promise<Replica<typeof schema>> =>
-  openReplica({ schema, space: SPACE, store, ...ways })
+  openReplica({ schema, space: SPACE, key: 'unencrypted', store, ...ways })
 
 export const openDevice = async (store: BatchStore, ways: Ways = {}): Promise<ReplicaDevice> =>
   new ReplicaDevice(await openReplicaOver(store, ways), store)

@@ -14,7 +14,7 @@ afterEach(async () => {
 })
 
 const open = async (store: BatchStore = memoryStore()) => {
-  const replica = await openReplica({ schema, space: 'home', store })
+  const replica = await openReplica({ schema, space: 'home', key: 'unencrypted', store })
   cleanups.push(() => replica.close())
   return replica
 }

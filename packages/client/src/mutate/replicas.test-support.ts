@@ -14,7 +14,14 @@ export const device = async <S extends Schema>(
   schema: S,
   options: Partial<Pick<ReplicaOptions<S>, 'store' | 'development'>> & { readonly ports?: Ports } = {},
 ): Promise<Replica<S>> => {
-  const replica = await openReplica({ schema, space: 'home', store: memoryStore(), ports, ...options })
+  const replica = await openReplica({
+    schema,
+    space: 'home',
+    key: 'unencrypted',
+    store: memoryStore(),
+    ports,
+    ...options,
+  })
   opened.push(replica as unknown as Replica<Schema>)
   return replica
 }

@@ -6,6 +6,7 @@ import {
   type Field,
   type Hlc,
   hlcToMs,
+  type Keyring,
   Law,
   Projector,
   type QuarantiningStore,
@@ -51,7 +52,7 @@ const kindOf = new Map<number, HistoryChangeKind>(
 /** In total order: by time, then author, then seq. Of a row that was erased, only that it was. */
 export const readHistory = async (
   store: QuarantiningStore,
-  space: string,
+  keyring: Keyring,
   { name: table, fields }: Table,
   id: string,
 ): Promise<HistoryEntry[]> => {
@@ -72,7 +73,7 @@ export const readHistory = async (
     if (known === undefined) changes.set(ref, [change])
     else known.push(change)
   }
-  await readStore(store, space, projector)
+  await readStore(store, keyring, projector)
   const { ops } = projector
   const { erased } = projector.cells.table(table).rows.get(id) ?? { erased: 0 }
   return [...changes]

@@ -18,7 +18,7 @@ afterEach(async () => {
 })
 
 const open = async () => {
-  const replica = await openReplica({ schema, space: 'home', store: memoryStore() })
+  const replica = await openReplica({ schema, space: 'home', key: 'unencrypted', store: memoryStore() })
   cleanups.push(() => replica.close())
   return replica
 }

@@ -1,6 +1,6 @@
 /**
  * Who this replica writes as. An installation has one key; every writing slot of it (a tab, a process) is a device with a
- * key of its own, vouched for by the installation. All of it lies in the store's records.
+ * key of its own, vouched for by the installation. All of it lies in the store's records, encrypted where the space is.
  */
 import {
   type BatchStore,
@@ -13,9 +13,10 @@ import {
   signingKeysFromSeed,
   type WriterIdentity,
 } from '@driftlog/core'
+import type { RecordCipher } from '../keys/record-cipher.ts'
 import { forgetDevice } from './bookmarks.ts'
 
-const INSTALLATION_KEY = 'installation'
+export const INSTALLATION_KEY = 'installation'
 const SEED_BYTES = 32
 const slotKey = (slot: number): string => `slot/${slot}`
 
@@ -28,17 +29,20 @@ export interface RenewedIdentity {
 const read = async (store: BatchStore, space: string, key: string): Promise<Uint8Array | undefined> =>
   (await store.records(space, key)).find((record) => record.key === key)?.value
 
-const readOrMakeSeed = async (
-  store: BatchStore,
-  space: string,
-  key: string,
-  random: Randomness,
-): Promise<Uint8Array> => {
+/** Where and how the keys of identities are kept. */
+export interface IdentityStore {
+  readonly store: BatchStore
+  readonly space: string
+  readonly records: RecordCipher
+  readonly random: Randomness
+}
+
+const readOrMakeSeed = async ({ store, space, records, random }: IdentityStore, key: string): Promise<Uint8Array> => {
   const known = await read(store, space, key)
-  if (known !== undefined) return known
-  await store.append(space, [], { records: [{ key, value: random.bytes(SEED_BYTES) }] })
+  if (known !== undefined) return records.open(space, key, known)
+  await store.append(space, [], { records: [{ key, value: records.seal(space, key, random.bytes(SEED_BYTES)) }] })
   // Another tab may have made one meanwhile: what is stored counts.
-  return (await read(store, space, key))!
+  return records.open(space, key, (await read(store, space, key))!)
 }
 
 const identityOf = (space: string, keys: SigningKeys, installation: SigningKeys): WriterIdentity => {
@@ -47,31 +51,28 @@ const identityOf = (space: string, keys: SigningKeys, installation: SigningKeys)
 }
 
 /** The identity of a slot that this process holds, made and stored where it is new. */
-export const loadIdentity = async (
-  store: BatchStore,
-  space: string,
-  slot: number,
-  random: Randomness,
-): Promise<WriterIdentity> => {
-  const installation = signingKeysFromSeed(await readOrMakeSeed(store, space, INSTALLATION_KEY, random))
-  const keys = signingKeysFromSeed(await readOrMakeSeed(store, space, slotKey(slot), random))
+export const loadIdentity = async (from: IdentityStore, slot: number): Promise<WriterIdentity> => {
+  const installation = signingKeysFromSeed(await readOrMakeSeed(from, INSTALLATION_KEY))
+  const keys = signingKeysFromSeed(await readOrMakeSeed(from, slotKey(slot)))
   // Ed25519 signs deterministically, so the certificate comes out the same each time.
-  return identityOf(space, keys, installation)
+  return identityOf(from.space, keys, installation)
+}
+
+/** Of a replica that is locked: it writes nothing, so nobody ever meets it, and it is stored nowhere. */
+export const passingIdentity = (space: string, random: Randomness): WriterIdentity => {
+  const fresh = (): SigningKeys => signingKeysFromSeed(random.bytes(SEED_BYTES))
+  return identityOf(space, fresh(), fresh())
 }
 
 /** BR3: a new key for a slot whose device, `givenUp`, must not write any more. It counts once `records` are stored. */
-export const renewIdentity = async (
-  store: BatchStore,
-  space: string,
-  slot: number,
-  random: Randomness,
-  givenUp: DeviceId,
-): Promise<RenewedIdentity> => {
-  const installation = signingKeysFromSeed(await readOrMakeSeed(store, space, INSTALLATION_KEY, random))
+export const renewIdentity = async (from: IdentityStore, slot: number, givenUp: DeviceId): Promise<RenewedIdentity> => {
+  const { space, records, random } = from
+  const installation = signingKeysFromSeed(await readOrMakeSeed(from, INSTALLATION_KEY))
   const seed = random.bytes(SEED_BYTES)
+  const key = slotKey(slot)
   return {
     identity: identityOf(space, signingKeysFromSeed(seed), installation),
-    records: [{ key: slotKey(slot), value: seed }, ...forgetDevice(givenUp)],
+    records: [{ key, value: records.seal(space, key, seed) }, ...forgetDevice(givenUp)],
   }
 }
 

@@ -6,6 +6,7 @@ import {
   chainTag,
   cryptoReady,
   type DeviceId,
+  Keyring,
   encodeHeader,
   encodeShifts,
   fingerprint,
@@ -27,6 +28,7 @@ import {
 } from '@driftlog/core'
 import { beforeAll, expect, it } from 'vitest'
 import { ReplicaState } from '../state/replica-state.ts'
+import { plainRecords } from '../keys/record-cipher.ts'
 import { acknowledgedRecord } from './bookmarks.ts'
 import { renewIdentity } from './identity.ts'
 import { Keeper } from './keeper.ts'
@@ -40,13 +42,15 @@ const identityOf = (seed: number) => {
   return { space: SPACE, device, keys, certificate: makeCertificate(SPACE, keys.publicKey, keys) }
 }
 
+const { random, timers } = systemPorts
+
 const open = (inner = memoryStore()) => {
   const projector = new Projector()
-  const log = new OpLog(SPACE, projector)
-  const state = new ReplicaState({ log, projector, writer: new Writer(identityOf(1), log, projector, 0) })
+  const log = new OpLog(Keyring.unencrypted(SPACE), projector)
+  const state = new ReplicaState({ log, projector, writer: new Writer(identityOf(1), log, projector, 0, random) })
   const store = quarantining(inner)
-  const renew = (givenUp: DeviceId) => renewIdentity(store, SPACE, 0, systemPorts.random, givenUp)
-  const keeper = new Keeper({ store, space: SPACE, timers: systemPorts.timers, state, read: startCursor, renew })
+  const renew = (givenUp: DeviceId) => renewIdentity({ store, space: SPACE, records: plainRecords, random }, 0, givenUp)
+  const keeper = new Keeper({ store, space: SPACE, timers, random, state, read: startCursor, renew })
   keeper.begin()
   return { keeper, log, state, store }
 }

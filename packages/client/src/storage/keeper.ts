@@ -29,6 +29,7 @@ import {
   type LocalTree,
   type PageLimit,
   type QuarantiningStore,
+  type Randomness,
   type RecordChange,
   type RefusedBranch,
   type TakenBranch,
@@ -52,6 +53,7 @@ export interface KeeperOptions {
   readonly store: QuarantiningStore
   readonly space: string
   readonly timers: Timers
+  readonly random: Randomness
   readonly state: ReplicaState
   /** Everything up to it is in the log. */
   readonly read: Cursor

@@ -2,6 +2,7 @@
 import {
   type Cursor,
   type DeviceId,
+  type Keyring,
   OpLog,
   Projector,
   type QuarantiningStore,
@@ -21,10 +22,11 @@ export interface ReadLog {
 /** `projector`: one that has projected nothing yet. */
 export const readStore = async (
   store: QuarantiningStore,
-  space: string,
+  keyring: Keyring,
   projector = new Projector(),
 ): Promise<ReadLog> => {
-  const log = new OpLog(space, projector)
+  const { space } = keyring
+  const log = new OpLog(keyring, projector)
   const { stored, end } = await readAll(store, space)
   // The shifts first: what they concern was stored before them.
   for (const { batch } of stored) log.addShifts(batch.header.shifts)

@@ -22,6 +22,7 @@ import {
   type OpLog,
   Projector,
   type QuarantiningStore,
+  type Randomness,
   type RecordChange,
   sealShifts,
   type Shift,
@@ -37,6 +38,7 @@ export interface RebuilderOptions {
   readonly store: QuarantiningStore
   readonly space: string
   readonly state: ReplicaState
+  readonly random: Randomness
   /** Another identity for this slot, in the place of the one that is given up. */
   readonly renew: (givenUp: DeviceId) => Promise<RenewedIdentity>
   /** Own work that is not stored yet, sealed, in order; of a device that was given up too. */
@@ -104,10 +106,10 @@ export class Rebuilder {
 
   /** BR2: another identity of this slot states it, and is written under from then on. Answers as `rebuild` does. */
   async stateShifts({ hlc, shifts, records }: ShiftStatement): Promise<Cursor> {
-    const { store, space, renew } = this.#options
+    const { store, space, state, random, renew } = this.#options
     const renewed = await renew(this.#device)
     // Its identity counts from when what it states is durable, and the other way round.
-    await store.append(space, [sealShifts(renewed.identity, hlc, shifts)], {
+    await store.append(space, [sealShifts({ keyring: state.log.keyring, random }, renewed.identity, hlc, shifts)], {
       records: [...records, ...renewed.records, clockRecord(renewed.identity.device, hlc)],
       allOrNothing: true,
     })
@@ -125,8 +127,8 @@ export class Rebuilder {
 
   /** `given`: who writes on. Otherwise what is read decides. `isOnceMore`: siblings were stored, which is done once at most. */
   async #readAnew(given: RenewedIdentity | undefined, isOnceMore = false): Promise<Cursor> {
-    const { store, space, state, sealed, flush } = this.#options
-    const fresh = await readStore(store, space, new Projector(state.projector))
+    const { store, space, state, random, sealed, flush } = this.#options
+    const fresh = await readStore(store, state.log.keyring, new Projector(state.projector))
     const isToRenew = given === undefined && (await mustNotWrite(store, space, fresh, this.#device))
     const renewed = isToRenew ? await this.#renewed() : given
     // From here on nothing is awaited: what was written meanwhile comes along.
@@ -148,14 +150,13 @@ export class Rebuilder {
     }
     this.#ownDevices.add(device)
     const seq = log.heldSeq(device)
-    if (renewed !== undefined && seq > 0)
-      this.ends.next({ device, seq, tag: log.chain.tag(device, log.chain.last(device)) })
+    if (renewed !== undefined && seq > 0) this.ends.next({ device, seq, tag: log.chain.lastTag(device) })
     const identity = renewed?.identity ?? writer.identity
     const highest = renewed === undefined ? writer.ownHighest : 0
     fresh.projector.cells.takeOver(state.projector.cells)
     this.#isNeeded = false
     this.#isToRenew = false
-    state.replace({ ...fresh, writer: new Writer(identity, fresh.log, fresh.projector, highest) })
+    state.replace({ ...fresh, writer: new Writer(identity, fresh.log, fresh.projector, highest, random) })
     return fresh.end
   }
 }

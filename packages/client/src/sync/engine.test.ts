@@ -83,7 +83,7 @@ const ports = {
 }
 
 const open = async (transport: Transport | undefined, store = memoryStore()) => {
-  const replica = await openReplica({ schema, space: 'home', store, transport, ports })
+  const replica = await openReplica({ schema, space: 'home', key: 'unencrypted', store, transport, ports })
   cleanups.push(() => replica.close())
   return replica
 }
@@ -252,6 +252,7 @@ it('after close nothing is sent, no timer runs and the status says offline', asy
   const replica = await openReplica({
     schema,
     space: 'home',
+    key: 'unencrypted',
     store: memoryStore(),
     transport,
     ports: { ...systemPorts, timers },
@@ -282,6 +283,7 @@ it('lastSyncedAt is when being in sync began, or ended', async () => {
   const replica = await openReplica({
     schema,
     space: 'home',
+    key: 'unencrypted',
     store: memoryStore(),
     transport,
     ports: { ...ports, clock: { now: () => nowMs } },

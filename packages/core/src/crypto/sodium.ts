@@ -1,5 +1,5 @@
 /**
- * The primitives, from libsodium (compiled to WebAssembly, which loads asynchronously): BLAKE2b and Ed25519.
+ * The primitives, from libsodium (compiled to WebAssembly, which loads asynchronously): BLAKE2b, Ed25519, XChaCha20-Poly1305.
  * Call `cryptoReady` once before anything else here.
  */
 import sodium from 'libsodium-wrappers-sumo'
@@ -10,6 +10,8 @@ export type { SigningKeys }
 export const cryptoReady = (): Promise<void> => sodium.ready
 
 export const HASH_BYTES = 32
+export const AEAD_NONCE_BYTES = 24
+export const AEAD_TAG_BYTES = 16
 export const PUBLIC_KEY_BYTES = 32
 
 /** BLAKE2b of `length` bytes (16 to 64), keyed where `key` is given (16 to 64 bytes). */
@@ -32,3 +34,32 @@ export const sign = (message: Uint8Array, keys: SigningKeys): Uint8Array =>
 export const verify = (signature: Uint8Array, message: Uint8Array, publicKey: Uint8Array): boolean =>
   substituteSigner()?.verify(signature, message, publicKey) ??
   sodium.crypto_sign_verify_detached(signature, message, publicKey)
+
+/** XChaCha20-Poly1305. Use `encrypt` of crypto/cipher: this alone does not commit to its key. */
+export const aeadSeal = (plain: Uint8Array, associated: Uint8Array, nonce: Uint8Array, key: Uint8Array): Uint8Array =>
+  sodium.crypto_aead_xchacha20poly1305_ietf_encrypt(plain, associated, null, nonce, key)
+
+/** undefined where it does not authenticate. */
+export const aeadOpen = (
+  sealed: Uint8Array,
+  associated: Uint8Array,
+  nonce: Uint8Array,
+  key: Uint8Array,
+): Uint8Array | undefined => {
+  try {
+    return sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(null, sealed, associated, nonce, key)
+  } catch {
+    // libsodium says no more than that, by an Error.
+    return undefined
+  }
+}
+
+/** What a guess of a passphrase costs. */
+export interface KdfCost {
+  readonly passes: number
+  readonly memoryBytes: number
+}
+
+/** Argon2id (RFC 9106): 32 bytes from a passphrase and a salt of 16. It blocks for as long as `cost` says. */
+export const argon2id = (passphrase: Uint8Array, salt: Uint8Array, { passes, memoryBytes }: KdfCost): Uint8Array =>
+  sodium.crypto_pwhash(32, passphrase, salt, passes, memoryBytes, sodium.crypto_pwhash_ALG_ARGON2ID13)

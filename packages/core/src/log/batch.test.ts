@@ -316,9 +316,9 @@ describe('a signed batch', () => {
     expect(stating([{ ...shift, shift: 301 }])).toBe('MALFORMED')
     expect(stating([shift, shift])).toBe('MALFORMED')
     expect(stating([shift], { certificate: makeCertificate(space, author.publicKey, author) })).toBe('MALFORMED')
-    // Whose tags cannot be read yet may not state any.
-    expect(stating([shift], { keyEpoch: 1 })).toBe('FORMAT_UNKNOWN')
-    expect(stating([], { keyEpoch: 1 })).toBeUndefined()
+    // In every key epoch: that tag is made of what the header says.
+    expect(stating([shift], { keyEpoch: 1 })).toBeUndefined()
+    expect(stating([], { keyEpoch: 1 })).toBe('MALFORMED')
   })
 
   const allowed: readonly (ErrorCode | undefined)[] = [

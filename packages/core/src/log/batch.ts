@@ -6,7 +6,8 @@
  *     header  = "DLB" | format | space | device | fromSeq | toSeq | coarse maxHlc | key epoch | flags
  *               | tag before | ends of all runs but the last, each with its tag | tag after
  *               | shifts | certificate (both only where fromSeq = 1: the chain begins with them)
- *     body    = count, then runs, each length-prefixed; compressed if flag 1; encrypted if key epoch > 0 (nonce first)
+ *     body    = count, then runs, each length-prefixed; compressed if flag 1; if key epoch > 0 padded and encrypted,
+ *               with the header as associated data (crypto/cipher)
  *
  * The signature is the device's, over a domain, the header and the body.
  */
@@ -117,7 +118,7 @@ export const chainStartOf = (
   certificate: Uint8Array,
 ): Uint8Array => chainStart(space, certificate, encodeShifts(shifts))
 
-/** The tag there, in key epoch 0. */
+/** The tag there. All that it is made of is in the header, so in every key epoch it is as in epoch 0, for everyone to check. */
 export const startTagOf = (
   header: Pick<BatchHeader, 'space' | 'device' | 'shifts'>,
   certificate: Uint8Array,

@@ -7,10 +7,14 @@ import type { DriftlogError } from '../errors.ts'
 import type { Run } from '../op/run.ts'
 import type { OpenedRun } from './seal.ts'
 
-/** A run that is held and not projected, or a whole batch of an unknown format. */
+/** Why a batch is held and cannot be opened: a newer format, no key, or bytes that nobody can open. */
+export type Parked = 'format' | 'key' | 'unopenable'
+
+/** A run that is held and not projected, or a whole batch that is parked. */
 export interface QueuedRun {
-  /** undefined: of an unknown format. */
+  /** undefined: parked, and why. */
   readonly opened: OpenedRun | undefined
+  readonly parked: Parked | undefined
   readonly ops: number
   readonly toSeq: number
   readonly tag: Uint8Array
@@ -18,6 +22,7 @@ export interface QueuedRun {
 
 /** A run as it is meant, the chain hash after it, and the tag that its header has there. */
 export interface VerifiedRun {
+  /** Its `keyEpoch` is that of the tag. */
   readonly run: Run
   readonly hash: Uint8Array
   readonly tag: Uint8Array

@@ -8,9 +8,11 @@ import {
   forgeRun,
   identityOf,
   permutations,
+  plainKeys,
   shapes,
   SPACE,
   START_MS,
+  NO_BACKLOG,
 } from '../testing/replicas.test-support.ts'
 import type { DeviceId } from '../clock/dot.ts'
 import { treeForger } from '../testing/tree-forger.test-support.ts'
@@ -54,7 +56,7 @@ describe('devices that write whatever they like', () => {
     const a = d.seal(stem.end, [[{ hlc: 10, changes: [insert('y')], groupLeft: 1 }]])
     const b = d.seal(stem.end, [[{ hlc: 20, changes: [insert('z')] }]])
     const read = await readIn([stem.batch, a.batch, b.batch])
-    expect(read.log.backlog()).toEqual({ waiting: 0, parked: 0 })
+    expect(read.log.backlog()).toEqual(NO_BACKLOG)
   })
 
   it('[BR4] a handle that fits both branches means one row everywhere', async () => {
@@ -142,7 +144,7 @@ describe('devices that write whatever they like', () => {
         tagAfter: stated.batch.header.tagAfter,
       },
       [encodeRun(forgeRun(m.device, 1, [{ hlc: 1 }]))],
-      identityOf(3).keys,
+      plainKeys(identityOf(3).keys),
     )
     expect((await readIn([stated.batch, lie])).outcomes).toEqual(['appended', 'fork'])
   })
@@ -186,7 +188,11 @@ describe('devices that write whatever they like', () => {
     const real = d.seal(d.root, [[{ hlc: 10, changes: [insert('a')] }]])
     const { header } = real.batch
     const run = encodeRun(forgeRun(d.device, 1, [{ hlc: 10, changes: [insert('lie')] }]))
-    const lie = sealBatch({ ...header, certificate: header.certificate!, maxHlc: 10 }, [run], identityOf(1).keys)
+    const lie = sealBatch(
+      { ...header, certificate: header.certificate!, maxHlc: 10 },
+      [run],
+      plainKeys(identityOf(1).keys),
+    )
     const e = createReplica(2)
     e.write(START_MS, e.change(shapes.insert, 'honest'))
     const [honest] = e.writer.seal()
@@ -206,7 +212,7 @@ describe('devices that write whatever they like', () => {
     const inner = { toSeq: 2, tagAfter: header.innerEnds[1].tag, innerEnds: [], maxHlc: 11 }
     const run = encodeRun(forgeRun(d.device, 1, [{ hlc: 10 }, { hlc: 11 }]))
     const certificate = header.certificate!
-    const sibling = sealBatch({ ...header, certificate, ...inner }, [run], identityOf(1).keys)
+    const sibling = sealBatch({ ...header, certificate, ...inner }, [run], plainKeys(identityOf(1).keys))
     const store = memoryStore()
     const live = createReplica(8)
     const renames: boolean[] = []
@@ -219,7 +225,7 @@ describe('devices that write whatever they like', () => {
     }
     expect(renames).toEqual([false, false, true])
     // Nor is one that somebody else signed.
-    const forged = sealBatch({ ...header, certificate, ...inner }, [run], identityOf(66).keys)
+    const forged = sealBatch({ ...header, certificate, ...inner }, [run], plainKeys(identityOf(66).keys))
     expect(codeOf(() => live.log.check(forged))).toBe('SIGNATURE_INVALID')
   })
 })

@@ -5,7 +5,7 @@ import { columnIndex, type Row } from '../cells/row.ts'
 import type { DeviceId } from '../clock/dot.ts'
 import { cryptoReady } from '../crypto/sodium.ts'
 import { Projector } from '../projection/projector.ts'
-import { createReplica, forgeRun, hexOf, identityOf, shapes } from '../testing/replicas.test-support.ts'
+import { createReplica, forgeRun, hexOf, identityOf, shapes, NO_BACKLOG } from '../testing/replicas.test-support.ts'
 import { createTreeForger, derivedId, type ForgedPoint, readIn } from '../testing/fork-forger.test-support.ts'
 import type { Batch } from './batch.ts'
 import { branchId } from './branch.ts'
@@ -82,7 +82,7 @@ describe('hostile branches', () => {
     const last = read([batch, ...others.map((sibling) => sibling.batch).toReversed(), seen.batch])
     for (const { log, row } of [first, last]) {
       expect(log.damage).toBeUndefined()
-      expect(log.backlog()).toEqual({ waiting: 0, parked: 0 })
+      expect(log.backlog()).toEqual(NO_BACKLOG)
       expect(row('honest')?.touches).toHaveLength(1)
     }
     expect(last.digest()).toBe(first.digest())
@@ -168,7 +168,7 @@ describe('hostile branches', () => {
           for (const { batch, path, seen } of read) {
             const alone = createReplica(9)
             for (const one of [batch, ...path]) alone.log.receive(alone.log.open(one))
-            expect(alone.log.backlog()).toEqual({ waiting: 0, parked: 0 })
+            expect(alone.log.backlog()).toEqual(NO_BACKLOG)
             expect(alone.projector.voidCount).toBe(0)
             expect(alone.row(seen)?.touches).toHaveLength(1)
           }
@@ -187,7 +187,7 @@ describe('hostile branches', () => {
             }
             const replica = await readIn(taken)
             expect(replica.log.damage).toBeUndefined()
-            expect(replica.log.backlog()).toEqual({ waiting: 0, parked: 0 })
+            expect(replica.log.backlog()).toEqual(NO_BACKLOG)
             expect(replica.projector.voidCount).toBe(0)
             digests.add(replica.digest())
           }
@@ -246,14 +246,14 @@ describe('hostile branches', () => {
       for (const order of orders) {
         const replica = createReplica(9)
         for (const batch of order) replica.log.receive(replica.log.open(batch))
-        expect(replica.log.backlog()).toEqual({ waiting: 0, parked: 0 })
+        expect(replica.log.backlog()).toEqual(NO_BACKLOG)
         expect(replica.projector.voidCount).toBe(0)
         expect([titleOf(replica.row('a')), titleOf(replica.row('x'))]).toEqual(['by handle', 'stem'])
         digests.add(hexOf(replica.projector.cells.digest()))
       }
       expect(digests.size).toBe(1)
       const forked = await readIn([...history, sibling, ...ops])
-      expect(forked.log.backlog()).toEqual({ waiting: 0, parked: 0 })
+      expect(forked.log.backlog()).toEqual(NO_BACKLOG)
       expect(forked.projector.voidCount).toBe(0)
       expect(titleOf(forked.row('a'))).toBe('by handle')
       expect(titleOf(forked.row('x'))).toBe('stem')
@@ -273,7 +273,7 @@ describe('hostile branches', () => {
       const hlc = own.writer.highest + 1
       const { batch } = e.seal(e.root, [{ hlc, heads, changes: [title(name, 1, 'mine')] }], [hash])
       own.log.receive(own.log.open(batch))
-      expect(own.log.backlog()).toEqual({ waiting: 0, parked: 0 })
+      expect(own.log.backlog()).toEqual(NO_BACKLOG)
       expect(titleOf(own.row('a'))).toBe('mine')
     })
   })

@@ -1,7 +1,15 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { cryptoReady } from '../crypto/sodium.ts'
-import { createReplica, hexOf, type Replica, shapes, SPACE, START_MS } from '../testing/replicas.test-support.ts'
+import {
+  createReplica,
+  hexOf,
+  type Replica,
+  shapes,
+  SPACE,
+  START_MS,
+  NO_BACKLOG,
+} from '../testing/replicas.test-support.ts'
 import type { DeviceId } from '../clock/dot.ts'
 import type { BatchStore, StoredBatch } from './batch-store.ts'
 import { memoryStore } from './memory-store.ts'
@@ -121,7 +129,7 @@ describe('branches', () => {
     for (const site of [a, clone, e, f]) await site.take(last)
     for (const site of [a, clone, e, f, last]) {
       expect(site.replica.log.damage).toBeUndefined()
-      expect(site.replica.log.backlog()).toEqual({ waiting: 0, parked: 0 })
+      expect(site.replica.log.backlog()).toEqual(NO_BACKLOG)
       expect(votes(site.replica)).toBe(6)
       expect(site.replica.digest()).toBe(last.replica.digest())
     }
@@ -160,7 +168,7 @@ describe('branches', () => {
     ]) {
       const { log, projector, ...reader } = read(3, order)
       expect(log.damage).toBeUndefined()
-      expect(log.backlog()).toEqual({ waiting: 0, parked: 0 })
+      expect(log.backlog()).toEqual(NO_BACKLOG)
       expect(projector.voidCount).toBe(0)
       expect(votes({ log, projector, ...reader })).toBe(votes(e.replica))
     }
@@ -195,7 +203,7 @@ describe('branches', () => {
         const [first] = sites
         for (const { replica, store } of sites) {
           expect(replica.log.damage).toBeUndefined()
-          expect(replica.log.backlog()).toEqual({ waiting: 0, parked: 0 })
+          expect(replica.log.backlog()).toEqual(NO_BACKLOG)
           expect(votes(replica)).toBe(written)
           expect(vectorText(replica.log.held())).toBe(vectorText(await store.vector(SPACE)))
           expect(vectorText(replica.log.held())).toBe(vectorText(first.replica.log.held()))

@@ -3,17 +3,21 @@
  * next run of a branch must continue.
  */
 import type { DeviceId, Dot } from '../clock/dot.ts'
-import { chainNext, chainTag, tagKey, UNENCRYPTED_EPOCH_KEY } from '../crypto/chain.ts'
+import { chainNext, chainTag } from '../crypto/chain.ts'
+import type { Keyring } from '../crypto/keyring.ts'
 import { firstChange, firstHead, opCount, type Run } from '../op/run.ts'
 
 interface BranchChain {
-  readonly key: Uint8Array
+  readonly device: DeviceId
+  /** What the branch begins with, and the epoch that its tag there is keyed by. */
   readonly start: Uint8Array
+  readonly startEpoch: number
   readonly base: number
   readonly parent: DeviceId | undefined
-  /** Last seq of each verified run, rising, and the chain hash after it. */
+  /** Last seq of each verified run, rising, the chain hash after it, and the key epoch that it was written in. */
   readonly ends: number[]
   readonly hashes: Uint8Array[]
+  readonly epochs: number[]
 }
 
 interface HashedPart {
@@ -22,21 +26,24 @@ interface HashedPart {
   readonly meaning?: (name: DeviceId) => DeviceId
 }
 
+/** What a chain begins with is plain in its first header: its tag needs no secret. */
+const START_EPOCH = 0
+
 const itself = (name: DeviceId): DeviceId => name
 
 export class ChainIndex {
-  readonly #space: string
+  readonly #keyring: Keyring
   readonly #chains = new Map<DeviceId, BranchChain>()
 
-  constructor(space: string) {
-    this.#space = space
+  constructor(keyring: Keyring) {
+    this.#keyring = keyring
   }
 
   /** Starts the chain of a device. `start`: see `chainStart`; the certificate in it must have been checked. */
   begin(device: DeviceId, start: Uint8Array, branch = device): void {
     if (this.#chains.has(branch)) return
-    const key = tagKey(UNENCRYPTED_EPOCH_KEY, this.#space, device)
-    this.#chains.set(branch, { key, start, base: 0, parent: undefined, ends: [], hashes: [] })
+    const at = { device, start, startEpoch: START_EPOCH, base: 0, parent: undefined }
+    this.#chains.set(branch, { ...at, ends: [], hashes: [], epochs: [] })
   }
 
   /** Starts the chain of a branch after op `base` of its parent, where a run ends. False while that is not verified. */
@@ -45,7 +52,8 @@ export class ChainIndex {
     const chain = this.#chains.get(parent)
     const at = chain === undefined ? -1 : firstAtLeast(chain.ends, base)
     if (chain?.ends[at] !== base) return false
-    this.#chains.set(branch, { key: chain.key, start: chain.hashes[at], base, parent, ends: [], hashes: [] })
+    const from = { device: chain.device, start: chain.hashes[at], startEpoch: chain.epochs[at], base, parent }
+    this.#chains.set(branch, { ...from, ends: [], hashes: [], epochs: [] })
     return true
   }
 
@@ -61,15 +69,26 @@ export class ChainIndex {
     return chain.hashes.at(-1) ?? chain.start
   }
 
-  tag(branch: DeviceId, hash: Uint8Array): Uint8Array {
-    return chainTag(hash, this.#chain(branch).key)
+  /** The tag after everything verified. */
+  lastTag(branch: DeviceId): Uint8Array {
+    const chain = this.#chain(branch)
+    return this.#tag(chain, this.last(branch), chain.epochs.at(-1) ?? chain.startEpoch)
+  }
+
+  /** The tag of a hash, as of a run that was written in `epoch`. Throws KEY_MISSING. */
+  tag(branch: DeviceId, hash: Uint8Array, epoch: number): Uint8Array {
+    return this.#tag(this.#chain(branch), hash, epoch)
+  }
+
+  #tag({ device }: BranchChain, hash: Uint8Array, epoch: number): Uint8Array {
+    return chainTag(hash, this.#keyring.tagKey(epoch, device))
   }
 
   /** The tag after a verified run of the branch itself that ends at `seq`; undefined where none does. */
   tagAt(branch: DeviceId, seq: number): Uint8Array | undefined {
     const chain = this.#chains.get(branch)
     const at = chain === undefined ? -1 : firstAtLeast(chain.ends, seq)
-    return chain?.ends[at] === seq ? chainTag(chain.hashes[at], chain.key) : undefined
+    return chain?.ends[at] === seq ? this.#tag(chain, chain.hashes[at], chain.epochs[at]) : undefined
   }
 
   /** The ends of verified runs of the branch itself in (`above`, `upTo`], rising; at most `count`. */
@@ -105,10 +124,12 @@ export class ChainIndex {
     return chainNext(before, bytes, references)
   }
 
-  extend(branch: DeviceId, toSeq: number, hash: Uint8Array): void {
+  /** `epoch`: of writing. */
+  extend(branch: DeviceId, toSeq: number, hash: Uint8Array, epoch: number): void {
     const chain = this.#chain(branch)
     chain.ends.push(toSeq)
     chain.hashes.push(hash)
+    chain.epochs.push(epoch)
   }
 }
 

@@ -1,8 +1,9 @@
+import { Keyring } from '../crypto/keyring.ts'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { deviceIdFromBytes } from '../clock/dot.ts'
 import { cryptoReady, hash } from '../crypto/sodium.ts'
 import { firstHead, opCount } from '../op/run.ts'
-import { createReplica, forgeRun, shapes, START_MS } from '../testing/replicas.test-support.ts'
+import { createReplica, forgeRun, shapes, SPACE, START_MS } from '../testing/replicas.test-support.ts'
 import { openBatch } from './seal.ts'
 import { MAX_HEADS } from './writer.ts'
 
@@ -22,7 +23,7 @@ describe('heads', () => {
       projector.begin(other, other, undefined, 0)
       projector.project([forgeRun(other, 1, [{ hlc: 7 }])])
       log.chain.begin(other, new Uint8Array(0))
-      log.chain.extend(other, 1, hash(new Uint8Array(0)))
+      log.chain.extend(other, 1, hash(new Uint8Array(0)), 0)
     }
     const { fromSeq, toSeq, hlc } = replica.write(START_MS, replica.change(shapes.insert, 'x'))
     const portions = Math.ceil(others.length / MAX_HEADS)
@@ -32,7 +33,7 @@ describe('heads', () => {
     expect(projector.headsFor(device)).toEqual([])
     expect(projector.projected.get(device)).toBe(portions)
 
-    const runs = writer.seal().flatMap((batch) => openBatch(batch).map(({ run }) => run))
+    const runs = writer.seal().flatMap((batch) => openBatch(batch, Keyring.unencrypted(SPACE)).map(({ run }) => run))
     const counts = runs.flatMap((run) =>
       Array.from({ length: opCount(run) }, (_, op) => run.headEnd[op] - firstHead(run, op)),
     )

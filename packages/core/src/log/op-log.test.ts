@@ -15,9 +15,11 @@ import {
   interleave,
   permutations,
   type Replica,
+  plainKeys,
   shapes,
   spliceBytes,
   START_MS,
+  NO_BACKLOG,
 } from '../testing/replicas.test-support.ts'
 import { decodeBatch } from './batch.ts'
 import { sealBatch } from './seal.ts'
@@ -182,7 +184,7 @@ describe('op-log', () => {
       const part = { ...identity, fromSeq: 1, toSeq: 1, maxHlc: T, tagBefore: honest.header.tagBefore, tagAfter: tag }
       const reader = createReplica(2)
       const [{ bytes }] = reader.log.open(honest).runs!
-      reader.receive(sealBatch(part, [bytes], identity.keys).bytes)
+      reader.receive(sealBatch(part, [bytes], plainKeys(identity.keys)).bytes)
       expect(reader.log.damage?.code).toBe('CHAIN_BROKEN')
       expect(reader.projected(author.device)).toBe(0)
     }
@@ -200,7 +202,7 @@ describe('op-log', () => {
       maxHlc: T,
       tagBefore: new Uint8Array(16),
     }
-    const batch = sealBatch(part, [run.bytes], author.identity.keys)
+    const batch = sealBatch(part, [run.bytes], plainKeys(author.identity.keys))
     expect(codeOf(() => reader.log.check(batch))).toBe('MALFORMED')
     reader.log.receive(reader.log.open(batch))
     expect(reader.log.damage?.code).toBe('CHAIN_BROKEN')
@@ -219,14 +221,18 @@ describe('op-log', () => {
     const maxHlc = coarseCeiling(tail.header.coarseMaxHlc)
     const tags = { tagBefore: head.header.tagBefore, tagAfter: tail.header.tagAfter }
     const innerEnds = [{ toSeq: 1, tag: head.header.tagAfter }]
-    const merged = sealBatch({ ...a.identity, ...tags, innerEnds, fromSeq: 1, toSeq: 2, maxHlc }, runs, a.identity.keys)
+    const merged = sealBatch(
+      { ...a.identity, ...tags, innerEnds, fromSeq: 1, toSeq: 2, maxHlc },
+      runs,
+      plainKeys(a.identity.keys),
+    )
     for (const order of [
       [merged.bytes, answer],
       [answer, merged.bytes],
     ]) {
       const reader = createReplica(3)
       for (const bytes of order) reader.receive(bytes)
-      expect(reader.log.backlog()).toEqual({ waiting: 0, parked: 0 })
+      expect(reader.log.backlog()).toEqual(NO_BACKLOG)
       expect(reader.digest()).toBe(a.digest())
     }
   })

@@ -8,19 +8,20 @@
  * - LOG2 a run is projected when its branch's runs before it and everything that its ops saw are projected, and its chain
  *   hash, over its bytes and the hashes of what it refers to, is the one that its header's tag names. A name may stand for
  *   any branch that its author can have meant (BR1): the tag tells which;
- * - LOG3 a run of an unknown format is parked, and with it all that saw it; nothing else blocks;
+ * - LOG3 what cannot be opened (an unknown format, no key) is parked, and with it all that saw it; nothing else blocks;
  * - LOG4 the projected vector is at most the held one.
  */
 import { compareDevices, type DeviceId } from '../clock/dot.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { equalBytes, malformed, toBase64Url } from '../codec/bytes.ts'
 import { chainStart } from '../crypto/chain.ts'
+import type { Keyring } from '../crypto/keyring.ts'
 import { DriftlogError } from '../errors.ts'
 import { opCount, type Run, toSeqOf } from '../op/run.ts'
 import { MAX_GROUP_OPS } from '../op/run-codec.ts'
 import { type Batch, type BatchHeader, chainStartOf, type Shift } from './batch.ts'
 import type { NamedRun, Point } from './batch-store.ts'
-import { BranchTree, type LogBranch } from './branch-tree.ts'
+import { BranchTree, type LogBranch, type Parked } from './branch-tree.ts'
 import { ChainIndex, foreignReferences } from './chain-index.ts'
 import { type Candidates, meanings, type Tried, withMeaning } from './meaning.ts'
 import { openBatch, type OpenedRun } from './seal.ts'
@@ -43,13 +44,28 @@ export interface ProjectionTarget {
 /** A batch that was checked as far as it can be alone. */
 export interface CheckedBatch {
   readonly batch: Batch
-  /** undefined: of an unknown format. */
+  /** undefined: parked. */
   readonly runs: readonly OpenedRun[] | undefined
+  readonly parked?: Parked
 }
+
+/** Ops that are held and not projected. */
+export interface Backlog {
+  /** For what they saw. */
+  readonly waiting: number
+  /** Of a format that is not known here. */
+  readonly parked: number
+  /** Encrypted with a key that is not here. */
+  readonly locked: number
+  /** That no key opens. */
+  readonly unopenable: number
+}
+
+const countedAs = { format: 'parked', key: 'locked', unopenable: 'unopenable' } as const
 
 export class OpLog {
   readonly chain: ChainIndex
-  readonly #space: string
+  readonly keyring: Keyring
   readonly #projector: ProjectionTarget
   readonly #tree = new BranchTree()
   /** Device, or a name of which nothing is known → branches whose next run waits for ops of it, and for which seqs. */
@@ -64,9 +80,10 @@ export class OpLog {
   readonly #shifts = new Map<string, Shift>()
   readonly #stating = new Set<DeviceId>()
 
-  constructor(space: string, projector: ProjectionTarget) {
-    this.chain = new ChainIndex(space)
-    this.#space = space
+  /** Of the space that the keyring is of. */
+  constructor(keyring: Keyring, projector: ProjectionTarget) {
+    this.chain = new ChainIndex(keyring)
+    this.keyring = keyring
     this.#projector = projector
   }
 
@@ -166,17 +183,13 @@ export class OpLog {
     return fromSeq > 1 && this.#tree.find(device, fromSeq - 1, tagBefore, this.#tagAt) === undefined
   }
 
-  /** Ops that are held and not projected: those that wait for what they saw, and those of an unknown format. */
-  backlog(): { readonly waiting: number; readonly parked: number } {
-    let waiting = 0
-    let parked = 0
+  /** Ops that are held and not projected. */
+  backlog(): Backlog {
+    const ops = { waiting: 0, parked: 0, locked: 0, unopenable: 0 }
     for (const branch of this.#tree.all()) {
-      for (const { opened, ops } of branch.queue) {
-        if (opened === undefined) parked += ops
-        else waiting += ops
-      }
+      for (const run of branch.queue) ops[run.parked === undefined ? 'waiting' : countedAs[run.parked]] += run.ops
     }
-    return { waiting, parked }
+    return ops
   }
 
   /** The first branch whose ops do not match their chain, whatever is held so far, as the error to show. */
@@ -191,20 +204,33 @@ export class OpLog {
    */
   check(batch: Batch, certificate?: Uint8Array): CheckedBatch {
     // A first batch of another space brings a certificate that is right for that space.
-    if (batch.header.space !== this.#space) throw malformed('a batch of another space')
+    if (batch.header.space !== this.keyring.space) throw malformed('a batch of another space')
     verifyBatch(batch, this.#tree.of(batch.header.device).at(0)?.certificate ?? certificate)
-    return this.open(batch)
+    return this.#open(batch)
   }
 
-  /** Opens a batch that was checked before it was stored. */
+  /**
+   * Opens a batch that was checked before it was stored. What does not open was taken in while the key was not here, or for its
+   * shifts: it stays parked, and what follows of its device with it.
+   */
   open(batch: Batch): CheckedBatch {
     try {
-      return { batch, runs: openBatch(batch) }
+      return this.#open(batch)
     } catch (error) {
       if (!(error instanceof DriftlogError)) throw error
+      return { batch, runs: undefined, parked: 'unopenable' }
+    }
+  }
+
+  #open(batch: Batch): CheckedBatch {
+    try {
+      return { batch, runs: openBatch(batch, this.keyring) }
+    } catch (error) {
+      if (!(error instanceof DriftlogError)) throw error
+      if (error.code === 'FORMAT_UNKNOWN') return { batch, runs: undefined, parked: 'format' }
+      if (error.code === 'KEY_MISSING') return { batch, runs: undefined, parked: 'key' }
       // BR2: a server counts the shifts of what it holds and opens nothing; so they must be known here whatever the body is.
-      const isParked = error.code === 'FORMAT_UNKNOWN' || batch.header.shifts.length > 0
-      if (isParked) return { batch, runs: undefined }
+      if (batch.header.shifts.length > 0) return { batch, runs: undefined, parked: 'unopenable' }
       throw error
     }
   }
@@ -213,7 +239,7 @@ export class OpLog {
    * Takes in a batch that is durable here, as part of `branch`. Returns whether it was new. Throws GAP for one that does not
    * come next.
    */
-  receive({ batch, runs }: CheckedBatch, branchId: DeviceId = batch.header.device): boolean {
+  receive({ batch, runs, parked }: CheckedBatch, branchId: DeviceId = batch.header.device): boolean {
     const { header } = batch
     const known = this.#tree.get(branchId)
     const branch = known ?? this.#begin(header, branchId)
@@ -229,10 +255,11 @@ export class OpLog {
     if (header.shifts.length > 0 && header.fromSeq === 1) this.#stating.add(branchId)
     if (runs === undefined) {
       const ops = header.toSeq - header.fromSeq + 1
-      branch.queue.push({ opened: undefined, ops, toSeq: header.toSeq, tag: header.tagAfter.slice() })
+      branch.queue.push({ opened: undefined, parked, ops, toSeq: header.toSeq, tag: header.tagAfter.slice() })
     } else {
       for (const opened of runs) {
-        branch.queue.push({ opened, ops: opCount(opened.run), toSeq: toSeqOf(opened.run), tag: opened.tagAfter })
+        const { run, tagAfter: tag } = opened
+        branch.queue.push({ opened, parked: undefined, ops: opCount(run), toSeq: toSeqOf(run), tag })
       }
     }
     // What it goes on from may have waited for more of a group, and nothing more of that comes.
@@ -271,7 +298,7 @@ export class OpLog {
   /** Announces the device that this replica writes as, before its first batch. */
   beginOwn(device: DeviceId, certificate: Uint8Array): void {
     const held = this.#tree.get(device)
-    const start = held?.start ?? chainStart(this.#space, certificate)
+    const start = held?.start ?? chainStart(this.keyring.space, certificate)
     this.chain.begin(device, start)
     this.#projector.begin(device, device, undefined, 0)
     if (held !== undefined) return
@@ -280,7 +307,7 @@ export class OpLog {
       device,
       parent: undefined,
       base: 0,
-      baseTag: this.chain.tag(device, start),
+      baseTag: this.chain.tag(device, start, 0),
       certificate,
       start,
       held: 0,
@@ -395,7 +422,7 @@ export class OpLog {
     if (branch.stuck !== undefined || start === branch.queue.length || !this.#canBegin(branch)) return 0
     // What is verified of a group stays so: to begin anew with each of its runs would be quadratic.
     const unit = branch.verified
-    let before = unit.at(-1)?.hash ?? this.chain.last(branch.id)
+    let before = unit.at(-1) ?? { hash: this.chain.last(branch.id), tag: this.chain.lastTag(branch.id) }
     do {
       const next = branch.queue[start + unit.length]
       if (next?.opened === undefined && !(next === undefined && unit.length > 0 && this.#isStem(branch))) return 0
@@ -403,12 +430,12 @@ export class OpLog {
       if (next?.opened === undefined) break
       const verified = this.#verify(branch, next.opened, before)
       if (verified === undefined) return 0
-      before = verified.hash
+      before = { ...verified, tag: next.tag }
       unit.push({ ...verified, tag: next.tag })
     } while (endsInsideGroup(unit[unit.length - 1].run))
     branch.verified = []
     for (const { run, hash, tag } of unit) {
-      this.chain.extend(branch.id, toSeqOf(run), hash)
+      this.chain.extend(branch.id, toSeqOf(run), hash, run.keyEpoch)
       const shift = this.#shifts.get(shiftKey(branch.device, run.fromSeq - 1, tag))
       if (shift !== undefined) this.#projector.shift(branch.id, run.fromSeq, shift.shift, shift.floor)
     }
@@ -434,8 +461,13 @@ export class OpLog {
   }
 
   /** The run as it is meant, and the chain hash after it; undefined while something that it refers to is missing. */
-  #verify(branch: LogBranch, opened: OpenedRun, before: Uint8Array): { run: Run; hash: Uint8Array } | undefined {
+  #verify(
+    branch: LogBranch,
+    opened: OpenedRun,
+    { hash: before, tag: tagThere }: { readonly hash: Uint8Array; readonly tag: Uint8Array },
+  ): { run: Run; hash: Uint8Array } | undefined {
     const { run, bytes, tagBefore, tagAfter } = opened
+    const isAfter = (hash: Uint8Array): boolean => equalBytes(this.chain.tag(branch.id, hash, run.keyEpoch), tagAfter)
     const wanted = new Map<DeviceId, number>()
     let references = 0
     for (const { device, seq } of foreignReferences(run)) {
@@ -463,12 +495,12 @@ export class OpLog {
       const holder = this.#holder(name)
       if (holder !== undefined && holder.id !== name) candidates.set(name, [holder.id])
     }
-    if (equalBytes(this.chain.tag(branch.id, before), tagBefore)) {
+    if (equalBytes(tagThere, tagBefore)) {
       // Where nothing forked there is one way of reading it, and it is the right one.
       const only = [...candidates.values()].every((branches) => branches.length === 1)
       const plain = (name: DeviceId): DeviceId => candidates.get(name)?.[0] ?? name
       const plainHash = only ? this.chain.hashAfter(run, bytes, before, { meaning: plain }) : undefined
-      if (plainHash !== undefined && equalBytes(this.chain.tag(branch.id, plainHash), tagAfter)) {
+      if (plainHash !== undefined && isAfter(plainHash)) {
         return { run: withMeaning(run, branch.id, plain), hash: plainHash }
       }
       const cost = bytes.length + 32 * references + 128
@@ -476,7 +508,7 @@ export class OpLog {
       const untried = this.#untried(branch, candidates, tried)
       for (const meaning of meanings(untried, tried, cost)) {
         const hash = this.chain.hashAfter(run, bytes, before, { meaning })
-        if (hash === undefined || !equalBytes(this.chain.tag(branch.id, hash), tagAfter)) continue
+        if (hash === undefined || !isAfter(hash)) continue
         return { run: withMeaning(run, branch.id, meaning), hash }
       }
       for (const [name, branches] of untried) {

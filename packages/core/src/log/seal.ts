@@ -5,8 +5,11 @@ import type { DeviceId } from '../clock/dot.ts'
 import { toCoarse } from '../clock/hlc.ts'
 import { ByteReader, ByteWriter, malformed } from '../codec/bytes.ts'
 import { deflate, inflate } from '../codec/deflate.ts'
+import { decrypt, encrypt, padded } from '../crypto/cipher.ts'
+import type { Keyring } from '../crypto/keyring.ts'
 import type { SigningKeys } from '../crypto/sodium.ts'
 import { DriftlogError } from '../errors.ts'
+import type { Randomness } from '../ports/ports.ts'
 import type { Run } from '../op/run.ts'
 import { decodeRun } from '../op/run-codec.ts'
 import {
@@ -41,8 +44,22 @@ export interface SealedPart {
   readonly certificate: Uint8Array
 }
 
-/** `runs`: canonical bytes of consecutive runs, one more than `innerEnds`. */
-export const sealBatch = (part: SealedPart, runs: readonly Uint8Array[], keys: SigningKeys): Batch => {
+/** With what a batch is sealed. */
+export interface SealingKeys {
+  /** The device's. */
+  readonly keys: SigningKeys
+  /** The space's: encrypted with the newest. */
+  readonly keyring: Keyring
+  readonly random: Randomness
+}
+
+/** `runs`: canonical bytes of consecutive runs, one more than `innerEnds`. Throws KEY_MISSING where the keyring is locked. */
+export const sealBatch = (
+  part: SealedPart,
+  runs: readonly Uint8Array[],
+  { keys, keyring, random }: SealingKeys,
+): Batch => {
+  if (keyring.isLocked) throw new DriftlogError('KEY_MISSING', 'to write', { space: part.space })
   const writer = new ByteWriter(runs.reduce((sum, run) => sum + run.length + 4, 8))
   writer.varint(runs.length)
   for (const run of runs) writer.bytes(run)
@@ -55,7 +72,7 @@ export const sealBatch = (part: SealedPart, runs: readonly Uint8Array[], keys: S
     fromSeq: part.fromSeq,
     toSeq: part.toSeq,
     coarseMaxHlc: toCoarse(part.maxHlc),
-    keyEpoch: 0,
+    keyEpoch: keyring.epoch,
     flags: packed === plain ? 0 : FLAG_DEFLATE,
     tagBefore: part.tagBefore,
     tagAfter: part.tagAfter,
@@ -63,7 +80,23 @@ export const sealBatch = (part: SealedPart, runs: readonly Uint8Array[], keys: S
     shifts: part.shifts ?? [],
     certificate: part.fromSeq === 1 ? part.certificate : undefined,
   })
-  return assembleBatch(headerBytes, packed, signBatch(headerBytes, packed, keys))
+  const body = keyring.isEncrypted ? encrypt(pad(packed), headerBytes, keyring.bodyKey(keyring.epoch), random) : packed
+  return assembleBatch(headerBytes, body, signBatch(headerBytes, body, keys))
+}
+
+const pad = (packed: Uint8Array): Uint8Array => {
+  const prefixed = new ByteWriter(packed.length + 8).bytes(packed).finish()
+  const bytes = new Uint8Array(padded(prefixed.length))
+  bytes.set(prefixed)
+  return bytes
+}
+
+const unpad = (bytes: Uint8Array): Uint8Array => {
+  const reader = new ByteReader(bytes)
+  const packed = reader.bytes()
+  if (bytes.length !== padded(reader.position)) throw malformed('padding')
+  if (reader.raw(reader.remaining).some((byte) => byte !== 0)) throw malformed('padding')
+  return packed
 }
 
 const compress = (plain: Uint8Array): Uint8Array => {
@@ -93,15 +126,29 @@ export interface OpenedRun {
   readonly tagAfter: Uint8Array
 }
 
+const decryptBody = ({ header, headerBytes, body }: Batch, keyring: Keyring): Uint8Array => {
+  const { keyEpoch } = header
+  if (!keyring.isEncrypted) {
+    if (keyEpoch > 0) throw new DriftlogError('KEY_MISSING', 'opened without a key', { epoch: keyEpoch })
+    return body
+  }
+  // Otherwise whoever has no key could write.
+  if (keyEpoch === 0) throw new DriftlogError('KEY_WRONG', 'not encrypted', { epoch: 0 })
+  const plain = decrypt(body, headerBytes, keyring.bodyKey(keyEpoch))
+  if (plain === 'wrong-key') throw new DriftlogError('KEY_WRONG', '', { epoch: keyEpoch })
+  if (plain === 'damaged') throw malformed('an encrypted body')
+  return unpad(plain)
+}
+
 /**
- * The runs of an unencrypted batch, structurally checked against the header. Throws MALFORMED or TOO_LARGE, and
- * FORMAT_UNKNOWN where a newer release wrote it.
+ * The runs of a batch, structurally checked against the header. Throws MALFORMED or TOO_LARGE, FORMAT_UNKNOWN where a newer
+ * release wrote it, KEY_MISSING where its key is not in the keyring, and KEY_WRONG where it was not encrypted with that.
  */
-export const openBatch = (batch: Batch): OpenedRun[] => {
+export const openBatch = (batch: Batch, keyring: Keyring): OpenedRun[] => {
   const { header } = batch
-  if (header.keyEpoch !== 0) throw new DriftlogError('FORMAT_UNKNOWN', 'encrypted batch', { keyEpoch: header.keyEpoch })
   if (header.flags > FLAG_DEFLATE) throw new DriftlogError('FORMAT_UNKNOWN', 'batch flags', { flags: header.flags })
-  const reader = new ByteReader((header.flags & FLAG_DEFLATE) !== 0 ? unpack(batch.body) : batch.body)
+  const packed = decryptBody(batch, keyring)
+  const reader = new ByteReader((header.flags & FLAG_DEFLATE) !== 0 ? unpack(packed) : packed)
   const opened: OpenedRun[] = []
   let nextSeq = header.fromSeq
   let maxHlc = 0
@@ -111,7 +158,9 @@ export const openBatch = (batch: Batch): OpenedRun[] => {
   for (const { toSeq, tag: tagAfter } of ends) {
     const bytes = reader.bytes()
     const run = decodeRun(bytes, header.device, header.toSeq - nextSeq + 1)
-    if (run.fromSeq !== nextSeq || run.keyEpoch !== header.keyEpoch) throw malformed('run does not fit its batch')
+    // Sealed anew it may be encrypted in a later epoch than it was written in.
+    const isOfEpoch = run.keyEpoch <= header.keyEpoch && (run.keyEpoch === 0) === (header.keyEpoch === 0)
+    if (run.fromSeq !== nextSeq || !isOfEpoch) throw malformed('run does not fit its batch')
     nextSeq += run.hlc.length
     maxHlc = Math.max(maxHlc, run.hlc[run.hlc.length - 1])
     if (nextSeq !== toSeq + 1) throw malformed('runs do not fill their batch')

@@ -16,7 +16,7 @@ export const signBatch = (headerBytes: Uint8Array, body: Uint8Array, keys: Signi
 /**
  * ENV authorship: checks that the device in the header signed the batch. A first batch brings its certificate;
  * `knownCertificate` is the one, checked then, of the device of a later batch. Throws CERTIFICATE_INVALID or
- * SIGNATURE_INVALID, and MALFORMED or FORMAT_UNKNOWN for a first batch whose chain does not begin with what it brings.
+ * SIGNATURE_INVALID, and MALFORMED for a first batch whose chain does not begin with what it brings.
  */
 export const verifyBatch = (batch: Batch, knownCertificate: Uint8Array | undefined): void => {
   const { device, space, certificate, fromSeq } = batch.header
@@ -37,10 +37,5 @@ export const verifyBatch = (batch: Batch, knownCertificate: Uint8Array | undefin
  * these shifts: otherwise one envelope could stand for another, and replicas would differ in what they shift.
  */
 const checkStart = (header: BatchHeader, certificate: Uint8Array): void => {
-  const { keyEpoch, tagBefore, shifts } = header
-  if (keyEpoch === 0) {
-    if (!equalBytes(startTagOf(header, certificate), tagBefore)) throw malformed('a chain that begins otherwise')
-  } else if (shifts.length > 0) {
-    throw new DriftlogError('FORMAT_UNKNOWN', 'shifts in an encrypted batch', { keyEpoch })
-  }
+  if (!equalBytes(startTagOf(header, certificate), header.tagBefore)) throw malformed('a chain that begins otherwise')
 }

@@ -11,11 +11,13 @@
  */
 import type { DeviceId, Dot } from '../clock/dot.ts'
 import { type Hlc, receive, tick } from '../clock/hlc.ts'
-import { chainNext, chainStart, chainTag, tagKey, UNENCRYPTED_EPOCH_KEY } from '../crypto/chain.ts'
+import { chainNext, chainStart, chainTag } from '../crypto/chain.ts'
+import type { Keyring } from '../crypto/keyring.ts'
 import type { SigningKeys } from '../crypto/sodium.ts'
 import { Author, type NewChange, type OpContext } from '../op/author.ts'
 import { firstHead, opCount, type Run } from '../op/run.ts'
 import { encodeRun } from '../op/run-codec.ts'
+import type { Randomness } from '../ports/ports.ts'
 import { type Batch, encodeShifts, MAX_BATCH_OPS, type Shift } from './batch.ts'
 import type { OpLog } from './op-log.ts'
 import { sealBatch } from './seal.ts'
@@ -35,19 +37,33 @@ export interface WriterIdentity {
   readonly certificate: Uint8Array
 }
 
+/** The keys of the space, and what nonces are hedged with. */
+export interface WriterKeys {
+  readonly keyring: Keyring
+  readonly random: Randomness
+}
+
 /**
  * The first batch of a device that brings shifts (BR2): one op that changes nothing and saw nothing, so that no shifted op has
  * to be projected before it.
  */
-export const sealShifts = (identity: WriterIdentity, hlc: Hlc, shifts: readonly Shift[]): Batch => {
+export const sealShifts = (
+  { keyring, random }: WriterKeys,
+  identity: WriterIdentity,
+  hlc: Hlc,
+  shifts: readonly Shift[],
+): Batch => {
   const { device, space, certificate, keys } = identity
-  const author = new Author(device, 1)
+  const author = new Author(device, 1, () => keyring.epoch)
   author.append([], { hlc, heads: [], schemaVersion: 1 })
   const bytes = encodeRun(author.run)
   const before = chainStart(space, certificate, encodeShifts(shifts))
-  const key = tagKey(UNENCRYPTED_EPOCH_KEY, space, device)
-  const tags = { tagBefore: chainTag(before, key), tagAfter: chainTag(chainNext(before, bytes, []), key) }
-  return sealBatch({ ...tags, space, device, fromSeq: 1, toSeq: 1, maxHlc: hlc, shifts, certificate }, [bytes], keys)
+  const tags = {
+    tagBefore: chainTag(before, keyring.tagKey(0, device)),
+    tagAfter: chainTag(chainNext(before, bytes, []), keyring.tagKey(keyring.epoch, device)),
+  }
+  const part = { ...tags, space, device, fromSeq: 1, toSeq: 1, maxHlc: hlc, shifts, certificate }
+  return sealBatch(part, [bytes], { keys, keyring, random })
 }
 
 /** Seqs of one mutation: `[fromSeq, toSeq]`. */
@@ -73,19 +89,21 @@ export interface OwnProjection {
 export class Writer {
   readonly identity: WriterIdentity
   readonly #log: OpLog
+  readonly #random: Randomness
   readonly #projector: OwnProjection
   readonly #author: Author
   /** The highest stamp that this device made or met, and persists. */
   #highest: Hlc
 
   /** The log must hold the device's sealed batches already. `highWater`: the persisted high-water mark, 0 for none. */
-  constructor(identity: WriterIdentity, log: OpLog, projector: OwnProjection, highWater: Hlc) {
+  constructor(identity: WriterIdentity, log: OpLog, projector: OwnProjection, highWater: Hlc, random: Randomness) {
     this.identity = identity
     this.#log = log
     this.#projector = projector
     this.#highest = highWater
     log.beginOwn(identity.device, identity.certificate)
-    this.#author = new Author(identity.device, log.heldSeq(identity.device) + 1)
+    this.#random = random
+    this.#author = new Author(identity.device, log.heldSeq(identity.device) + 1, () => log.keyring.epoch)
   }
 
   /** The highest stamp that this device made, or was told to be above. */
@@ -124,7 +142,8 @@ export class Writer {
   #writeOne(changes: readonly NewChange[], context: OpContext): Written {
     const { device } = this.identity
     const { hlc } = context
-    const run = this.#author.run
+    this.#author.followEpoch()
+    const { run } = this.#author
     const from = opCount(run)
     const fromSeq = this.#author.nextSeq
     const count = this.#author.append(changes, context)
@@ -161,7 +180,7 @@ export class Writer {
   #sealPart(run: Run, from: number, to: number): Batch {
     const { device, space, keys, certificate } = this.identity
     const bytes = encodeRun(run, from, to)
-    const { chain } = this.#log
+    const { chain, keyring } = this.#log
     const before = chain.last(device)
     const after = chain.hashAfter(run, bytes, before, { from, to })
     if (after === undefined) throw new Error('an op refers to what is not verified here')
@@ -172,12 +191,12 @@ export class Writer {
       fromSeq: run.fromSeq + from,
       toSeq,
       maxHlc: run.hlc[to - 1],
-      tagBefore: chain.tag(device, before),
-      tagAfter: chain.tag(device, after),
+      tagBefore: chain.lastTag(device),
+      tagAfter: chain.tag(device, after, run.keyEpoch),
       certificate,
     }
-    const batch = sealBatch(part, [bytes], keys)
-    chain.extend(device, toSeq, after)
+    const batch = sealBatch(part, [bytes], { keys, keyring, random: this.#random })
+    chain.extend(device, toSeq, after, run.keyEpoch)
     return batch
   }
 }

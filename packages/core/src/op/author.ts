@@ -64,17 +64,26 @@ export class Author {
   readonly #devices = new Map<DeviceId, number>()
   readonly #shapes = new Map<Shape, number>()
 
-  constructor(device: DeviceId, fromSeq: number) {
-    this.run = createRun(device, fromSeq)
+  readonly #epoch: () => number
+
+  /** `epoch`: the key epoch to write in, asked for each run. */
+  constructor(device: DeviceId, fromSeq: number, epoch: () => number = () => 0) {
+    this.#epoch = epoch
+    this.run = createRun(device, fromSeq, epoch())
   }
 
   get nextSeq(): number {
     return this.run.fromSeq + opCount(this.run)
   }
 
+  /** A run never mixes epochs: a key that came counts from the next run on, and for one in which nothing is yet. */
+  followEpoch(): void {
+    if (opCount(this.run) === 0 && this.run.keyEpoch !== this.#epoch()) this.restart()
+  }
+
   /** Goes on with an empty run, once what was written is sealed. */
   restart(): void {
-    this.run = createRun(this.run.device, this.nextSeq)
+    this.run = createRun(this.run.device, this.nextSeq, this.#epoch())
     this.#devices.clear()
     this.#shapes.clear()
   }

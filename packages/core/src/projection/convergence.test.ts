@@ -172,7 +172,7 @@ describe('projection', () => {
           expect(replica.digest()).toBe(late.digest())
         }
         expect(late.projector.voidCount).toBe(0)
-        expect(late.log.backlog()).toEqual({ waiting: 0, parked: 0 })
+        expect(late.log.backlog()).toMatchObject({ waiting: 0, parked: 0, locked: 0 })
         for (const [id, row] of late.projector.cells.table('tasks').rows) expect(view(row)).toEqual(naive(writes, id))
       }),
       { numRuns: 300 },

@@ -116,7 +116,7 @@ describe('the laws, over whole histories', () => {
             for (const replica of history.replicas) for (const bytes of history.batches) replica.receive(bytes)
             for (const replica of [...history.replicas, ...late]) {
               expect(replica.projector.voidCount).toBe(0)
-              expect(replica.log.backlog()).toEqual({ waiting: 0, parked: 0 })
+              expect(replica.log.backlog()).toMatchObject({ waiting: 0, parked: 0 })
               expect(replica.digest()).toBe(late[0].digest())
               for (const [id, row] of replica.projector.cells.table(TABLE).rows) {
                 expect(sorted(stateOf(replica, row))).toEqual(sorted(definitions(history.ops, id)))

@@ -356,7 +356,7 @@ describe('void ops', () => {
       return reader
     })
     for (const reader of readers) {
-      expect(reader.log.backlog()).toEqual({ waiting: 0, parked: 0 })
+      expect(reader.log.backlog()).toMatchObject({ waiting: 0, parked: 0, locked: 0 })
       expect(reader.projector.voidCount).toBe(expectedVoids)
       expect(reader.projected(world.forger)).toBe(seq)
       expect(reader.row('victim')?.touches ?? []).toEqual([])

@@ -7,7 +7,15 @@ import { memoryStore } from '../log/memory-store.ts'
 import { sealBatch } from '../log/seal.ts'
 import { signBatch } from '../log/signature.ts'
 import { encodeRun } from '../op/run-codec.ts'
-import { createReplica, forgeRun, identityOf, shapes, SPACE, START_MS } from '../testing/replicas.test-support.ts'
+import {
+  createReplica,
+  forgeRun,
+  identityOf,
+  plainKeys,
+  shapes,
+  SPACE,
+  START_MS,
+} from '../testing/replicas.test-support.ts'
 import { treeForger } from '../testing/tree-forger.test-support.ts'
 import { bareHello } from './messages.ts'
 import { readAdmission } from './read-admission.ts'
@@ -136,14 +144,14 @@ it('[ING2 BR2] shifts that are stated by what is not stored do not count', async
   const lie = sealBatch(
     { ...header, certificate: header.certificate!, maxHlc: 1, tagAfter: silent.batch.header.tagAfter },
     [encodeRun(forgeRun(m.device, 1, [{ hlc: 1 }]))],
-    identityOf(3).keys,
+    plainKeys(identityOf(3).keys),
   )
   expect(await server.push(silent.batch, lie, far.batch)).toEqual(['appended', 'FORK', 'CLOCK_AHEAD'])
   // Nor under the beginning of another history.
   const strange = sealBatch(
     { ...header, certificate: header.certificate!, maxHlc: 1, tagBefore: silent.batch.header.tagBefore },
     [encodeRun(forgeRun(m.device, 1, [{ hlc: 1 }]))],
-    identityOf(3).keys,
+    plainKeys(identityOf(3).keys),
   )
   expect(await server.push(strange, far.batch)).toEqual(['MALFORMED', 'CLOCK_AHEAD'])
   expect(await server.push(stated.batch, far.batch)).toEqual(['appended', 'appended'])

@@ -1,6 +1,7 @@
 /** Forged histories that fork, and replicas that read them from a store. */
 import type { DeviceId } from '../clock/dot.ts'
 import { chainNext, chainStart } from '../crypto/chain.ts'
+import { Keyring } from '../crypto/keyring.ts'
 import { type Batch, firstTagOf } from '../log/batch.ts'
 import { branchId } from '../log/branch.ts'
 import { ChainIndex } from '../log/chain-index.ts'
@@ -8,7 +9,7 @@ import { memoryStore } from '../log/memory-store.ts'
 import { sealBatch } from '../log/seal.ts'
 import { opCount } from '../op/run.ts'
 import { encodeRun } from '../op/run-codec.ts'
-import { createReplica, forgeRun, type ForgedOp, identityOf, SPACE } from './replicas.test-support.ts'
+import { createReplica, forgeRun, type ForgedOp, identityOf, plainKeys, SPACE } from './replicas.test-support.ts'
 
 /** A place in a forged history, and the chain hash there. */
 export interface ForgedPoint {
@@ -19,7 +20,7 @@ export interface ForgedPoint {
 /** Signs runs that go on from any point of its history. */
 export const createTreeForger = (number: number) => {
   const { device, certificate, keys } = identityOf(number)
-  const chain = new ChainIndex(SPACE)
+  const chain = new ChainIndex(Keyring.unencrypted(SPACE))
   chain.begin(device, chainStart(SPACE, certificate))
   const root: ForgedPoint = { seq: 0, hash: chain.last(device) }
   /** `references`: the chain hashes of what the run refers to. */
@@ -27,9 +28,9 @@ export const createTreeForger = (number: number) => {
     const run = forgeRun(device, from.seq + 1, ops)
     const bytes = encodeRun(run)
     const end: ForgedPoint = { seq: from.seq + opCount(run), hash: chainNext(from.hash, bytes, references) }
-    const tags = { tagBefore: chain.tag(device, from.hash), tagAfter: chain.tag(device, end.hash) }
+    const tags = { tagBefore: chain.tag(device, from.hash, 0), tagAfter: chain.tag(device, end.hash, 0) }
     const part = { space: SPACE, device, certificate, fromSeq: from.seq + 1, toSeq: end.seq, ...tags }
-    return { batch: sealBatch({ ...part, maxHlc: Math.max(...run.hlc) }, [bytes], keys), end }
+    return { batch: sealBatch({ ...part, maxHlc: Math.max(...run.hlc) }, [bytes], plainKeys(keys)), end }
   }
   return { device, root, seal }
 }

@@ -5,21 +5,25 @@
 import type { DeviceId, Dot } from '../clock/dot.ts'
 import { chainNext, chainStart } from '../crypto/chain.ts'
 import { fingerprint, makeCertificate } from '../crypto/identity.ts'
-import { signingKeysFromSeed } from '../crypto/sodium.ts'
+import { Keyring } from '../crypto/keyring.ts'
+import { hash, type SigningKeys, signingKeysFromSeed } from '../crypto/sodium.ts'
 import { DriftlogError } from '../errors.ts'
 import { type Batch, decodeBatch } from '../log/batch.ts'
 import { ChainIndex } from '../log/chain-index.ts'
 import { OpLog } from '../log/op-log.ts'
-import { sealBatch } from '../log/seal.ts'
+import { sealBatch, type SealingKeys } from '../log/seal.ts'
 import { Writer, type WriterIdentity } from '../log/writer.ts'
 import type { NewChange } from '../op/author.ts'
 import { Law } from '../op/law.ts'
 import { type AppEvent, createRun, HANDLE, NEW_ROW, opCount, type Run, SAME_ROW, type Shape } from '../op/run.ts'
 import { encodeRun } from '../op/run-codec.ts'
 import type { Value } from '../op/value.ts'
+import type { Randomness } from '../ports/ports.ts'
 import { Projector } from '../projection/projector.ts'
 
 export const SPACE = 'test-space'
+/** Of a log in which everything is projected. */
+export const NO_BACKLOG = { waiting: 0, parked: 0, locked: 0, unopenable: 0 }
 export const START_MS = Date.UTC(2026, 0, 1)
 
 export const shapes = {
@@ -49,6 +53,19 @@ const seedOf = (number: number): Uint8Array => {
   return seed
 }
 
+/** The same bytes for the same seed. */
+export const seededRandom = (seed: number): Randomness => {
+  let drawn = 0
+  return { bytes: (length) => hash(seedOf(drawn++), 64, seedOf(seed)).slice(0, length) }
+}
+
+/** To seal with in a space that is not encrypted. */
+export const plainKeys = (keys: SigningKeys, space = SPACE): SealingKeys => ({
+  keys,
+  keyring: Keyring.unencrypted(space),
+  random: seededRandom(1),
+})
+
 export const identityOf = (number: number, space = SPACE): WriterIdentity => {
   const keys = signingKeysFromSeed(seedOf(number))
   const installation = signingKeysFromSeed(seedOf(1_000_000 + number))
@@ -57,12 +74,17 @@ export const identityOf = (number: number, space = SPACE): WriterIdentity => {
 }
 
 /** `load` fills the log before the writer begins, as from a store. */
-export const createReplica = (number: number, space = SPACE, load: (log: OpLog) => void = () => {}) => {
+export const createReplica = (
+  number: number,
+  space = SPACE,
+  load: (log: OpLog) => void = () => {},
+  keyring = Keyring.unencrypted(space),
+) => {
   const projector = new Projector()
-  const log = new OpLog(space, projector)
+  const log = new OpLog(keyring, projector)
   const identity = identityOf(number, space)
   load(log)
-  const writer = new Writer(identity, log, projector, 0)
+  const writer = new Writer(identity, log, projector, 0, seededRandom(number))
   const change = (shape: Shape, rowId: string, value: Value = null, over?: readonly Dot[]): NewChange => {
     const row = projector.cells.table(shape.table).rows.get(rowId)
     return { shape, rowId, handle: row && projector.handleOf(row), value, over }
@@ -166,7 +188,7 @@ export interface ForgedBatch {
 export const createForger = (number: number) => {
   const identity = identityOf(number)
   const { device, certificate } = identity
-  const own = new ChainIndex(SPACE)
+  const own = new ChainIndex(Keyring.unencrypted(SPACE))
   own.begin(device, chainStart(SPACE, certificate))
   let before = own.last(device)
   let nextSeq = 1
@@ -177,11 +199,11 @@ export const createForger = (number: number) => {
     const after = references === undefined ? chain.hashAfter(run, bytes, before) : chainNext(before, bytes, references)
     if (after === undefined) throw new Error('the forger does not hold what the run refers to: name `references`')
     const toSeq = nextSeq + opCount(run) - 1
-    const tags = { tagBefore: own.tag(device, before), tagAfter: own.tag(device, after) }
+    const tags = { tagBefore: own.tag(device, before, 0), tagAfter: own.tag(device, after, 0) }
     const part = { ...identity, ...tags, fromSeq: nextSeq, toSeq, maxHlc: Math.max(...run.hlc) }
     before = after
     nextSeq = toSeq + 1
-    return sealBatch(part, [bytes], identity.keys)
+    return sealBatch(part, [bytes], plainKeys(identity.keys))
   }
   /** The chain hash after what was sealed last: what a reference to it is filled in with. */
   return { device, identity, seal, last: () => before }

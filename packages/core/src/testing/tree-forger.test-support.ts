@@ -1,11 +1,12 @@
 /** For tests: a device that signs whatever it is told to, in a history that forks wherever it likes. */
 import { chainNext, chainStart } from '../crypto/chain.ts'
+import { Keyring } from '../crypto/keyring.ts'
 import { type Batch, encodeShifts, type Shift } from '../log/batch.ts'
 import { ChainIndex } from '../log/chain-index.ts'
 import { sealBatch } from '../log/seal.ts'
 import { opCount } from '../op/run.ts'
 import { encodeRun } from '../op/run-codec.ts'
-import { type ForgedOp, forgeRun, identityOf, SPACE } from './replicas.test-support.ts'
+import { type ForgedOp, forgeRun, identityOf, plainKeys, SPACE } from './replicas.test-support.ts'
 
 interface Point {
   readonly seq: number
@@ -16,10 +17,10 @@ interface Point {
 export const treeForger = (number: number, space = SPACE) => {
   const identity = identityOf(number, space)
   const { device, certificate, keys } = identity
-  const index = new ChainIndex(space)
+  const index = new ChainIndex(Keyring.unencrypted(space))
   index.begin(device, chainStart(space, certificate))
   const root: Point = { seq: 0, hash: index.last(device) }
-  const tag = (hash: Uint8Array) => index.tag(device, hash)
+  const tag = (hash: Uint8Array) => index.tag(device, hash, 0)
   const seal = (
     from: Point,
     runs: readonly (readonly ForgedOp[])[],
@@ -59,7 +60,7 @@ export const treeForger = (number: number, space = SPACE) => {
         certificate,
       },
       bytes,
-      keys,
+      plainKeys(keys, space),
     )
     return { batch, end: { seq, hash } }
   }

@@ -7,6 +7,7 @@ import {
   hlcToMs,
   Law,
   memoryStore,
+  Keyring,
   OpLog,
   Projector,
   startCursor,
@@ -62,7 +63,7 @@ export const openHistory = async (stage: Stage, stores: readonly BatchStore[]): 
   }
   const { batches } = await merged.readAfter(SPACE, startCursor, { batches: 1e9, bytes: 1e15 })
   const projector = new Projector()
-  const log = new OpLog(SPACE, projector)
+  const log = new OpLog(Keyring.unencrypted(SPACE), projector)
   const changes = listen(projector.cells)
   // The shifts first: what they concern came before them.
   for (const { batch } of batches) log.addShifts(batch.header.shifts)

@@ -89,6 +89,7 @@ export class Host<S extends Schema> {
       const replica = await openReplica({
         schema: this.schema,
         space: SPACE,
+        key: 'unencrypted',
         store,
         transport: transportOver({ ends, machine: this.index, isRoundTrip: this.isRoundTrip, breaker: this.breaker }),
         ports: process.ports,

@@ -3,7 +3,7 @@
  * clock that may be off said. So each mutation is written down as it is made, and each op is traced to the first disk that
  * it was on, which is its author's.
  */
-import { type Batch, OpLog, Projector } from '@driftlog/core'
+import { type Batch, Keyring, OpLog, Projector } from '@driftlog/core'
 import { SPACE } from '../simulator/disk-copy.ts'
 
 export interface Origin {
@@ -25,7 +25,7 @@ export class Origins {
   readonly #byOp = new Map<string, Origin>()
   readonly #known = new Set<string>()
   /** Opens batches, and holds none. */
-  readonly #opener = new OpLog(SPACE, new Projector())
+  readonly #opener = new OpLog(Keyring.unencrypted(SPACE), new Projector())
 
   /** A mutation was made: ops `[fromSeq, toSeq]` of `device`. */
   wrote(machine: number, device: string, fromSeq: number, toSeq: number, atMs: number): void {

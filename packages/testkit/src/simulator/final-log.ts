@@ -3,6 +3,7 @@ import {
   type Batch,
   type CellState,
   type DeviceId,
+  type Keyring,
   type Dot,
   Law,
   OpLog,
@@ -10,7 +11,6 @@ import {
   type StoredBatch,
   type Value,
 } from '@driftlog/core'
-import { SPACE } from './disk-copy.ts'
 
 export interface LoggedOp {
   /** The branch that it is part of: where nothing forked, the device that wrote it. */
@@ -51,10 +51,10 @@ export interface FinalLog {
 
 type Run = NonNullable<ReturnType<OpLog['open']>['runs']>[number]['run']
 
-export const openLog = (stored: readonly StoredBatch[], unmarked: Unmarked): FinalLog => {
+export const openLog = (stored: readonly StoredBatch[], unmarked: Unmarked, keyring: Keyring): FinalLog => {
   const projector = new Projector()
   const lawChanges = listen(projector)
-  const log = new OpLog(SPACE, projector)
+  const log = new OpLog(keyring, projector)
   for (const { batch } of stored) log.addShifts(batch.header.shifts)
   const runs: { readonly run: Run; readonly branch: DeviceId }[] = []
   for (const { batch, branch } of stored) {
@@ -90,8 +90,8 @@ export const openLog = (stored: readonly StoredBatch[], unmarked: Unmarked): Fin
 }
 
 /** The markers that batches bear, whether or not they can be part of any log. */
-export const markersOf = (batches: readonly Batch[], unmarked: Unmarked): ReadonlySet<number> => {
-  const log = new OpLog(SPACE, new Projector())
+export const markersOf = (batches: readonly Batch[], unmarked: Unmarked, keyring: Keyring): ReadonlySet<number> => {
+  const log = new OpLog(keyring, new Projector())
   const markers = new Set<number>()
   for (const batch of batches) {
     for (const { run } of log.open(batch).runs ?? []) {

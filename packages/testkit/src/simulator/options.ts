@@ -44,6 +44,8 @@ export interface SimulatorOptions {
   readonly skewMs: number
   /** Looks at every replica while faults last: the digests and what is read must fit each other then too. */
   readonly samples: number
+  /** Whether the space is. */
+  readonly encrypted: boolean
   /** Reads through SQL at the end. */
   readonly sql: boolean
   /** Ed25519 rather than the cheap signatures of the simulation. */
@@ -77,6 +79,7 @@ export const optionsOf = (seed: number, overrides: OptionOverrides = {}): Simula
     diskMs: of('diskMs', (random) => random.pick([[0.1, 2] as const, [1, 20] as const, [10, 500] as const])),
     skewMs: of('skewMs', (random) => random.pick([0, 2_000, 50_000])),
     samples: of('samples', (random) => random.pick([0, 0, 1, 3])),
+    encrypted: of('encrypted', (random) => random.chance(0.5)),
     sql: false,
     realCrypto: false,
     ...overrides,

@@ -19,6 +19,7 @@ import type { AskedChange, Mutation } from './ledger.ts'
 import { SimulatedProcess } from './process.ts'
 import type { Random } from './random.ts'
 import { fetchOver } from './round-trips.ts'
+import { replicaKey } from './space-keys.ts'
 import { tokenOf } from './server-machine.ts'
 import { Wire } from './wire.ts'
 import { mutateAtRandom, PAIR, Recorder } from './workload.ts'
@@ -73,6 +74,7 @@ export class Tab {
     const opening = openReplica({
       schema: schema as Schema,
       space: SPACE,
+      key: replicaKey(kernel.options),
       store: seams.store?.(store, index) ?? store,
       transport: seams.transport?.(transport, index) ?? transport,
       ports: seams.ports?.(process.ports, index) ?? process.ports,

@@ -15,6 +15,7 @@ import { noLoss } from './no-loss.ts'
 import { patience } from './patience.ts'
 import { receipts } from './receipts.ts'
 import { refusals } from './refusals.ts'
+import { secrecy } from './secrecy.ts'
 import { sessions } from './sessions.ts'
 import { sql } from './sql.ts'
 
@@ -37,5 +38,6 @@ export const allCheckers: readonly CheckerFactory[] = [
   receipts,
   atomicity,
   refusals,
+  secrecy,
   sql,
 ]

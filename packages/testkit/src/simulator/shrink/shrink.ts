@@ -62,6 +62,7 @@ const simpler = (now: SimulatorOptions): OptionOverrides[] => {
   }
   lower('sql', false)
   lower('realCrypto', false)
+  lower('encrypted', false)
   for (const tabs of [1, 2]) if (tabs < now.tabs) lower('tabs', tabs)
   for (const devices of [1, 2, 3]) if (devices < now.devices) lower('devices', devices)
   lower('groups', false)

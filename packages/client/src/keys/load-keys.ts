@@ -1,0 +1,84 @@
+/**
+ * From the `key` option of a replica to what it opens and seals with. Beside its batches a store has the keys of the space's
+ * epochs in one record, encrypted with a key of this device's; so a wrong key is told at once, and before anything is written.
+ *
+ *     space key ─▶ local key ─▶ record "keys": epoch → key ─▶ keyring
+ */
+import {
+  type BatchStore,
+  ByteReader,
+  ByteWriter,
+  deriveKey,
+  DriftlogError,
+  EPOCH_KEY_BYTES,
+  Keyring,
+  type Randomness,
+} from '@driftlog/core'
+import { INSTALLATION_KEY } from '../storage/identity.ts'
+import { encryptedRecords, plainRecords, type RecordCipher } from './record-cipher.ts'
+import { readSpaceKey, type SpaceKey } from './space-key.ts'
+import { Vault } from './vault.ts'
+
+/**
+ * What a space is opened with. A `SpaceKey`: encrypted, with this key. A vault: encrypted, with the key that it keeps for the
+ * space. `'locked'`: encrypted, and the key is not at hand: ops are received and handed on, nothing is shown or written.
+ * `'unencrypted'`: who reads the server's disk, or this device's, reads everything.
+ */
+export type ReplicaKey = SpaceKey | Vault | 'locked' | 'unencrypted'
+
+export interface ReplicaKeys {
+  readonly keyring: Keyring
+  /** For what is secret in the local store; undefined where the replica is locked. */
+  readonly records: RecordCipher | undefined
+}
+
+const KEYS = 'keys'
+
+/**
+ * Rejects with OPTION_INVALID (no key), KEY_WRONG, KEYS_DAMAGED, and KEY_MISSING where the space is encrypted on this device and
+ * `key` says it is not, or where the vault has none for it.
+ */
+export const loadKeys = async (
+  store: BatchStore,
+  space: string,
+  key: ReplicaKey,
+  random: Randomness,
+): Promise<ReplicaKeys> => {
+  const records = await store.records(space, '')
+  const stored = records.find((record) => record.key === KEYS)?.value
+  if (key === 'unencrypted') {
+    if (stored !== undefined) throw new DriftlogError('KEY_MISSING', 'the space is encrypted on this device', { space })
+    return { keyring: Keyring.unencrypted(space), records: plainRecords }
+  }
+  if (stored === undefined && records.some((record) => record.key === INSTALLATION_KEY))
+    throw new DriftlogError('KEY_WRONG', 'the space is not encrypted on this device', { space })
+  if (key === 'locked') return { keyring: Keyring.encrypted(space, new Map()), records: undefined }
+  const first = key instanceof Vault ? await key.keyOf(space) : readSpaceKey(key)
+  const cipher = encryptedRecords(localKey(first, space), random)
+  if (stored !== undefined)
+    return { keyring: Keyring.encrypted(space, readEpochs(cipher.open(space, KEYS, stored))), records: cipher }
+  const epochs = new Map([[1, first]])
+  await store.append(space, [], { records: [{ key: KEYS, value: cipher.seal(space, KEYS, writeEpochs(epochs)) }] })
+  return { keyring: Keyring.encrypted(space, epochs), records: cipher }
+}
+
+const text = new TextEncoder()
+
+/** What is at rest on a device has a key of its own, so that it says nothing about what is sent. */
+const localKey = (first: Uint8Array, space: string): Uint8Array =>
+  deriveKey(first, 'driftlog/local', text.encode(space))
+
+const writeEpochs = (epochs: ReadonlyMap<number, Uint8Array>): Uint8Array => {
+  const writer = new ByteWriter(64).varint(epochs.size)
+  for (const [epoch, key] of epochs) writer.varint(epoch).raw(key)
+  return writer.finish()
+}
+
+const readEpochs = (bytes: Uint8Array): Map<number, Uint8Array> => {
+  const reader = new ByteReader(bytes)
+  const epochs = new Map<number, Uint8Array>()
+  for (let left = reader.count(EPOCH_KEY_BYTES + 1); left > 0; left--)
+    epochs.set(reader.varint(), reader.raw(EPOCH_KEY_BYTES))
+  reader.expectEnd()
+  return epochs
+}

@@ -1,0 +1,43 @@
+/**
+ * The key of a space as text: what is written down, scanned, or put behind the `#` of a link, which browsers never send.
+ *
+ *     "dlk1-" | base64url of: CRC-32 of the rest (4 bytes), 32 random bytes
+ */
+import {
+  DriftlogError,
+  EPOCH_KEY_BYTES,
+  fromBase64Url,
+  type Randomness,
+  systemPorts,
+  toBase64Url,
+} from '@driftlog/core'
+import { withChecksum, withoutChecksum } from './checked.ts'
+
+const PREFIX = 'dlk1-'
+
+/** Who has it reads and writes the space. Keep it as you would a password: nobody can make it again. */
+export type SpaceKey = `${typeof PREFIX}${string}`
+
+/** A key for a space that is to begin. */
+export const newSpaceKey = (random: Randomness = systemPorts.random): SpaceKey =>
+  writeSpaceKey(random.bytes(EPOCH_KEY_BYTES))
+
+export const writeSpaceKey = (key: Uint8Array): SpaceKey => `${PREFIX}${toBase64Url(withChecksum(key))}`
+
+/** The 32 bytes of a key. Throws OPTION_INVALID for text that is none, or one with a slip in it. */
+export const readSpaceKey = (text: string): Uint8Array => {
+  const key = text.startsWith(PREFIX) ? withoutChecksum(bytesOf(text.slice(PREFIX.length))) : undefined
+  // The text itself is secret: not in the message.
+  if (key?.length !== EPOCH_KEY_BYTES)
+    throw new DriftlogError('OPTION_INVALID', 'this is no key of a space, or there is a slip in it')
+  return key
+}
+
+const bytesOf = (text: string): Uint8Array => {
+  try {
+    return fromBase64Url(text)
+  } catch (error) {
+    if (error instanceof DriftlogError) return new Uint8Array(0)
+    throw error
+  }
+}

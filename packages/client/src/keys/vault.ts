@@ -1,0 +1,235 @@
+/**
+ * The keys of a person on one installation, at rest in a store of theirs.
+ *
+ *     passphrase ─ Argon2id ─▶ ┐
+ *                              ├─ unwraps ─▶ account key (random, 32) ─▶ the key of each space
+ *     recovery code ─────────▶ ┘
+ *
+ * Both wraps hold the same account key: a new passphrase makes a new wrap and nothing else. The parameters of Argon2id
+ * stand beside it, so that they can rise without locking anyone out.
+ */
+import {
+  argon2id,
+  type BatchStore,
+  ByteReader,
+  ByteWriter,
+  cryptoReady,
+  decrypt,
+  deriveKey,
+  DriftlogError,
+  encrypt,
+  EPOCH_KEY_BYTES,
+  hash,
+  type KdfCost,
+  type Randomness,
+  systemPorts,
+} from '@driftlog/core'
+import { withChecksum, withoutChecksum } from './checked.ts'
+import { encryptedRecords, type RecordCipher } from './record-cipher.ts'
+import { newRecoveryCode, readRecoveryCode } from './recovery-code.ts'
+import { newSpaceKey, readSpaceKey, type SpaceKey, writeSpaceKey } from './space-key.ts'
+
+/** Where in a store the vault is: no app's space has this name. */
+const VAULT_SPACE = 'driftlog-vault'
+const WRAPS = 'wraps'
+const spaceRecord = (space: string): string => `space/${space}`
+
+const FORMAT = 1
+const SALT_BYTES = 16
+const ACCOUNT_KEY_BYTES = 32
+/** Half a second on a slow telephone, and 64 MiB for every guess. */
+const COST: KdfCost = { passes: 3, memoryBytes: 64 * 1024 * 1024 }
+/** What a damaged or forged record may ask for at most. */
+const MAX_COST: KdfCost = { passes: 64, memoryBytes: 1024 * 1024 * 1024 }
+const text = new TextEncoder()
+const wrapDomain = text.encode('driftlog/vault/wrap/1')
+
+export interface VaultOptions {
+  /** It may be the store of the spaces too. */
+  readonly store: BatchStore
+  readonly random?: Randomness
+}
+
+/** Either of the two. */
+export type VaultSecret = { readonly passphrase: string } | { readonly recoveryCode: string }
+
+interface Wraps {
+  readonly salt: Uint8Array
+  readonly cost: KdfCost
+  readonly byPassphrase: Uint8Array
+  readonly byRecoveryCode: Uint8Array
+}
+
+/**
+ * Makes a vault. The recovery code is shown now or never: it opens the vault where the passphrase is forgotten. Rejects with
+ * OPTION_INVALID where the store has one, or the passphrase is empty.
+ */
+export const createVault = async ({
+  store,
+  random = systemPorts.random,
+  passphrase,
+}: VaultOptions & { readonly passphrase: string }): Promise<{
+  readonly vault: Vault
+  readonly recoveryCode: string
+}> => {
+  await cryptoReady()
+  if ((await readWraps(store)) !== undefined) throw new DriftlogError('OPTION_INVALID', 'the store has a vault')
+  const accountKey = random.bytes(ACCOUNT_KEY_BYTES)
+  const vault = new Vault({ store, random }, accountKey)
+  const { code, secret } = newRecoveryCode(random)
+  const byRecoveryCode = encrypt(accountKey, wrapDomain, recoveryKey(secret), random)
+  await writeWraps(store, { ...passphraseWrap(accountKey, passphrase, random), byRecoveryCode })
+  return { vault, recoveryCode: code }
+}
+
+/** Whether a store has a vault. Rejects with KEYS_DAMAGED where it has one that does not check out. */
+export const hasVault = async (store: BatchStore): Promise<boolean> => (await readWraps(store)) !== undefined
+
+/**
+ * Rejects with KEY_WRONG for a wrong passphrase or recovery code, KEYS_DAMAGED where what is stored is not what was stored, and
+ * KEY_MISSING where the store has no vault.
+ */
+export const unlockVault = async ({
+  store,
+  random = systemPorts.random,
+  ...secret
+}: VaultOptions & VaultSecret): Promise<Vault> => {
+  await cryptoReady()
+  const wraps = await readWraps(store)
+  if (wraps === undefined) throw new DriftlogError('KEY_MISSING', 'the store has no vault')
+  const accountKey =
+    'passphrase' in secret
+      ? decrypt(wraps.byPassphrase, wrapDomain, passphraseKey(secret.passphrase, wraps.salt, wraps.cost))
+      : decrypt(wraps.byRecoveryCode, wrapDomain, recoveryKey(readRecoveryCode(secret.recoveryCode)))
+  if (accountKey === 'wrong-key')
+    throw new DriftlogError('KEY_WRONG', 'passphrase' in secret ? 'passphrase' : 'recovery code')
+  if (accountKey === 'damaged') throw damaged()
+  return new Vault({ store, random }, accountKey)
+}
+
+export class Vault {
+  readonly #store: BatchStore
+  readonly #random: Randomness
+  readonly #accountKey: Uint8Array
+  readonly #records: RecordCipher
+
+  /** Apps have theirs from `createVault` and `unlockVault`. */
+  constructor({ store, random }: Required<VaultOptions>, accountKey: Uint8Array) {
+    this.#store = store
+    this.#random = random
+    this.#accountKey = accountKey
+    this.#records = encryptedRecords(deriveKey(accountKey, 'driftlog/vault/records'), random)
+  }
+
+  /** Makes a key for a space that is to begin, and keeps it. Rejects with OPTION_INVALID where the vault has one for it. */
+  async createSpace(space: string): Promise<SpaceKey> {
+    if ((await this.#read(space)) !== undefined)
+      throw new DriftlogError('OPTION_INVALID', 'the vault has a key of the space', { space })
+    const key = newSpaceKey(this.#random)
+    await this.#write(space, readSpaceKey(key))
+    return key
+  }
+
+  /** Keeps the key of a space that somebody shared. Rejects with OPTION_INVALID where the vault has another one for it. */
+  async addSpace(space: string, key: SpaceKey): Promise<void> {
+    const bytes = readSpaceKey(key)
+    const known = await this.#read(space)
+    if (known !== undefined && writeSpaceKey(known) !== writeSpaceKey(bytes))
+      throw new DriftlogError('OPTION_INVALID', 'the vault has another key of the space', { space })
+    if (known === undefined) await this.#write(space, bytes)
+  }
+
+  /** The key of a space, to share it. Rejects with KEY_MISSING. */
+  async spaceKey(space: string): Promise<SpaceKey> {
+    return writeSpaceKey(await this.keyOf(space))
+  }
+
+  /** The same as 32 bytes. */
+  async keyOf(space: string): Promise<Uint8Array> {
+    const key = await this.#read(space)
+    if (key === undefined) throw new DriftlogError('KEY_MISSING', 'the vault has none of the space', { space })
+    return key
+  }
+
+  /** The spaces that it has keys of, by id. */
+  async spaces(): Promise<string[]> {
+    const prefix = spaceRecord('')
+    return (await this.#store.records(VAULT_SPACE, prefix)).map(({ key }) => key.slice(prefix.length))
+  }
+
+  /** From now on another passphrase opens it; the recovery code stays. Rejects with OPTION_INVALID for an empty one. */
+  async changePassphrase(passphrase: string): Promise<void> {
+    const { byRecoveryCode } = await this.#wraps()
+    await writeWraps(this.#store, { ...passphraseWrap(this.#accountKey, passphrase, this.#random), byRecoveryCode })
+  }
+
+  /** Another recovery code, in the place of the one before. */
+  async renewRecoveryCode(): Promise<string> {
+    const { code, secret } = newRecoveryCode(this.#random)
+    const byRecoveryCode = encrypt(this.#accountKey, wrapDomain, recoveryKey(secret), this.#random)
+    await writeWraps(this.#store, { ...(await this.#wraps()), byRecoveryCode })
+    return code
+  }
+
+  async #wraps(): Promise<Wraps> {
+    const wraps = await readWraps(this.#store)
+    if (wraps === undefined) throw new DriftlogError('KEY_MISSING', 'the store has no vault any more')
+    return wraps
+  }
+
+  async #read(space: string): Promise<Uint8Array | undefined> {
+    const key = spaceRecord(space)
+    const record = await readRecord(this.#store, key)
+    return record && this.#records.open(VAULT_SPACE, key, record).subarray(0, EPOCH_KEY_BYTES)
+  }
+
+  async #write(space: string, bytes: Uint8Array): Promise<void> {
+    const key = spaceRecord(space)
+    await writeRecord(this.#store, key, this.#records.seal(VAULT_SPACE, key, bytes))
+  }
+}
+
+const damaged = (): DriftlogError => new DriftlogError('KEYS_DAMAGED', 'vault', { record: WRAPS })
+
+const recoveryKey = (secret: Uint8Array): Uint8Array => deriveKey(hash(secret), 'driftlog/vault/recovery')
+
+const passphraseKey = (passphrase: string, salt: Uint8Array, cost: KdfCost): Uint8Array =>
+  // Two keyboards may write one letter in two ways.
+  argon2id(text.encode(passphrase.normalize('NFKC')), salt, cost)
+
+const passphraseWrap = (
+  accountKey: Uint8Array,
+  passphrase: string,
+  random: Randomness,
+): Omit<Wraps, 'byRecoveryCode'> => {
+  if (passphrase === '') throw new DriftlogError('OPTION_INVALID', 'the passphrase is empty')
+  const salt = random.bytes(SALT_BYTES)
+  const byPassphrase = encrypt(accountKey, wrapDomain, passphraseKey(passphrase, salt, COST), random)
+  return { salt, cost: COST, byPassphrase }
+}
+
+const readRecord = async (store: BatchStore, key: string): Promise<Uint8Array | undefined> =>
+  (await store.records(VAULT_SPACE, key)).find((record) => record.key === key)?.value
+
+const writeRecord = async (store: BatchStore, key: string, value: Uint8Array): Promise<void> => {
+  await store.append(VAULT_SPACE, [], { records: [{ key, value }] })
+}
+
+const writeWraps = (store: BatchStore, { salt, cost, byPassphrase, byRecoveryCode }: Wraps): Promise<void> => {
+  const writer = new ByteWriter(320).varint(FORMAT).varint(cost.passes).varint(cost.memoryBytes).raw(salt)
+  return writeRecord(store, WRAPS, withChecksum(writer.bytes(byPassphrase).bytes(byRecoveryCode).finish()))
+}
+
+const readWraps = async (store: BatchStore): Promise<Wraps | undefined> => {
+  const record = await readRecord(store, WRAPS)
+  if (record === undefined) return undefined
+  const bytes = withoutChecksum(record)
+  if (bytes === undefined) throw damaged()
+  const reader = new ByteReader(bytes)
+  const format = reader.varint()
+  if (format !== FORMAT) throw new DriftlogError('FORMAT_UNKNOWN', 'vault', { format })
+  const cost = { passes: reader.varint(), memoryBytes: reader.varint() }
+  if (cost.passes > MAX_COST.passes || cost.memoryBytes > MAX_COST.memoryBytes) throw damaged()
+  const salt = reader.raw(SALT_BYTES)
+  return { salt, cost, byPassphrase: reader.bytes(), byRecoveryCode: reader.bytes() }
+}

@@ -1,0 +1,32 @@
+/** Faults 10: what people write is in no bytes at rest of an encrypted space, and no nonce is used for two messages. */
+import type { CheckerFactory } from './checker.ts'
+
+const NONCE_BYTES = 24
+/** What the workload writes, in every kind of field that holds text. */
+const PLAIN = ['title ', 'text ', 'label '].map((word) => [...new TextEncoder().encode(word)])
+
+export const secrecy: CheckerFactory = (report, { encrypted }) => ({
+  name: 'secrecy',
+  atHealed({ stores }) {
+    if (!encrypted) return
+    const messages = new Map<string, string>()
+    for (const { where, batches } of stores) {
+      for (const { batch } of batches) {
+        const { device, fromSeq, keyEpoch } = batch.header
+        const what = `${device} ${fromSeq} at ${where}`
+        if (keyEpoch === 0) report(`${what} is not encrypted`)
+        if (PLAIN.some((word) => contains(batch.bytes, word))) report(`${what} shows what was written`)
+        const nonce = batch.body.subarray(0, NONCE_BYTES).join()
+        const message = `${batch.headerBytes.join()} ${batch.body.join()}`
+        if ((messages.get(nonce) ?? message) !== message) report(`${what} has the nonce of another message`)
+        messages.set(nonce, message)
+      }
+    }
+  },
+})
+
+const contains = (bytes: Uint8Array, word: readonly number[]): boolean => {
+  for (let at = bytes.indexOf(word[0]); at >= 0; at = bytes.indexOf(word[0], at + 1))
+    if (word.every((byte, index) => bytes[at + index] === byte)) return true
+  return false
+}
