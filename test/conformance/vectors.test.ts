@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { ed25519 } from '@noble/curves/ed25519.js'
+import { argon2id as secondArgon2id } from '@noble/hashes/argon2.js'
 import { blake2b } from '@noble/hashes/blake2.js'
 import {
   assembleBatch,
@@ -11,9 +12,15 @@ import {
   decodeTips,
   decodeVector,
   type DeviceId,
+  argon2id,
+  decrypt,
+  deriveKey,
+  encrypt,
   hash,
+  Keyring,
   Law,
   memoryStore,
+  padded,
   signingKeysFromSeed,
   startCursor,
 } from '@driftlog/core'
@@ -29,9 +36,12 @@ import {
   createReplica,
   forgeRun,
   identityOf,
+  plainKeys,
+  seededRandom,
   SPACE,
   shapes,
 } from '../../packages/core/src/testing/replicas.test-support.ts'
+import * as secondCipher from './second-cipher.ts'
 import { describeHeader, describeRun, fromJson, type JsonValue, makeVectors, plantTree } from './make-vectors.ts'
 import * as second from './second-implementation.ts'
 import { fromHex, toHex } from './second-implementation.ts'
@@ -322,9 +332,53 @@ describe('golden vectors', () => {
     const decoded = decodeBatch(fromHex(batch))
     expect(decoded.header.flags).toBe(1)
     expect(decoded.header.device).toBe(device)
-    expect(openBatch(decoded).map(({ bytes }) => toHex(bytes))).toEqual([run])
+    expect(openBatch(decoded, Keyring.unencrypted(SPACE)).map(({ bytes }) => toHex(bytes))).toEqual([run])
+  })
+
+  it('[ENV1 ENV3] encrypted batches open to their runs, and their tags are keyed by the epochs of writing', () => {
+    const name = 'encrypted-batches.json'
+    if (isWriting && !existsSync(pathOf(name))) writeFileSync(pathOf(name), format(makeEncrypted()))
+    const { space, keys, batches, digest } = load<EncryptedVectors>(name)
+    const keyring = Keyring.encrypted(
+      space,
+      new Map(Object.entries(keys).map(([epoch, key]) => [Number(epoch), fromHex(key)])),
+    )
+    const reader = createReplica(2, space, undefined, keyring)
+    for (const { hex, run } of batches) {
+      const batch = decodeBatch(fromHex(hex))
+      expect(openBatch(batch, keyring).map(({ bytes }) => toHex(bytes))).toEqual([run])
+      reader.receive(fromHex(hex))
+      const epochKey = fromHex(keys[batch.header.keyEpoch])
+      const bodyKey = secondCipher.deriveKey(epochKey, 'driftlog/batch', new TextEncoder().encode(space))
+      const plain = secondCipher.decrypt(batch.body, batch.headerBytes, bodyKey)
+      expect(plain.length).toBe(secondCipher.padded(plain.length))
+      expect(second.runsOf(secondCipher.unpad(plain)).map(toHex)).toEqual([run])
+    }
+    expect(reader.digest()).toBe(digest)
   })
 })
+
+interface EncryptedVectors {
+  readonly space: string
+  readonly keys: Readonly<Record<string, string>>
+  readonly batches: readonly { readonly hex: string; readonly run: string }[]
+  readonly digest: string
+}
+
+const makeEncrypted = (): EncryptedVectors => {
+  const keys = { 1: new Uint8Array(32).fill(1), 2: new Uint8Array(32).fill(2) }
+  const keyring = Keyring.encrypted(SPACE, new Map([[1, keys[1]]]))
+  const author = createReplica(1, SPACE, undefined, keyring)
+  const batches: { hex: string; run: string }[] = []
+  for (const row of ['first', 'second', 'third']) {
+    if (row === 'third') keyring.add(2, keys[2])
+    author.write(5, author.change(shapes.insert, row), author.change(shapes.title, row, `the ${row} title`))
+    const [hex] = author.seal().map(toHex)
+    const [run] = openBatch(decodeBatch(fromHex(hex)), keyring)
+    batches.push({ hex, run: toHex(run.bytes) })
+  }
+  return { space: SPACE, keys: { 1: toHex(keys[1]), 2: toHex(keys[2]) }, batches, digest: author.digest() }
+}
 
 const encodeJson = (value: JsonValue): string => {
   const found = load<Values>('values.json').values.find(
@@ -354,7 +408,11 @@ const makeCompressed = () => {
     tagBefore: new Uint8Array(16),
     tagAfter: new Uint8Array(16),
   }
-  return { device: identity.device, run: toHex(run), batch: toHex(sealBatch(part, [run], identity.keys).bytes) }
+  return {
+    device: identity.device,
+    run: toHex(run),
+    batch: toHex(sealBatch(part, [run], plainKeys(identity.keys)).bytes),
+  }
 }
 
 describe('primitives, against a second library', () => {
@@ -367,6 +425,40 @@ describe('primitives, against a second library', () => {
         expect(toHex(hash(message, dkLen))).toBe(toHex(blake2b(message, { dkLen })))
         expect(toHex(hash(message, dkLen, secret))).toBe(toHex(blake2b(message, { dkLen, key: secret })))
       }),
+    )
+  })
+
+  const secret = fc.uint8Array({ minLength: 32, maxLength: 32 })
+
+  it('[ENV1] committing encryption: each opens what the other sealed, and no other bytes', () => {
+    fc.assert(
+      fc.property(bytes, bytes, secret, fc.nat(), (plain, associated, secretKey, flip) => {
+        const sealed = encrypt(plain, associated, secretKey, seededRandom(flip))
+        expect(toHex(secondCipher.decrypt(sealed, associated, secretKey))).toBe(toHex(plain))
+        const again = secondCipher.encrypt(plain, associated, secretKey, sealed.slice(0, 24))
+        expect(toHex(again)).toBe(toHex(sealed))
+        const bent = sealed.slice()
+        bent[flip % bent.length] ^= 1 << (flip % 8)
+        expect(typeof decrypt(bent, associated, secretKey)).toBe('string')
+        expect(() => secondCipher.decrypt(bent, associated, secretKey)).toThrow()
+      }),
+    )
+  })
+
+  it('derived keys, padding, and what a passphrase becomes', () => {
+    fc.assert(
+      fc.property(secret, bytes, fc.nat(2_000_000), (secretKey, context, length) => {
+        expect(toHex(deriveKey(secretKey, 'purpose', context))).toBe(
+          toHex(secondCipher.deriveKey(secretKey, 'purpose', context)),
+        )
+        expect(padded(length)).toBe(secondCipher.padded(length))
+      }),
+    )
+    const salt = new Uint8Array(16).fill(3)
+    const passphrase = new TextEncoder().encode('correct horse')
+    const cost = { passes: 2, memoryBytes: 256 * 1024 }
+    expect(toHex(argon2id(passphrase, salt, cost))).toBe(
+      toHex(secondArgon2id(passphrase, salt, { t: cost.passes, m: 256, p: 1, dkLen: 32 })),
     )
   })
 
