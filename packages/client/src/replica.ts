@@ -232,6 +232,7 @@ export class Replica<S extends Schema> {
     const { keeper } = this.#parts
     // The inner one would take the outer one's stamp, and the outer op would be void everywhere (OP5).
     if (this.#isMutating) throw new DriftlogError('OPTION_INVALID', 'mutate was called inside the function of a mutate')
+    if (this.#parts.state.log.keyring.isLocked) throw new DriftlogError('KEY_MISSING', 'opened as locked')
     if (keeper.error !== undefined)
       throw new DriftlogError('READ_ONLY', keeper.error.message, { cause: keeper.error.code })
   }

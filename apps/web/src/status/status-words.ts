@@ -17,6 +17,7 @@ export const statusNumbers = (status: Status, wantsOnline: boolean, now: Date): 
     status.pending > 0 && `${status.pending} to send`,
     status.waiting > 0 && `${status.waiting} waiting for earlier changes`,
     status.newerSchema !== undefined && 'Another device has a newer version of this app',
+    status.locked > 0 && `${status.locked} need a key`,
     status.parked > 0 && `${status.parked} need a newer app`,
   ].filter((number) => number !== false)
   if (numbers.length > 0 || status.conflicts > 0) return numbers.join(' · ')

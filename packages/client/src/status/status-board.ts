@@ -14,7 +14,7 @@ import type { CurrentView } from '../query/current-view.ts'
 import type { ReplicaState } from '../state/replica-state.ts'
 import type { Keeper } from '../storage/keeper.ts'
 import type { SyncEngine } from '../sync/engine.ts'
-import { countAbove, equalStatus, type Status, statusError, summarize } from './status.ts'
+import { asideError, countAbove, equalStatus, type Status, statusError, summarize } from './status.ts'
 
 const NO_SESSION: SessionStatus = {
   phase: 'offline',
@@ -107,7 +107,8 @@ export class StatusBoard {
     const damage = log.damage ?? (damaged.length > 0 ? damageError(damaged[0]) : undefined)
     const session = this.#session
     const { online, syncing } = session
-    const { waiting, parked } = log.backlog()
+    const backlog = log.backlog()
+    const { waiting, parked, locked } = backlog
     const flags = {
       online,
       syncing,
@@ -115,10 +116,11 @@ export class StatusBoard {
       unsaved: keeper.unsavedCount,
       waiting,
       parked,
+      locked,
       damaged: damaged.length,
       conflicts: this.#openConflicts(),
       newerSchema: this.#newerSchema(),
-      error: statusError(keeper.error ?? keeper.readError, damage, session, parked),
+      error: statusError(keeper.error ?? keeper.readError, damage, session, asideError(backlog, log.keyring.isLocked)),
       readOnly: keeper.error !== undefined,
       lastSyncedAt: this.#lastSyncedAt,
     }
@@ -162,7 +164,7 @@ export class StatusBoard {
       keeper.error ?? keeper.readError,
       state.log.damage,
       isTrying ? NO_SESSION : this.#session,
-      0,
+      undefined,
     )
     // What is damaged is no part of it: it is fetched again, or nobody has it, and neither is a reason to wait.
     // A clock that is ahead is set back, and stamps that are ahead are shifted or become due: that takes its time.

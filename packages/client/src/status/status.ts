@@ -1,4 +1,5 @@
 import {
+  type Backlog,
   type DeviceId,
   DriftlogError,
   type ErrorCode,
@@ -25,6 +26,8 @@ export interface Status {
   readonly waiting: number
   /** Ops of a newer format, kept aside until the app is updated. */
   readonly parked: number
+  /** Ops that are encrypted with a key that is not here, kept aside until it comes. */
+  readonly locked: number
   /** Stored batches that rotted and are left out until they were fetched again, with what goes on from them. */
   readonly damaged: number
   /** Open conflicts: what no rule decides, and a person is asked for. See `Replica.conflicts$`. */
@@ -45,14 +48,20 @@ export const statusError = (
   storage: { readonly code: ErrorCode; readonly message: string } | undefined,
   damage: { readonly code: ErrorCode; readonly message: string } | undefined,
   session: SessionStatus,
-  parked: number,
+  aside: DriftlogError | undefined,
 ): Status['error'] => {
-  const update = parked > 0 ? new DriftlogError('FORMAT_UNKNOWN', `${parked} ops; update this app`) : undefined
-  const found = [storage, damage, session.error, ...session.refused, update].find(
+  const found = [storage, damage, session.error, ...session.refused, aside].find(
     (fault) => fault !== undefined && !PASSING.has(fault.code),
   )
   if (found === undefined) return undefined
   return { code: found.code, message: 'message' in found ? found.message : describeRefusal(found) }
+}
+
+/** What is held and will not be shown by itself. `isLocked`: all of it waits for the key, as was asked for. */
+export const asideError = ({ parked, locked, unopenable }: Backlog, isLocked: boolean): DriftlogError | undefined => {
+  if (parked > 0) return new DriftlogError('FORMAT_UNKNOWN', `${parked} ops; update this app`)
+  if (locked > 0 && !isLocked) return new DriftlogError('KEY_MISSING', `${locked} ops`)
+  return unopenable > 0 ? new DriftlogError('KEY_WRONG', `${unopenable} ops that no key opens`) : undefined
 }
 
 const describeRefusal = ({ device, code, details }: RefusedBranch): string => {
@@ -94,6 +103,7 @@ export const equalStatus = (a: Status, b: Status): boolean =>
       'unsaved',
       'waiting',
       'parked',
+      'locked',
       'damaged',
       'conflicts',
       'newerSchema',

@@ -1,0 +1,121 @@
+import { type BatchStore, DriftlogError, memoryStore, systemPorts } from '@driftlog/core'
+import { expect, it } from 'vitest'
+import { newSpaceKey, readSpaceKey, type SpaceKey } from './space-key.ts'
+import { createVault, hasVault, unlockVault } from './vault.ts'
+
+const codeOf = async (run: () => unknown): Promise<string> => {
+  try {
+    await run()
+    return 'ok'
+  } catch (error) {
+    if (error instanceof DriftlogError) return error.code
+    throw error
+  }
+}
+
+const bytesAtRest = async (store: BatchStore): Promise<Buffer> =>
+  Buffer.concat((await store.records('driftlog-vault', '')).map(({ value }) => Buffer.from(value)))
+
+it('[KEY1] a key as text: there and back, and no slip goes unnoticed', () => {
+  const key = newSpaceKey()
+  expect(readSpaceKey(key)).toHaveLength(32)
+  expect(newSpaceKey()).not.toBe(key)
+  for (let at = 0; at < key.length; at++) {
+    const slip = `${key.slice(0, at)}${key[at] === 'A' ? 'B' : 'A'}${key.slice(at + 1)}`
+    expect(() => readSpaceKey(slip)).toThrowError(expect.objectContaining({ code: 'OPTION_INVALID' }))
+    expect(() => readSpaceKey(key.slice(0, at))).toThrowError(expect.objectContaining({ code: 'OPTION_INVALID' }))
+  }
+  // What is secret is in no message.
+  try {
+    readSpaceKey(`${key}A`)
+  } catch (error) {
+    expect(String(error)).not.toContain(key.slice(5, 20))
+  }
+})
+
+it('[KEY2] passphrase and recovery code open the same vault; anything else is KEY_WRONG', async () => {
+  const store = memoryStore()
+  expect(await hasVault(store)).toBe(false)
+  expect(await codeOf(() => unlockVault({ store, passphrase: 'x' }))).toBe('KEY_MISSING')
+  expect(await codeOf(() => createVault({ store, passphrase: '' }))).toBe('OPTION_INVALID')
+  const { vault, recoveryCode } = await createVault({ store, passphrase: 'correct horse' })
+  expect(await codeOf(() => createVault({ store, passphrase: 'again' }))).toBe('OPTION_INVALID')
+  const key = await vault.createSpace('home')
+  expect(await codeOf(() => vault.createSpace('home'))).toBe('OPTION_INVALID')
+  for (const secret of [
+    { passphrase: 'correct horse' },
+    { recoveryCode },
+    { recoveryCode: recoveryCode.toLowerCase().replaceAll('-', '  ').replaceAll('0', 'o').replaceAll('1', 'l') },
+  ]) {
+    const opened = await unlockVault({ store, ...secret })
+    expect(await opened.spaceKey('home')).toBe(key)
+    expect(await opened.spaces()).toEqual(['home'])
+  }
+  for (const secret of [
+    { passphrase: 'correct hors' },
+    { passphrase: '' },
+    { recoveryCode: recoveryCode.replace(/^./, (first) => (first === 'A' ? 'B' : 'A')) },
+    { recoveryCode: 'short' },
+    { recoveryCode: `${recoveryCode}00` },
+  ]) {
+    expect(await codeOf(() => unlockVault({ store, ...secret }))).toBe('KEY_WRONG')
+  }
+  const composed = await createVault({ store: memoryStore(), passphrase: 'é' })
+  expect(composed.recoveryCode).not.toBe(recoveryCode)
+})
+
+it('[KEY2] a new passphrase, or recovery code, makes a new wrap and leaves the other and the keys', async () => {
+  const store = memoryStore()
+  const { vault, recoveryCode } = await createVault({ store, passphrase: 'e\u0301clair' })
+  const key = await vault.createSpace('home')
+  const before = await store.records('driftlog-vault', 'space/')
+  await vault.changePassphrase('another one')
+  expect(await store.records('driftlog-vault', 'space/')).toEqual(before)
+  // Two ways to write one letter, of which the old passphrase had one.
+  expect(await codeOf(() => unlockVault({ store, passphrase: '\u00e9clair' }))).toBe('KEY_WRONG')
+  expect(await (await unlockVault({ store, passphrase: 'another one' })).spaceKey('home')).toBe(key)
+  expect(await (await unlockVault({ store, recoveryCode })).spaceKey('home')).toBe(key)
+  const renewed = await vault.renewRecoveryCode()
+  expect(await codeOf(() => unlockVault({ store, recoveryCode }))).toBe('KEY_WRONG')
+  expect(await (await unlockVault({ store, recoveryCode: renewed })).spaceKey('home')).toBe(key)
+  expect(await codeOf(() => vault.changePassphrase(''))).toBe('OPTION_INVALID')
+})
+
+it('[KEY2] nothing at rest is a key, or a passphrase', async () => {
+  const store = memoryStore()
+  const { vault, recoveryCode } = await createVault({ store, passphrase: 'correct horse' })
+  const key = await vault.createSpace('home')
+  const bytes = await bytesAtRest(store)
+  for (const secret of [Buffer.from('correct horse'), Buffer.from(recoveryCode), Buffer.from(readSpaceKey(key))])
+    expect(bytes.includes(secret)).toBe(false)
+})
+
+it('[KEY3] damage is told from a wrong passphrase, wherever it is', async () => {
+  const store = memoryStore()
+  const { vault } = await createVault({ store, passphrase: 'correct horse' })
+  await vault.createSpace('home')
+  const [space, wraps] = await store.records('driftlog-vault', '')
+  for (let at = 0; at < wraps.value.length; at += 5) {
+    const damaged = memoryStore()
+    const value = wraps.value.slice()
+    value[at] ^= 4
+    await damaged.append('driftlog-vault', [], { records: [{ key: wraps.key, value }] })
+    expect(await codeOf(() => unlockVault({ store: damaged, passphrase: 'correct horse' }))).toBe('KEYS_DAMAGED')
+  }
+  const value = space.value.slice()
+  value[40] ^= 1
+  await store.append('driftlog-vault', [], { records: [{ key: space.key, value }] })
+  expect(await codeOf(() => vault.spaceKey('home'))).toBe('KEYS_DAMAGED')
+})
+
+it('keys that others shared are kept; one space has one key', async () => {
+  const store = memoryStore()
+  const { vault } = await createVault({ store, passphrase: 'p', random: systemPorts.random })
+  const key = newSpaceKey()
+  await vault.addSpace('club', key)
+  await vault.addSpace('club', key)
+  expect(await vault.spaceKey('club')).toBe(key)
+  expect(await codeOf(() => vault.addSpace('club', newSpaceKey()))).toBe('OPTION_INVALID')
+  expect(await codeOf(() => vault.addSpace('other', 'dlk1-nonsense' as SpaceKey))).toBe('OPTION_INVALID')
+  expect(await codeOf(() => vault.spaceKey('other'))).toBe('KEY_MISSING')
+})
