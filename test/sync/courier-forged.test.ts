@@ -5,10 +5,10 @@ import { shapes } from '../../packages/core/src/testing/replicas.test-support.ts
 import { treeForger } from '../../packages/core/src/testing/tree-forger.test-support.ts'
 import { type Device, InProcess } from './in-process.ts'
 
-let world = new InProcess()
+let world = new InProcess('unencrypted')
 afterEach(async () => {
   await world.close()
-  world = new InProcess()
+  world = new InProcess('unencrypted')
 })
 
 const FAR = MAX_HLC - 10

@@ -1,5 +1,5 @@
 /** A server in this process and devices of it: no network, and the tests' own pace. */
-import { http, newSpaceKey, openReplica, type Replica } from '@driftlog/client'
+import { http, newSpaceKey, openReplica, type Replica, type ReplicaKey } from '@driftlog/client'
 import {
   type BatchStore,
   defineSchema,
@@ -37,6 +37,12 @@ export const hastyPorts: Ports = {
 }
 
 export class InProcess {
+  readonly #key: ReplicaKey
+
+  constructor(spaceKey: ReplicaKey = key) {
+    this.#key = spaceKey
+  }
+
   readonly serverMedium = memoryMedium()
   readonly serverStore: BatchStore = memoryStore(this.serverMedium)
   readonly #server = createServer({
@@ -60,7 +66,7 @@ export class InProcess {
 
   async open(store: BatchStore = memoryStore(), ports: Ports = systemPorts): Promise<Device> {
     const transport = http('http://server.test', { token, fetch: this.#fetch, pollMs: 20 })
-    const device = await openReplica({ schema, space: 'home', key, store, transport, ports })
+    const device = await openReplica({ schema, space: 'home', key: this.#key, store, transport, ports })
     this.#devices.push(device)
     return device
   }

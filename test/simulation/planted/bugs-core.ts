@@ -143,8 +143,15 @@ export const coreBugs: readonly PlantedBug[] = [
     name: 'seq-used-again-after-a-restart',
     rule: 'OP1',
     file: 'packages/core/src/log/writer.ts',
-    find: 'new Author(identity.device, log.heldSeq(identity.device) + 1)',
-    replace: 'new Author(identity.device, Math.max(1, log.heldSeq(identity.device)))',
+    find: 'new Author(identity.device, log.heldSeq(identity.device) + 1,',
+    replace: 'new Author(identity.device, Math.max(1, log.heldSeq(identity.device)),',
+  },
+  {
+    name: 'nonce-used-again',
+    rule: 'ENV1',
+    file: 'packages/core/src/crypto/cipher.ts',
+    find: 'const nonce = hash(hedge, AEAD_NONCE_BYTES, key)',
+    replace: 'const nonce = hash(hedge.subarray(0, 20), AEAD_NONCE_BYTES, key)',
   },
   {
     name: 'duplicate-not-told',
