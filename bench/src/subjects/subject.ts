@@ -23,6 +23,8 @@ export interface Device {
   /** How many rows a query counts. */
   count(): Promise<number>
   readAll(): Promise<Task[]>
+  /** The rows of one list, by a query. Left out where there is none: then it is sought in all rows. */
+  readList?(listId: string): Promise<Task[]>
   /** Resolves when everything written is as durable as the subject's note says. */
   stored(): Promise<void>
   /** Everything that was written, as the subject would send it. Left out where the library hides that. */

@@ -48,6 +48,10 @@ export class ReplicaDevice implements Device {
     return this.replica.query((db) => db.selectFrom('tasks').select(COLUMNS))
   }
 
+  readList(listId: string): Promise<Task[]> {
+    return this.replica.query((db) => db.selectFrom('tasks').where('listId', '=', listId).select(COLUMNS))
+  }
+
   async stored(): Promise<void> {
     await this.last?.stored
   }

@@ -56,6 +56,10 @@ export class RxDevice implements Watchable {
     return (await this.tasks.find().exec()).map((found) => found.toJSON())
   }
 
+  async readList(listId: string): Promise<Task[]> {
+    return (await this.tasks.find({ selector: { listId } }).exec()).map((found) => found.toJSON())
+  }
+
   async watchOpen(listId: string, seen: (count: number) => void): Promise<void> {
     this.tasks.count({ selector: { listId, done: false } }).$.subscribe(seen)
   }
