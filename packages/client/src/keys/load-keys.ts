@@ -41,9 +41,11 @@ const KEYS = 'keys'
 export const loadKeys = async (
   store: BatchStore,
   space: string,
-  key: ReplicaKey,
+  key: ReplicaKey | undefined,
   random: Randomness,
 ): Promise<ReplicaKeys> => {
+  // For who writes JavaScript: no key at all must not be taken for a choice.
+  if (key === undefined) throw new DriftlogError('OPTION_INVALID', "say `key`: a space key, a vault, or 'unencrypted'")
   const records = await store.records(space, '')
   const stored = records.find((record) => record.key === KEYS)?.value
   if (key === 'unencrypted') {

@@ -19,7 +19,8 @@ export const EPOCH_KEY_BYTES = 32
 
 interface EpochKeys {
   readonly key: Uint8Array
-  readonly body: Uint8Array
+  /** Derived when it is first asked for. */
+  body: Uint8Array | undefined
   readonly tags: Map<DeviceId, Uint8Array>
 }
 
@@ -82,7 +83,8 @@ export class Keyring {
 
   /** What bodies of an epoch from 1 on are encrypted with. Throws KEY_MISSING. */
   bodyKey(epoch: number): Uint8Array {
-    return this.#of(epoch).body
+    const keys = this.#of(epoch)
+    return (keys.body ??= deriveKey(keys.key, 'driftlog/batch', text.encode(this.space)))
   }
 
   #of(epoch: number): EpochKeys {
@@ -92,7 +94,6 @@ export class Keyring {
   }
 
   #set(epoch: number, key: Uint8Array): void {
-    const body = deriveKey(key, 'driftlog/batch', text.encode(this.space))
-    this.#epochs.set(epoch, { key: key.slice(), body, tags: new Map() })
+    this.#epochs.set(epoch, { key: key.slice(), body: undefined, tags: new Map() })
   }
 }
