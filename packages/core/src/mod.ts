@@ -102,6 +102,7 @@ export { signBatch, verifyBatch } from './log/signature.ts'
 export { damagedBatch, decodeStored, type StoredPlace, type StoredRow } from './log/stored-batch.ts'
 export { type Backlog, type CheckedBatch, OpLog } from './log/op-log.ts'
 export { sealShifts, Writer, type WriterIdentity, type WriterKeys, type Written } from './log/writer.ts'
+export { restoreSnapshot, saveSnapshot } from './snapshot/snapshot.ts'
 // op/
 export type { NewChange } from './op/author.ts'
 export { type DotRef, deviceOfRef } from './op/dot-ref.ts'

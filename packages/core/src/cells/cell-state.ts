@@ -101,6 +101,15 @@ export class CellState {
     }
   }
 
+  /** The number of the row that was made last. */
+  get lastRowNumber(): number {
+    return this.#rowNumbers.last
+  }
+
+  set lastRowNumber(last: number) {
+    this.#rowNumbers.last = last
+  }
+
   table(name: string): TableCells {
     let table = this.#tables.get(name)
     if (table === undefined) {

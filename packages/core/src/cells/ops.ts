@@ -19,6 +19,9 @@ import {
   withSeen,
 } from '../clock/seen.ts'
 
+/** A branch as a local snapshot has it. */
+export type SavedBranch = Pick<DeviceOps, 'id' | 'author' | 'parent' | 'base' | 'stamps' | 'elasticFrom' | 'seen'>
+
 interface DeviceOps {
   readonly id: DeviceId
   readonly author: DeviceId
@@ -47,11 +50,23 @@ export class OpIndex {
     return this.#indexes.get(device) ?? this.#add(device, device, -1, 0, createSeenHistory())
   }
 
-  #add(id: DeviceId, author: DeviceId, parent: number, base: number, seen: SeenHistory): number {
+  /** By index. */
+  get saved(): readonly SavedBranch[] {
+    return this.#devices
+  }
+
+  /** The next branch of an index that is made from a local snapshot. */
+  restore({ id, author, parent, base, stamps, elasticFrom, seen }: SavedBranch): void {
+    const index = this.#add(id, author, parent, base, seen, stamps)
+    this.#devices[index].elasticFrom = elasticFrom
+    if (parent >= 0) this.#devices[parent].children.push(index)
+  }
+
+  #add(id: DeviceId, author: DeviceId, parent: number, base: number, seen: SeenHistory, stamps: Hlc[] = []): number {
     const elasticFrom = Number.POSITIVE_INFINITY
     const index = this.#devices.length
     const [depth, jump] = parent < 0 ? [0, index] : this.#jumpBelow(parent)
-    this.#devices.push({ id, author, parent, base, depth, jump, children: [], stamps: [], elasticFrom, seen })
+    this.#devices.push({ id, author, parent, base, depth, jump, children: [], stamps, elasticFrom, seen })
     this.#indexes.set(id, index)
     if (parent >= 0) return index
     const roots = this.#roots.get(author)

@@ -12,6 +12,7 @@ const BITS = 5
 const WIDTH = 1 << BITS
 
 type Node = readonly (Node | number)[]
+export type { Node as SeenNode }
 
 /** Device index → seq. `height` 0: `root` is a leaf of seqs. Absent entries are 0. */
 export interface SeenVector {

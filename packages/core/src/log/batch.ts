@@ -191,7 +191,7 @@ const readInnerEnds = (reader: ByteReader, fromSeq: number, toSeq: number): RunE
   return ends
 }
 
-const readShifts = (reader: ByteReader): Shift[] => {
+export const readShifts = (reader: ByteReader): Shift[] => {
   const shifts: Shift[] = []
   const count = reader.count(DEVICE_ID_BYTES + TAG_BYTES + 3)
   if (count > MAX_SHIFTS) throw new DriftlogError('TOO_LARGE', 'shifts', { shifts: count, limit: MAX_SHIFTS })

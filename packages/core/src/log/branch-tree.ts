@@ -52,6 +52,11 @@ export interface LogBranch {
   stuck: DriftlogError | undefined
 }
 
+/** A branch as a local snapshot has it: nothing of it waits. */
+export type SavedLogBranch = Omit<LogBranch, 'parent' | 'queue' | 'verified' | 'stuck'> & {
+  readonly parent: DeviceId | undefined
+}
+
 export class BranchTree {
   readonly #branches = new Map<DeviceId, LogBranch>()
   readonly #byDevice = new Map<DeviceId, LogBranch[]>()

@@ -57,6 +57,11 @@ export class ChainIndex {
     return true
   }
 
+  /** What is verified of a branch, for a local snapshot; undefined where nothing is begun. */
+  saved(branch: DeviceId): Pick<BranchChain, 'ends' | 'hashes' | 'epochs'> | undefined {
+    return this.#chains.get(branch)
+  }
+
   #chain(branch: DeviceId): BranchChain {
     const chain = this.#chains.get(branch)
     if (chain === undefined) throw new Error(`no chain of ${branch}`)

@@ -21,7 +21,7 @@ import { opCount, type Run, toSeqOf } from '../op/run.ts'
 import { MAX_GROUP_OPS } from '../op/run-codec.ts'
 import { type Batch, type BatchHeader, chainStartOf, type Shift } from './batch.ts'
 import type { NamedRun, Point } from './batch-store.ts'
-import { BranchTree, type LogBranch, type Parked } from './branch-tree.ts'
+import { BranchTree, type LogBranch, type Parked, type SavedLogBranch } from './branch-tree.ts'
 import { ChainIndex, foreignReferences } from './chain-index.ts'
 import { type Candidates, meanings, type Tried, withMeaning } from './meaning.ts'
 import { openBatch, type OpenedRun } from './seal.ts'
@@ -85,6 +85,23 @@ export class OpLog {
     this.chain = new ChainIndex(keyring)
     this.keyring = keyring
     this.#projector = projector
+  }
+
+  /** For a local snapshot, of a log in which nothing waits. */
+  get saved(): {
+    readonly branches: readonly LogBranch[]
+    readonly shifts: readonly Shift[]
+    readonly stating: ReadonlySet<DeviceId>
+  } {
+    return { branches: [...this.#tree.all()], shifts: [...this.#shifts.values()], stating: this.#stating }
+  }
+
+  /** The next branch of a log that is made from a local snapshot, after what it goes on from. */
+  restore(saved: SavedLogBranch, isStating: boolean): void {
+    const parent = saved.parent === undefined ? undefined : this.#tree.get(saved.parent)
+    const branch = this.#tree.add({ ...saved, parent, queue: [], verified: [], stuck: undefined })
+    this.#names.grown(branch)
+    if (isStating) this.#stating.add(branch.id)
   }
 
   /** How many batches were taken in: where it has not moved, nothing but own ops came to what is held. */

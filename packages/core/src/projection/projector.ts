@@ -78,6 +78,11 @@ export class Projector {
     this.cells = new CellState(this.ops, before?.cells)
   }
 
+  /** What a local snapshot takes and fills in beside what is public. By branch. */
+  get saved(): { readonly introduced: Introduced[]; readonly shifts: ShiftInForce[][] } {
+    return { introduced: this.#introduced, shifts: this.#shifts }
+  }
+
   /**
    * Makes a branch known, before its first run is projected: it goes on from op `base` of `parent`, which is projected, or,
    * where that is undefined, from nothing.

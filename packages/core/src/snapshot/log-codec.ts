@@ -1,0 +1,88 @@
+/** The log in a local snapshot: branches, where they end, and the chain hashes that were verified. Only of a log in which nothing waits. */
+import { deviceIdFromBytes, deviceIdToBytes, DEVICE_ID_BYTES, type DeviceId } from '../clock/dot.ts'
+import type { ByteReader, ByteWriter } from '../codec/bytes.ts'
+import { HASH_BYTES } from '../crypto/sodium.ts'
+import { encodeShifts, readShifts } from '../log/batch.ts'
+import type { LogBranch } from '../log/branch-tree.ts'
+import type { OpLog } from '../log/op-log.ts'
+
+const NO_ID = new Uint8Array(DEVICE_ID_BYTES)
+
+/** Whether a log can be saved: all that it holds is projected. */
+export const isSaveable = (log: OpLog): boolean => {
+  const { waiting, parked, locked, unopenable } = log.backlog()
+  return waiting + parked + locked + unopenable === 0 && log.damage === undefined
+}
+
+export const writeLog = (writer: ByteWriter, log: OpLog): void => {
+  const { branches, shifts, stating } = log.saved
+  writer.raw(encodeShifts(shifts)).varint(branches.length)
+  for (const branch of branches) writeBranch(writer, branch, log, stating.has(branch.id))
+}
+
+/** Into a log that is empty. */
+export const readLog = (reader: ByteReader, log: OpLog): void => {
+  log.addShifts(readShifts(reader))
+  for (let left = reader.count(); left > 0; left--) readBranch(reader, log)
+}
+
+const writeBranch = (writer: ByteWriter, branch: LogBranch, log: OpLog, isStating: boolean): void => {
+  const { id, device, parent, base, baseTag, certificate, start, held, tip, inside } = branch
+  writer.raw(deviceIdToBytes(id)).raw(deviceIdToBytes(device))
+  writer
+    .raw(parent === undefined ? NO_ID : deviceIdToBytes(parent.id))
+    .varint(base)
+    .bytes(baseTag)
+  writer
+    .bytes(certificate)
+    .raw(start)
+    .varint(held)
+    .byte(isStating ? 1 : 0)
+  writer
+    .varint(tip?.seq ?? 0)
+    .bytes(tip?.tag ?? new Uint8Array(0))
+    .varint(inside.size)
+  for (const seq of inside) writer.varint(seq)
+  const chain = log.chain.saved(id)
+  writer.byte(chain === undefined ? 0 : 1)
+  if (chain === undefined) return
+  writer.varint(chain.ends.length)
+  let before = base
+  for (const [index, end] of chain.ends.entries()) {
+    writer
+      .varint(end - before)
+      .raw(chain.hashes[index])
+      .varint(chain.epochs[index])
+    before = end
+  }
+}
+
+const readId = (reader: ByteReader): DeviceId => deviceIdFromBytes(reader.raw(DEVICE_ID_BYTES))
+
+const readBranch = (reader: ByteReader, log: OpLog): void => {
+  const id = readId(reader)
+  const device = readId(reader)
+  const parentId = reader.raw(DEVICE_ID_BYTES)
+  const parent = parentId.some((byte) => byte !== 0) ? deviceIdFromBytes(parentId) : undefined
+  const base = reader.varint()
+  const baseTag = reader.bytes().slice()
+  const certificate = reader.bytes().slice()
+  const start = reader.raw(HASH_BYTES).slice()
+  const held = reader.varint()
+  const isStating = reader.byte() === 1
+  const tip = { seq: reader.varint(), tag: reader.bytes().slice() }
+  const inside = new Set<number>()
+  for (let left = reader.count(); left > 0; left--) inside.add(reader.varint())
+  const rest = { certificate, start, held, tip: tip.seq === 0 ? undefined : tip, inside }
+  log.restore({ id, device, parent, base, baseTag, ...rest }, isStating)
+  if (reader.byte() === 0) return
+  if (parent === undefined) log.chain.begin(device, start, id)
+  else log.chain.beginBranch(id, parent, base)
+  let end = base
+  for (let left = reader.count(); left > 0; left--) {
+    end += reader.varint()
+    // A copy, or the whole snapshot would stay in memory.
+    const hash = reader.raw(HASH_BYTES).slice()
+    log.chain.extend(id, end, hash, reader.varint())
+  }
+}

@@ -1,0 +1,146 @@
+import fc from 'fast-check'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { Keyring } from '../crypto/keyring.ts'
+import { cryptoReady } from '../crypto/sodium.ts'
+import { decodeBatch } from '../log/batch.ts'
+import { memoryStore } from '../log/memory-store.ts'
+import type { OpLog } from '../log/op-log.ts'
+import { Writer } from '../log/writer.ts'
+import { lateReader, lawKinds, lawSteps, runLawHistory } from '../projection/law-histories.test-support.ts'
+import type { Projector } from '../projection/projector.ts'
+import { createTreeForger } from '../testing/fork-forger.test-support.ts'
+import {
+  createReplica,
+  hexOf,
+  identityOf,
+  NO_BACKLOG,
+  seededRandom,
+  shapes,
+  SPACE,
+  START_MS,
+} from '../testing/replicas.test-support.ts'
+import { restoreSnapshot, saveSnapshot } from './snapshot.ts'
+
+beforeAll(cryptoReady)
+
+interface State {
+  readonly log: OpLog
+  readonly projector: Projector
+}
+
+const saved = ({ log, projector }: State): Uint8Array => saveSnapshot(log, projector)!
+const again = (state: State): State => restoreSnapshot(saved(state), state.log.keyring)!
+
+/** What can be told of a state from outside. */
+const told = ({ log, projector }: State) => ({
+  digest: hexOf(projector.cells.digest()),
+  projected: [...projector.projected].sort(),
+  held: [...log.held()].sort(),
+  frontier: [...projector.frontier].sort(),
+  highest: projector.highest,
+  voids: projector.voidCount,
+  backlog: log.backlog(),
+  contested: [...projector.cells.contested].map(({ id }) => id).sort(),
+  settled: projector.cells.settled.newest().map(({ row, ...one }) => ({ ...one, row: row.id })),
+})
+
+const receive = ({ log }: State, bytes: Uint8Array): boolean => log.receive(log.check(decodeBatch(bytes)))
+
+describe('a local snapshot', () => {
+  it.each(Object.entries(lawKinds))('[SNAP1] %s: what is restored is what was saved, and goes on as it', (_, kinds) => {
+    fc.assert(
+      fc.property(
+        lawSteps(kinds, { replicas: 3, rows: 3, length: 40 }),
+        fc.array(fc.nat(), { minLength: 1, maxLength: 30 }),
+        fc.nat(),
+        (steps, shuffle, cut) => {
+          const history = runLawHistory(steps, 3)
+          const reader = lateReader({ ...history, batches: [] }, shuffle)
+          const { batches } = history
+          const first = batches.slice(0, batches.length === 0 ? 0 : cut % batches.length)
+          for (const bytes of first) reader.receive(bytes)
+          if (saveSnapshot(reader.log, reader.projector) === undefined) {
+            expect(reader.log.backlog()).not.toEqual(NO_BACKLOG)
+            return
+          }
+          const restored = again(reader)
+          expect(told(restored)).toEqual(told(reader))
+          expect(hexOf(saved(restored))).toBe(hexOf(saved(reader)))
+          for (const bytes of batches) {
+            expect(receive(restored, bytes)).toBe(reader.receive(bytes))
+          }
+          expect(told(restored)).toEqual(told(reader))
+        },
+      ),
+      { numRuns: 40 },
+    )
+  })
+
+  it('[SNAP1] its device writes on as if nothing had been: the same bytes', () => {
+    for (const keyring of [Keyring.unencrypted(SPACE), Keyring.encrypted(SPACE, new Map([[1, new Uint8Array(32)]]))]) {
+      const other = createReplica(2, SPACE, undefined, keyring)
+      const a = createReplica(1, SPACE, undefined, keyring)
+      other.write(START_MS, other.change(shapes.insert, 'theirs'))
+      for (const bytes of other.seal()) a.receive(bytes)
+      a.write(START_MS, a.change(shapes.insert, 'mine'), a.change(shapes.title, 'mine', 'text'))
+      a.seal()
+      const { log, projector } = again(a)
+      const writer = new Writer(identityOf(1), log, projector, a.writer.ownHighest, seededRandom(1))
+      const changes = [a.change(shapes.title, 'theirs', 'edited'), a.change(shapes.votes, 'mine', 4)]
+      const stamp = a.writer.nextStamp(START_MS + 9)
+      a.writer.write(changes, stamp, 1)
+      writer.write(changes, stamp, 1)
+      const [mine] = a.writer.seal()
+      const [restored] = writer.seal()
+      expect(hexOf(restored.headerBytes)).toBe(hexOf(mine.headerBytes))
+      expect(hexOf(projector.cells.digest())).toBe(a.digest())
+    }
+  })
+
+  it('[SNAP1 BR1] branches, and what is shifted, are as they were', async () => {
+    const forger = createTreeForger(1)
+    const insert = (id: string) => ({ shape: shapes.insert, row: { id } })
+    const stem = forger.seal(forger.root, [{ hlc: 10, changes: [insert('a')] }])
+    const left = forger.seal(stem.end, [{ hlc: 20, changes: [insert('b')] }])
+    const right = forger.seal(stem.end, [{ hlc: 30, changes: [insert('c')] }])
+    const store = memoryStore()
+    const batches = [stem, left, right].map(({ batch }) => batch)
+    await store.append(SPACE, batches)
+    const page = await store.readAbove(SPACE, new Map(), { batches: 100, bytes: 1e9 })
+    const state = createReplica(5, SPACE, (log) => {
+      for (const { batch, branch } of page.batches) log.receive(log.open(batch), branch)
+    })
+    expect(state.log.held().size).toBe(3)
+    const restored = again(state)
+    expect(told(restored)).toEqual(told(state))
+    for (const { header } of batches) expect(restored.log.holder(header)).toBe(state.log.holder(header))
+  })
+
+  it('[SNAP2] none is made while something waits', () => {
+    const a = createReplica(1)
+    a.write(START_MS, a.change(shapes.insert, 'x'))
+    const [first] = a.seal()
+    const b = createReplica(2)
+    b.receive(first)
+    b.write(START_MS, b.change(shapes.title, 'x', 'y'))
+    const [second] = b.seal()
+    const reader = createReplica(3)
+    reader.receive(second)
+    expect(saveSnapshot(reader.log, reader.projector)).toBeUndefined()
+    reader.receive(first)
+    expect(saveSnapshot(reader.log, reader.projector)).toBeDefined()
+  })
+
+  it('[SNAP3] one that is damaged, or of another format, is none', () => {
+    const a = createReplica(1)
+    for (let row = 0; row < 20; row++) a.write(START_MS, a.change(shapes.insert, `row ${row}`))
+    a.seal()
+    const bytes = saved(a)
+    for (let at = 0; at < bytes.length; at++) {
+      const damaged = bytes.slice()
+      damaged[at] ^= 16
+      expect(restoreSnapshot(damaged, a.log.keyring)).toBeUndefined()
+      expect(restoreSnapshot(bytes.slice(0, at), a.log.keyring)).toBeUndefined()
+    }
+  })
+})
