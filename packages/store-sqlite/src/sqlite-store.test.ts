@@ -1,25 +1,39 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { BatchStore } from '@driftlog/core'
 import { batchStoreContract } from '@driftlog/testkit'
 import Database from 'better-sqlite3'
 import { sqlite } from './mod.ts'
 
 const options = { pollMs: 5 }
 
-const setup = async () => {
+/** Somebody follows every space that is written to, so that the newest batches are read from memory. */
+const followed = (store: BatchStore): BatchStore => {
+  const spaces = new Set<string>()
+  const { append } = store
+  return Object.assign(store, {
+    append: async (...[space, ...rest]: Parameters<typeof append>) => {
+      if (!spaces.has(space)) store.watch(space, () => undefined)
+      spaces.add(space)
+      return append.call(store, space, ...rest)
+    },
+  })
+}
+
+const setupOf = (openOne: (path: string) => BatchStore) => async () => {
   const folder = mkdtempSync(join(tmpdir(), 'driftlog-sqlite-'))
   const path = join(folder, 'log.db')
-  const open = [sqlite(path, options)]
+  const open = [openOne(path)]
   return {
     store: open[0],
     async reopen() {
       await open.at(-1)?.close()
-      open.push(sqlite(path, options))
+      open.push(openOne(path))
       return open[open.length - 1]
     },
     async another() {
-      open.unshift(sqlite(path, options))
+      open.unshift(openOne(path))
       return open[0]
     },
     async damage(space: string, position: number) {
@@ -37,4 +51,11 @@ const setup = async () => {
   }
 }
 
-batchStoreContract('sqlite file', setup, { damage: true })
+const plain = (path: string): BatchStore => sqlite(path, options)
+
+batchStoreContract('sqlite file', setupOf(plain), { damage: true })
+batchStoreContract(
+  'sqlite file, followed',
+  setupOf((path) => followed(plain(path))),
+  { damage: true },
+)

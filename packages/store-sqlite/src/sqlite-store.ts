@@ -52,7 +52,8 @@ import { openDatabase } from './database.ts'
 import { isBusy, storageError } from './errors.ts'
 import { claimFileSlot, type HeldSlot, memorySlots } from './file-slots.ts'
 import { type ArrivalRow, prepareStatements, type Statements } from './statements.ts'
-import { Watchers } from './watchers.ts'
+import { Newest } from './newest.ts'
+import { type WatchedState, Watchers } from './watchers.ts'
 
 export interface SqliteOptions {
   /** How long to wait for another process's write lock, in ms; then STORAGE_FAILED. It blocks the thread. 5,000. */
@@ -79,6 +80,9 @@ export interface SqliteOptions {
  */
 export const sqlite = (path: string, options: SqliteOptions = {}): BatchStore => new SqliteStore(path, options)
 
+/** 1.7 MB of them. */
+const KEPT_CERTIFICATES = 10_000
+
 interface AppendRequest {
   readonly space: string
   readonly batches: readonly Batch[]
@@ -93,6 +97,9 @@ class SqliteStore implements BatchStore {
   readonly #statements: Statements
   readonly #queue: AppendQueue<AppendRequest, readonly AppendOutcome[]>
   readonly #watchers: Watchers
+  readonly #newest = new Newest()
+  /** `space/device` → the certificate, which is never another: a server asks for it at every push. */
+  readonly #certificates = new Map<string, Uint8Array>()
   readonly #slots = new Set<HeldSlot>()
   readonly #claim: (space: string) => HeldSlot
   readonly #inTransaction: Database.Transaction<(work: () => unknown) => unknown>
@@ -116,8 +123,9 @@ class SqliteStore implements BatchStore {
     this.#watchers = new Watchers({
       timers,
       pollMs: database.memory ? undefined : pollMs,
-      foreignCommits: () => this.#statements.dataVersion.get() ?? 0,
+      foreignCommits: () => this.#foreignCommits(),
       stateOf: (space) => this.#stateOf(space),
+      unwatched: (space) => this.#newest.forget(space),
     })
   }
 
@@ -156,6 +164,8 @@ class SqliteStore implements BatchStore {
   }
 
   async readAfter(space: string, cursor: Cursor, limit: PageLimit): Promise<BatchPage> {
+    const newest = this.#lookUp(() => this.#newest.readAfter(space, cursor, limit, this.#foreignCommits()))
+    if (newest !== undefined) return newest
     return this.#read(() => {
       const tag = cursor.position === 0 ? startCursor.tag : this.#statements.tagAt.get(space, cursor.position)
       if (tag === undefined || !equalBytes(tag, cursor.tag)) {
@@ -181,10 +191,15 @@ class SqliteStore implements BatchStore {
   }
 
   async certificate(space: string, device: DeviceId): Promise<Uint8Array | undefined> {
-    return this.#read(() => {
-      const certificate = this.#statements.certificate.get(space, device)
-      return certificate && plainBytes(certificate)
-    })
+    const key = `${space}/${device}`
+    const known = this.#certificates.get(key)
+    if (known !== undefined) return this.#lookUp(() => known)
+    const certificate = this.#lookUp(() => this.#statements.certificate.get(space, device))
+    if (certificate === undefined) return undefined
+    if (this.#certificates.size >= KEPT_CERTIFICATES) this.#certificates.clear()
+    const kept = plainBytes(certificate)
+    this.#certificates.set(key, kept)
+    return kept
   }
 
   async common(space: string, device: DeviceId, points: readonly Point[]): Promise<number> {
@@ -266,6 +281,20 @@ class SqliteStore implements BatchStore {
     return this.#transact('deferred', work)
   }
 
+  /** For what is one statement, or none: it sees one state by itself. */
+  #lookUp<Result>(work: () => Result): Result {
+    this.#checkOpen()
+    try {
+      return work()
+    } catch (error) {
+      throw storageError(error, this.#path)
+    }
+  }
+
+  #foreignCommits(): number {
+    return this.#statements.dataVersion.get() ?? 0
+  }
+
   #transact<Result>(mode: 'deferred' | 'immediate', work: () => Result): Result {
     try {
       return this.#inTransaction[mode](work) as Result
@@ -280,17 +309,28 @@ class SqliteStore implements BatchStore {
   }
 
   #commit(requests: readonly AppendRequest[]): readonly (readonly AppendOutcome[])[] {
-    const results = this.#transact('immediate', () => requests.map((request) => this.#append(request)))
-    for (const [index, { space }] of requests.entries()) {
-      if (results[index].some(isChange)) this.#watchers.committed(space)
+    let foreignCommits = 0
+    const results = this.#transact('immediate', () => {
+      // Within: what another connection commits after this is seen to be later.
+      foreignCommits = this.#foreignCommits()
+      return requests.map((request) => this.#append(request))
+    })
+    const changed = new Map<string, AppendOutcome[]>()
+    for (const [index, { space, batches }] of requests.entries()) {
+      const outcomes = results[index]
+      if (!outcomes.some(isChange) || !this.#watchers.isWatched(space)) continue
+      this.#newest.committed(space, batches, outcomes, foreignCommits)
+      changed.set(space, [...(changed.get(space) ?? []), ...outcomes])
     }
+    for (const [space, outcomes] of changed) this.#watchers.committed(space, endOf(outcomes))
     return results
   }
 
   /** Inside a write transaction. What it throws undoes the transaction; a refusal undoes this call alone. */
   #append({ space, batches, records, allOrNothing, replacing }: AppendRequest): readonly AppendOutcome[] {
     const { savepoint, release, rollback, putRecord, deleteRecord, endPosition, highestSeq } = this.#statements
-    savepoint.run()
+    // Only what may be undone by itself.
+    if (allOrNothing) savepoint.run()
     let position = endPosition.get(space) ?? 0
     const outcomes = batches.map((batch): AppendOutcome => {
       const outcome = replacing.has(batch) ? this.#putInPlace(batch) : this.#takeIn(batch, position + 1)
@@ -307,7 +347,7 @@ class SqliteStore implements BatchStore {
       if (value === undefined) deleteRecord.run(space, key)
       else putRecord.run(space, key, value)
     }
-    release.run()
+    if (allOrNothing) release.run()
     return outcomes
   }
 
@@ -356,9 +396,9 @@ class SqliteStore implements BatchStore {
   }
 
   /** Of a space, for who watches it: appends move the end, and what is replaced is counted. */
-  #stateOf(space: string): string {
+  #stateOf(space: string): WatchedState {
     const { endPosition, replacings } = this.#statements
-    return `${endPosition.get(space) ?? 0}/${replacings.get(replacingsKey(space)) ?? 0}`
+    return { end: endPosition.get(space) ?? 0, replacings: replacings.get(replacingsKey(space)) ?? '0' }
   }
 
   /** Under the write lock of the file, which serialises the processes that look for a slot. */
@@ -368,6 +408,16 @@ class SqliteStore implements BatchStore {
 }
 
 const isChange = ({ kind }: AppendOutcome): boolean => kind === 'appended' || kind === 'replaced'
+
+/** Where the space ends after an append; undefined where it did more than to move that. */
+const endOf = (outcomes: readonly AppendOutcome[]): number | undefined => {
+  let end: number | undefined
+  for (const outcome of outcomes) {
+    if (outcome.kind === 'replaced') return undefined
+    if (outcome.kind === 'appended') end = outcome.position
+  }
+  return end
+}
 
 const replacingsKey = (space: string): string => `replacings/${space}`
 

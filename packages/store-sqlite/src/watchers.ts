@@ -12,12 +12,19 @@ export interface WatchersDeps {
   readonly pollMs: number | undefined
   /** A number that differs after another connection has committed. */
   readonly foreignCommits: () => number
-  /** Differs after batches of a space were taken in or replaced. */
-  readonly stateOf: (space: string) => string
+  readonly stateOf: (space: string) => WatchedState
+  /** Nobody watches a space any more. */
+  readonly unwatched: (space: string) => void
+}
+
+/** Another one after batches of the space were taken in (`end` is the last position) or replaced (which is counted). */
+export interface WatchedState {
+  readonly end: number
+  readonly replacings: string
 }
 
 interface Watched {
-  known: string
+  known: WatchedState
   readonly listeners: Set<() => void>
 }
 
@@ -47,15 +54,22 @@ export class Watchers {
     return () => {
       if (!listeners.delete(watching) || listeners.size > 0) return
       this.#spaces.delete(space)
+      this.#deps.unwatched(space)
       if (this.#spaces.size === 0) this.#stopPolling()
     }
   }
 
-  /** This connection has committed batches. */
-  committed(space: string): void {
+  isWatched(space: string): boolean {
+    return this.#spaces.has(space)
+  }
+
+  /** This connection has committed batches. `end`: the last of their positions, where they were all new. */
+  committed(space: string, end: number | undefined): void {
     const watched = this.#spaces.get(space)
+    if (watched === undefined) return
     try {
-      if (watched !== undefined) this.#look(space, watched)
+      if (end === undefined) this.#look(space, watched)
+      else this.#tell(watched, { ...watched.known, end })
     } catch {
       // They are stored all the same. The next poll looks again.
       this.#foreignCommits = -1
@@ -97,7 +111,10 @@ export class Watchers {
 
   #look(space: string, watched: Watched): void {
     const state = this.#deps.stateOf(space)
-    if (state === watched.known) return
+    if (state.end !== watched.known.end || state.replacings !== watched.known.replacings) this.#tell(watched, state)
+  }
+
+  #tell(watched: Watched, state: WatchedState): void {
     watched.known = state
     // Each in a turn of its own: a listener that throws spoils neither the append nor the other listeners.
     for (const listener of watched.listeners) queueMicrotask(listener)

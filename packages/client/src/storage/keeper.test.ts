@@ -23,6 +23,7 @@ import {
   startCursor,
   systemPorts,
   tagKey,
+  type Timers,
   UNENCRYPTED_EPOCH_KEY,
   Writer,
 } from '@driftlog/core'
@@ -42,12 +43,12 @@ const identityOf = (seed: number) => {
   return { space: SPACE, device, keys, certificate: makeCertificate(SPACE, keys.publicKey, keys) }
 }
 
-const { random, timers } = systemPorts
+const { random } = systemPorts
 
-const open = (inner = memoryStore()) => {
+const open = (inner = memoryStore(), seed = 1, timers: Timers = systemPorts.timers) => {
   const projector = new Projector()
   const log = new OpLog(Keyring.unencrypted(SPACE), projector)
-  const state = new ReplicaState({ log, projector, writer: new Writer(identityOf(1), log, projector, 0, random) })
+  const state = new ReplicaState({ log, projector, writer: new Writer(identityOf(seed), log, projector, 0, random) })
   const store = quarantining(inner)
   const renew = (givenUp: DeviceId) => renewIdentity({ store, space: SPACE, records: plainRecords, random }, 0, givenUp)
   const keeper = new Keeper({ store, space: SPACE, timers, random, state, read: startCursor, renew })
@@ -194,4 +195,54 @@ it('[KEEP5 BR3] what comes to light when work is stored is acted upon before it 
   expect(here.state.log.branchesOf(device)).toHaveLength(2)
   await here.keeper.close()
   await elsewhere.keeper.close()
+})
+
+it('own ops gather for a while where others write much, and are stored at once where they do not or somebody waits', async () => {
+  const pending = new Map<() => void, number>()
+  const timers: Timers = {
+    schedule(delayMs, run) {
+      pending.set(run, delayMs)
+      return () => void pending.delete(run)
+    },
+  }
+  const pass = (wantedMs: number): void => {
+    for (const [run, delayMs] of Array.from(pending)) {
+      if (delayMs !== wantedMs || !pending.delete(run)) continue
+      run()
+    }
+  }
+  const { keeper, state, store } = open(memoryStore(), 1, timers)
+  const other = open(memoryStore(), 2).state
+  const bring = async (ops: number): Promise<void> => {
+    for (let op = 0; op < ops; op++) write(other, `${other.writer.nextStamp(0)}`)
+    await keeper.ingest(other.writer.seal(), undefined)
+  }
+  const stored = async (): Promise<number> => {
+    await keeper.caughtUp()
+    return (await store.vector(SPACE)).get(identityOf(1).device) ?? 0
+  }
+  const storedAfter = async (text: string): Promise<number> => {
+    write(state, text)
+    keeper.scheduleFlush()
+    pass(0)
+    return stored()
+  }
+  await bring(15)
+  expect(await storedAfter('quiet')).toBe(1)
+  await bring(1)
+  expect(await storedAfter('busy')).toBe(1)
+  // An answer of the server does not end it.
+  keeper.isPushing = true
+  keeper.isPushing = false
+  expect(await storedAfter('busy still')).toBe(1)
+  keeper.flushNow()
+  expect(await stored()).toBe(3)
+  // What has gathered is stored in any case, and when the windows have passed it is quiet.
+  expect(await storedAfter('busy again')).toBe(3)
+  pass(100)
+  expect(await stored()).toBe(4)
+  pass(100)
+  expect(await storedAfter('quiet again')).toBe(5)
+  expect(pending.size).toBe(0)
+  await keeper.close()
 })

@@ -45,9 +45,12 @@ import { type Outbox, readOutbox } from './outbox.ts'
 import { LOAD_PAGE } from './read-store.ts'
 import { type OwnEnd, Rebuilder, type ShiftStatement } from './rebuilder.ts'
 import { Retry } from './retry.ts'
+import { Traffic } from './traffic.ts'
 
 /** So long at most mutations wait for the server's answer before they are stored, where nobody waits for them. */
 const GATHER_MS = 50
+/** The same where others write much: then everybody has enough to do to bring in what comes. */
+const GATHER_BUSY_MS = 100
 
 export interface KeeperOptions {
   readonly store: QuarantiningStore
@@ -73,6 +76,7 @@ export class Keeper {
   readonly #rebuilder: Rebuilder
   readonly #flushRetry: Retry
   readonly #readRetry: Retry
+  readonly #traffic: Traffic
   /** Our place in the local store's arrival order: everything up to it is in the log. */
   #read: Cursor
   /** Sealed and not stored yet, in order; of a device that was given up too. */
@@ -105,6 +109,7 @@ export class Keeper {
     this.#read = options.read
     this.#flushRetry = new Retry(options.timers, () => this.#queueFlush())
     this.#readRetry = new Retry(options.timers, () => this.#queueRead())
+    this.#traffic = new Traffic(options.timers)
     this.#rebuilder = new Rebuilder({ ...options, sealed: () => this.#seal(), flush: () => this.#flush() })
     const { store, space } = options
     // KEEP6. Whatever it comes to light in, that piece of work is followed by a rebuilding.
@@ -188,11 +193,13 @@ export class Keeper {
 
   /**
    * Stores what is open in the next turn of the event loop: all mutations until then, and reads between them, share one append.
-   * While the server has not answered for what was stored before, a little later: then they share one batch too.
+   * While the server has not answered for what was stored before, or others write much, a little later: then they share one batch
+   * too.
    */
   scheduleFlush(): void {
     if (this.error !== undefined || this.#flushSoon !== undefined || this.#flushQueued) return
-    this.#flushSoon = this.#options.timers.schedule(this.#isPushing ? GATHER_MS : 0, () => {
+    const delayMs = this.#traffic.isBusy ? GATHER_BUSY_MS : this.#isPushing ? GATHER_MS : 0
+    this.#flushSoon = this.#options.timers.schedule(delayMs, () => {
       this.#flushSoon = undefined
       this.#queueFlush()
     })
@@ -202,7 +209,7 @@ export class Keeper {
   set isPushing(isPushing: boolean) {
     if (this.#isPushing === isPushing) return
     this.#isPushing = isPushing
-    if (!isPushing && this.#flushSoon !== undefined) this.flushNow()
+    if (!isPushing && !this.#traffic.isBusy && this.#flushSoon !== undefined) this.flushNow()
   }
 
   /** Somebody waits for what is open to be stored. */
@@ -354,6 +361,7 @@ export class Keeper {
       // What was kept for the next append is older than what this one has stored.
       if (refused.length === 0 && cursor !== undefined) this.#records.delete(cursorRecord(cursor).key)
       const taken = this.#take(checked, outcomes)
+      this.#traffic.came(newOps(checked, outcomes))
       this.#follow(outcomes, batchesOf(checked))
       const isRenamed = this.#rebuilder.isNeeded
       await this.#rebuildIfNeeded()
@@ -507,6 +515,7 @@ export class Keeper {
   async close(): Promise<void> {
     this.#closed = true
     this.#flushSoon?.()
+    this.#traffic.stop()
     this.#stopWatching?.()
     this.#stopHearing()
     this.#flushRetry.reset()
@@ -525,6 +534,12 @@ export class Keeper {
 }
 
 const batchesOf = (checked: readonly CheckedBatch[]): Batch[] => checked.map(({ batch }) => batch)
+
+const newOps = (checked: readonly CheckedBatch[], outcomes: readonly AppendOutcome[]): number =>
+  outcomes.reduce((ops, { kind }, index) => {
+    const { fromSeq, toSeq } = checked[index].batch.header
+    return kind === 'appended' ? ops + toSeq - fromSeq + 1 : ops
+  }, 0)
 
 const isSameEnd = (a: BatchHeader, b: BatchHeader): boolean =>
   a.device === b.device && a.toSeq === b.toSeq && equalBytes(a.tagAfter, b.tagAfter)

@@ -387,6 +387,43 @@ describe('live pages', () => {
     expect(machine.state.own.size).toBe(0)
   })
 
+  it('SYNC12 that would say nothing but that own pushes are passed over wait for something else, or for 64 of them', () => {
+    const machine = new Machine().live()
+    const pushed = (position: number): void => {
+      machine.say({ type: 'push', id: position, batches: [batchOf(1).bytes] }).authorized()
+      machine.input(
+        { kind: 'appended', outcomes: [{ kind: 'appended', position, branch: device, isSplit: false }] },
+        { kind: 'changed' },
+      )
+      machine.authorized()
+    }
+    const read = (...positions: number[]): ServerMessage[] => {
+      machine.effects = []
+      return machine.input({ kind: 'pageRead', page: pageOf(positions, positions.at(-1)!) }).sent()
+    }
+    pushed(10)
+    expect(read(10)).toEqual([])
+    machine.input({ kind: 'changed' }).authorized()
+    expect(machine.effects.at(-1)).toMatchObject({ kind: 'readAfter', cursor: cursorAt(10) })
+    expect(read(11)).toMatchObject([{ type: 'page', from: 9, cursor: cursorAt(11) }])
+    for (let position = 12; position < 75; position++) {
+      pushed(position)
+      expect(read(position)).toEqual([])
+    }
+    // Asked for from where the device is told to be, they are still known to be its own.
+    machine.say({ type: 'pull', id: 99, after: cursorAt(11) }).authorized()
+    expect(read(12, 13, 74)).toMatchObject([{ type: 'page', id: 99, from: 11, batches: [], cursor: cursorAt(74) }])
+    machine.authorized()
+    expect(read(75)).toMatchObject([{ from: 74, cursor: cursorAt(75) }])
+    for (let position = 76; position < 139; position++) {
+      pushed(position)
+      read(position)
+    }
+    pushed(139)
+    expect(read(139)).toMatchObject([{ type: 'page', from: 75, batches: [], cursor: cursorAt(139) }])
+    expect(machine.state.own.size).toBe(0)
+  })
+
   it('do not hold up messages for ever', () => {
     const machine = new Machine().live().input({ kind: 'changed' })
     machine.say({ type: 'ping' }).authorized()

@@ -13,7 +13,8 @@
  * - ING6 `appended` and `duplicate` are told only after the store said so: nothing is acknowledged that is not durable;
  * - ING7 before a hello is authorized nothing of the space is read;
  * - SYNC11 live pages go on exactly where the last answer with `more: false` ended, so the stream has no gap;
- * - SYNC12 an own push is not echoed, and the cursor passes over it all the same;
+ * - SYNC12 an own push is not echoed, and the cursor passes over it all the same: `told` is at most UNTOLD - 1 positions behind
+ *   `live`, and all between them was pushed by this session;
  * - what waits is bounded: MAX_QUEUE messages, one page, and MAX_OWN remembered positions (beyond: echoes, harmless).
  */
 import { decodeVector } from '../clock/version-vector.ts'
@@ -48,6 +49,8 @@ import { encodeTips, tipsDigest } from './tip-codec.ts'
 
 const MAX_QUEUE = 64
 const MAX_OWN = 10_000
+/** A page that brings nothing but a cursor waits until it passes over so many positions: whoever only writes is spared most. */
+const UNTOLD = 64
 
 export interface ServerStep {
   readonly state: ServerSession
@@ -275,7 +278,7 @@ const goLive = (draft: Draft, cursor: Cursor): void => {
   const { state } = draft
   if (state.mode !== 'live') return
   state.live = cursor
-  forgetOwn(draft, cursor)
+  tell(draft, cursor)
   // Between the answer and the watch something may have come in.
   state.hasChanged = true
   if (state.isWatching) return
@@ -287,12 +290,16 @@ const pageRead = (draft: Draft, request: Pull | 'live', page: BatchPage): void =
   const { state } = draft
   const { cursor, more } = page
   if (request === 'live') {
-    const from = state.live?.position ?? 0
     state.live = cursor
     if (more) state.hasChanged = true
-    if (page.batches.length === 0) finish(draft)
-    else finish(draft, { type: 'page', from, batches: withoutOwn(state.own, page), cursor, more })
-    forgetOwn(draft, cursor)
+    const batches = withoutOwn(state.own, page)
+    const from = state.told
+    if (page.batches.length === 0 || (batches.length === 0 && cursor.position < from + UNTOLD)) {
+      finish(draft)
+      return
+    }
+    tell(draft, cursor)
+    finish(draft, { type: 'page', from, batches, cursor, more })
     return
   }
   const { id, after } = request
@@ -305,7 +312,9 @@ const pageRead = (draft: Draft, request: Pull | 'live', page: BatchPage): void =
 const withoutOwn = (own: ReadonlySet<number>, { batches }: BatchPage): Uint8Array[] =>
   batches.filter(({ position }) => !own.has(position)).map(({ batch }) => batch.bytes)
 
-const forgetOwn = ({ state }: Draft, { position }: Cursor): void => {
+/** The device comes to know this cursor. What it pushed up to there nothing asks for any more. */
+const tell = ({ state }: Draft, { position }: Cursor): void => {
+  state.told = position
   if (state.own.size > 0) state.own = new Set([...state.own].filter((own) => own > position))
 }
 

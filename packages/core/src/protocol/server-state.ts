@@ -35,8 +35,10 @@ export interface ServerSession extends ServerSessionConfig {
   readonly queue: readonly ClientMessage[]
   readonly job: Job | undefined
   readonly isCongested: boolean
-  /** Everything up to it was sent, and what comes after it is sent as it comes. */
+  /** Everything up to it was sent or is the session's own, and what comes after it is sent as it comes. */
   readonly live: Cursor | undefined
+  /** The position up to which the device knows so: live pages go on from there. */
+  readonly told: number
   readonly isWatching: boolean
   readonly hasChanged: boolean
   /** The last job was a live page: a waiting message comes first now. */
@@ -53,6 +55,7 @@ export const createServerSession = (config: ServerSessionConfig): ServerSession 
   job: undefined,
   isCongested: false,
   live: undefined,
+  told: 0,
   isWatching: false,
   hasChanged: false,
   wasLive: false,

@@ -64,7 +64,7 @@ export const openHistory = async (stage: Stage, stores: readonly BatchStore[]): 
   const { batches } = await merged.readAfter(SPACE, startCursor, { batches: 1e9, bytes: 1e15 })
   const projector = new Projector()
   const log = new OpLog(Keyring.unencrypted(SPACE), projector)
-  const changes = listen(projector.cells)
+  const changes = listen(projector)
   // The shifts first: what they concern came before them.
   for (const { batch } of batches) log.addShifts(batch.header.shifts)
   const written = new Map<string, number>()
@@ -120,11 +120,9 @@ interface Changes {
 }
 
 /** Hears every change that is applied: cells keep what is shown, not how it came about. */
-const listen = (cells: CellState): Changes => {
+const listen = (projector: Projector): Changes => {
   const changes: Changes = { fields: new Map(), increments: new Map() }
-  const apply: Apply = cells.apply.bind(cells)
-  cells.apply = (row, change, op) => {
-    apply(row, change, op)
+  projector.onApply = (row, change, op) => {
     const { column, shape, value } = change
     if (column < 0) return
     const field = row.table.columns[column].path.join('.')

@@ -106,7 +106,7 @@ describe('a scenario', () => {
     await s.expectSame()
     expect((await s.report()).text).toMatchInlineSnapshot(`
       "tasks/milk: lives
-        title  'Oat milk'  <- ana, day 1 00:00:02 (stamped day 1 00:00:03.065)
+        title  'Oat milk'  <- ana, day 1 00:00:02 (stamped day 1 00:00:03.085)
                'Soy milk'  <- ben, day 1 00:00:03 (concurrent, not shown)
         done   false  <- never written
         votes  0  <- never written"
