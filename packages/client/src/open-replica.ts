@@ -24,6 +24,7 @@ import { loadBookmarks } from './storage/bookmarks.ts'
 import { loadIdentity, passingIdentity, type RenewedIdentity, renewIdentity, takeOn } from './storage/identity.ts'
 import { Keeper } from './storage/keeper.ts'
 import { mustNotWrite, readStore } from './storage/read-store.ts'
+import { readSnapshot, Snapshots } from './storage/snapshots.ts'
 import { SyncEngine } from './sync/engine.ts'
 import type { Transport } from './transport/transport.ts'
 
@@ -41,6 +42,11 @@ export interface ReplicaOptions<S extends Schema> {
   readonly online?: boolean
   /** Clock, timers and randomness; the real ones by default. */
   readonly ports?: Ports
+  /**
+   * How many new ops are worth a local snapshot, with which the replica opens faster next time. One is made when nothing happened
+   * for five seconds, or when the replica closes. Default 1,000, or a tenth of a longer log.
+   */
+  readonly snapshotAfterOps?: number
   /** While an app is developed: custom strategies are asked twice, in both orders, and those that are not pure are told. */
   readonly development?: boolean
   /** Where SQLite's WebAssembly is found; only bundlers need it. */
@@ -70,7 +76,8 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
       identities === undefined
         ? { identity: passingIdentity(space, random), records: [] }
         : renewIdentity(identities, slot, givenUp)
-    const stored = await readStore(store, keyring)
+    const snapshot = await readSnapshot(store, keyring, records)
+    const stored = snapshot ?? (await readStore(store, keyring))
     const identity = identities ? await loadIdentity(identities, slot) : passingIdentity(space, random)
     const { highWater, clockOffsetMs, cursor, acknowledged } = await loadBookmarks(store, space, identity.device)
     const { log, projector, end: read } = stored
@@ -83,6 +90,12 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
     const state = new ReplicaState({ log, projector, writer })
     const keeper = new Keeper({ store, space, timers: ports.timers, random, state, read, renew })
     keeper.begin()
+    const snapshots =
+      records &&
+      new Snapshots(
+        { keeper, state, timers: ports.timers, records, newOps: options.snapshotAfterOps },
+        snapshot?.saved ?? 0,
+      )
     const view = new CurrentView(schema, projector.cells, options.development ?? false)
     const tables = new LiveTables({ schema, view, openDatabase: () => openSqlJs(options.sqlJs) })
     const engine = transport && new SyncEngine({ space, state, transport, keeper, ports, cursor, acknowledged })
@@ -97,6 +110,7 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
       newId,
       state,
       keeper,
+      snapshots,
       view,
       tables,
       engine,

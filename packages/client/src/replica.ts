@@ -60,6 +60,7 @@ import type { ReplicaState } from './state/replica-state.ts'
 import { clockOffsetRecord } from './storage/bookmarks.ts'
 import { heldBy } from './storage/held-by.ts'
 import type { Keeper } from './storage/keeper.ts'
+import type { Snapshots } from './storage/snapshots.ts'
 import { clockAhead } from './sync/clock-ahead.ts'
 import type { SyncEngine } from './sync/engine.ts'
 
@@ -86,6 +87,8 @@ export interface ReplicaParts<S extends Schema> {
   readonly newId: () => string
   readonly state: ReplicaState
   readonly keeper: Keeper
+  /** undefined: a replica that is locked. */
+  readonly snapshots: Snapshots | undefined
   readonly view: CurrentView
   readonly tables: LiveTables<S>
   /** undefined: a replica without a server. */
@@ -547,10 +550,11 @@ export class Replica<S extends Schema> {
   }
 
   async #close(): Promise<void> {
-    const { keeper, engine, tables, release } = this.#parts
+    const { keeper, snapshots, engine, tables, release } = this.#parts
     // First, so that nothing comes in any more that the keeper would have to store.
     engine?.stop()
     try {
+      await snapshots?.close()
       await keeper.close()
     } finally {
       tables.close()

@@ -46,13 +46,14 @@ export const loadKeys = async (
 ): Promise<ReplicaKeys> => {
   // For who writes JavaScript: no key at all must not be taken for a choice.
   if (key === undefined) throw new DriftlogError('OPTION_INVALID', "say `key`: a space key, a vault, or 'unencrypted'")
-  const records = await store.records(space, '')
-  const stored = records.find((record) => record.key === KEYS)?.value
+  const read = async (name: string): Promise<Uint8Array | undefined> =>
+    (await store.records(space, name)).find((record) => record.key === name)?.value
+  const stored = await read(KEYS)
   if (key === 'unencrypted') {
     if (stored !== undefined) throw new DriftlogError('KEY_MISSING', 'the space is encrypted on this device', { space })
     return { keyring: Keyring.unencrypted(space), records: plainRecords }
   }
-  if (stored === undefined && records.some((record) => record.key === INSTALLATION_KEY))
+  if (stored === undefined && (await read(INSTALLATION_KEY)) !== undefined)
     throw new DriftlogError('KEY_WRONG', 'the space is not encrypted on this device', { space })
   if (key === 'locked') return { keyring: Keyring.encrypted(space, new Map()), records: undefined }
   const first = key instanceof Vault ? await key.keyOf(space) : readSpaceKey(key)

@@ -13,12 +13,14 @@ import {
 } from '@driftlog/core'
 import type { BatchStore, DeviceId, RecordChange } from '@driftlog/core'
 
-const OFFSET = 'clock-offset'
+const CLOCK = 'clock'
+const ACKNOWLEDGED = 'acknowledged'
+const OFFSET = `${CLOCK}-offset`
 const CURSOR = 'cursor'
 // One a device: a clock that was set right must not be raised again by what another tab met.
-const clockKey = (device: DeviceId): string => `clock/${device}`
+const clockKey = (device: DeviceId): string => `${CLOCK}/${device}`
 // One a device: of its own ops each tab knows most.
-const acknowledgedKey = (device: DeviceId): string => `acknowledged/${device}`
+const acknowledgedKey = (device: DeviceId): string => `${ACKNOWLEDGED}/${device}`
 
 export interface Bookmarks {
   readonly highWater: Hlc
@@ -53,7 +55,9 @@ export const forgetDevice = (device: DeviceId): RecordChange[] =>
   [clockKey(device), acknowledgedKey(device)].map((key) => ({ key, value: undefined }))
 
 export const loadBookmarks = async (store: BatchStore, space: string, device: DeviceId): Promise<Bookmarks> => {
-  const values = new Map((await store.records(space, '')).map(({ key, value }) => [key, value]))
+  // Not all that there is: a snapshot is large.
+  const read = await Promise.all([CLOCK, CURSOR, ACKNOWLEDGED].map((prefix) => store.records(space, prefix)))
+  const values = new Map(read.flat().map(({ key, value }) => [key, value]))
   const clock = values.get(clockKey(device))
   const offset = values.get(OFFSET)
   const cursor = values.get(CURSOR)

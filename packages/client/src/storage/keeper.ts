@@ -251,6 +251,28 @@ export class Keeper {
     return this.#enqueue(() => this.#readArrivals())
   }
 
+  /**
+   * Stores a record that tells of all that is stored, and up to where that goes. `make` is called when nothing is unsaved; where
+   * it answers undefined, or something is unsaved again, nothing happens. Answers whether it is stored.
+   */
+  async saveRecord(make: (read: Cursor) => RecordChange | undefined): Promise<boolean> {
+    const save = async (): Promise<boolean> => {
+      const { store, space } = this.#options
+      await this.#flush()
+      const record = this.unsavedCount > 0 || this.#rebuilder.isNeeded ? undefined : make(this.#read)
+      if (record === undefined) return false
+      await store.append(space, [], { records: [record] })
+      return true
+    }
+    try {
+      return await this.#enqueue(save)
+    } catch (error) {
+      // What is not stored by now is tried again and told of by who does that.
+      this.failed(error)
+      return false
+    }
+  }
+
   /** A small value for the next append. */
   keep(record: RecordChange): void {
     this.#records.set(record.key, record)

@@ -1,0 +1,191 @@
+import {
+  type BatchStore,
+  defineSchema,
+  f,
+  memoryStore,
+  type Ports,
+  startCursor,
+  systemPorts,
+  table,
+} from '@driftlog/core'
+import { afterEach, expect, it } from 'vitest'
+import { newSpaceKey } from '../keys/space-key.ts'
+import { openReplica, type ReplicaOptions } from '../open-replica.ts'
+import type { Replica } from '../replica.ts'
+
+const schema = defineSchema({
+  version: 1,
+  tables: { notes: table({ text: f.string(), votes: f.counter(), tags: f.set(f.string()) }) },
+})
+const key = newSpaceKey()
+
+const opened: Replica<typeof schema>[] = []
+afterEach(async () => {
+  for (const replica of opened.splice(0)) await replica.close().catch(() => undefined)
+})
+
+type Options = Partial<ReplicaOptions<typeof schema>>
+const open = async (store: BatchStore, options: Options = {}): Promise<Replica<typeof schema>> => {
+  const replica = await openReplica({ schema, space: 'home', key, store, snapshotAfterOps: 5, ...options })
+  opened.push(replica)
+  return replica
+}
+
+/** Notes from where batches are read. */
+const watched = (store: BatchStore): number[] => {
+  const readFrom: number[] = []
+  const { readAfter } = store
+  store.readAfter = (space, cursor, limit) => {
+    readFrom.push(cursor.position)
+    return readAfter.call(store, space, cursor, limit)
+  }
+  return readFrom
+}
+
+const write = (replica: Replica<typeof schema>, count: number): void => {
+  for (let note = 0; note < count; note++) {
+    replica.mutate((tx) => {
+      const id = tx.notes.insert({ text: `note ${note}`, votes: note, tags: ['a', 'b'] })
+      tx.notes.update(id, { votes: f.increment(2), tags: f.remove('a') })
+    })
+  }
+}
+const notes = (replica: Replica<typeof schema>) =>
+  replica.query((db) => db.selectFrom('notes').selectAll().orderBy('id'))
+const snapshotOf = async (store: BatchStore) => (await store.records('home', 'snapshot')).at(0)?.value
+
+it('[SNAP4] closing leaves a snapshot, and opening reads it and the rest of the log alone', async () => {
+  const store = memoryStore()
+  for (const round of [1, 2, 3]) {
+    const replica = await open(store)
+    write(replica, 6)
+    const [shown, digest, { device }] = [await notes(replica), replica.digest(), replica]
+    await replica.close()
+    expect(await snapshotOf(store)).toBeDefined()
+    const end = await store.end('home')
+    const readFrom = watched(store)
+    const again = await open(store)
+    expect(readFrom[0]).toBe(end.position)
+    expect(await notes(again)).toEqual(shown)
+    expect(again.digest()).toBe(digest)
+    expect(again.device).toBe(device)
+    expect(shown).toHaveLength(round * 6)
+    expect(shown[0].tags).toEqual(['b'])
+    await again.close()
+  }
+})
+
+it('[SNAP4] what came after it is read from the log; it is not made anew for a few ops', async () => {
+  const store = memoryStore()
+  const first = await open(store)
+  write(first, 6)
+  await first.close()
+  const before = await snapshotOf(store)
+  const second = await open(store)
+  write(second, 3)
+  const digest = second.digest()
+  await second.close()
+  expect(await snapshotOf(store)).toEqual(before)
+  const third = await open(store)
+  expect(third.digest()).toBe(digest)
+  write(third, 2)
+  const last = third.digest()
+  await third.close()
+  // Three of the last time and two of this.
+  expect(await snapshotOf(store)).not.toEqual(before)
+  expect((await open(store)).digest()).toBe(last)
+})
+
+it('[SNAP3 SNAP4] a damaged one, one of another key and one that does not fit its log are none: the log is read', async () => {
+  const store = memoryStore()
+  const replica = await open(store)
+  write(replica, 6)
+  const digest = replica.digest()
+  await replica.close()
+  const good = (await snapshotOf(store))!
+  const other = memoryStore()
+  const elsewhere = await open(other)
+  write(elsewhere, 9)
+  await elsewhere.close()
+  for (const value of [
+    good.slice(0, 40),
+    good.map((byte, at) => (at === 90 ? byte ^ 1 : byte)),
+    (await snapshotOf(other))!,
+  ]) {
+    await store.append('home', [], { records: [{ key: 'snapshot', value }] })
+    const readFrom = watched(store)
+    const again = await open(store, { snapshotAfterOps: 1_000 })
+    expect(readFrom).toContain(0)
+    expect(again.digest()).toBe(digest)
+    await again.close()
+  }
+})
+
+it('[SNAP4] a fork that came after it changes names: then the log is read whole', async () => {
+  const store = memoryStore()
+  const replica = await open(store)
+  write(replica, 6)
+  await replica.close()
+  // A copy of the disk, and both go on.
+  const copy = memoryStore()
+  const { batches } = await store.readAfter('home', startCursor, { batches: 1e6, bytes: 1e9 })
+  const records = await store.records('home', '')
+  await copy.append(
+    'home',
+    batches.map(({ batch }) => batch),
+    { records },
+  )
+  const [one, two] = [await open(store), await open(copy)]
+  write(one, 2)
+  write(two, 3)
+  await one.close()
+  const carried = await two.export()
+  const again = await open(store, { snapshotAfterOps: 1_000 })
+  expect(await again.import(carried)).toEqual([])
+  await two.import(await again.export())
+  const digest = again.digest()
+  expect(two.digest()).toBe(digest)
+  await again.close()
+  expect((await open(store)).digest()).toBe(digest)
+})
+
+it('[SNAP4] one is made when nothing happened for a while, and what is written then is in the next', async () => {
+  const waiting = new Map<() => void, number>()
+  const ports: Ports = {
+    ...systemPorts,
+    timers: {
+      schedule: (delayMs, run) => {
+        if (delayMs < 1_000) return systemPorts.timers.schedule(delayMs, run)
+        waiting.set(run, delayMs)
+        return () => void waiting.delete(run)
+      },
+    },
+  }
+  const pass = (): void => {
+    for (const [run] of Array.from(waiting)) {
+      waiting.delete(run)
+      run()
+    }
+  }
+  const store = memoryStore()
+  const replica = await open(store, { ports })
+  write(replica, 6)
+  await replica.mutate((tx) => tx.notes.insert({ text: 'last' })).stored
+  pass()
+  expect(await snapshotOf(store)).toBeUndefined()
+  pass()
+  await expect.poll(() => snapshotOf(store)).toBeDefined()
+  expect(waiting.size).toBe(0)
+})
+
+it('[SNAP4 KEY5] a locked replica makes none, and reads none', async () => {
+  const store = memoryStore()
+  const replica = await open(store)
+  write(replica, 6)
+  await replica.close()
+  const before = await snapshotOf(store)
+  const locked = await open(store, { key: 'locked', snapshotAfterOps: 1 })
+  expect(locked.status.locked).toBe(6)
+  await locked.close()
+  expect(await snapshotOf(store)).toEqual(before)
+})

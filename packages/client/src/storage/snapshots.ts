@@ -1,0 +1,165 @@
+/**
+ * Local snapshots: a replica that opens reads the last one and the rest of the log, instead of the whole log.
+ *
+ *     changes ─▶ quiet for a while ─▶ enough new ops? ─▶ keeper: cursor and state in one step ─▶ record "snapshot"
+ *
+ * Invariants:
+ * - a snapshot says up to where in the arrival order of its store it goes, and lies in the same store: what comes after it is
+ *   read from the log, and a store that went back to a backup went back with it;
+ * - it is never the only copy of anything: where it does not fit, the log is read whole.
+ */
+import {
+  ByteReader,
+  ByteWriter,
+  type Cursor,
+  DriftlogError,
+  type Keyring,
+  type QuarantiningStore,
+  restoreSnapshot,
+  saveSnapshot,
+  type Timers,
+} from '@driftlog/core'
+import { merge, type Observable, type Subscription } from 'rxjs'
+import type { RecordCipher } from '../keys/record-cipher.ts'
+import type { ReplicaState } from '../state/replica-state.ts'
+import type { Keeper } from './keeper.ts'
+import { LOAD_PAGE, type ReadLog } from './read-store.ts'
+
+const SNAPSHOT = 'snapshot'
+/** So long nothing may happen before one is made: it takes a moment, in which nothing else is done. */
+const QUIET_MS = 5_000
+/** How many new ops are worth one by default; and, of a long log, which share of it. */
+const NEW_OPS = 1_000
+const NEW_SHARE = 0.1
+
+/** What the snapshot of a store and the rest of its log come to, and how many ops the snapshot has; undefined where the log has to be read whole. */
+export const readSnapshot = async (
+  store: QuarantiningStore,
+  keyring: Keyring,
+  records: RecordCipher | undefined,
+): Promise<(ReadLog & { readonly saved: number }) | undefined> => {
+  const { space } = keyring
+  const record = (await store.records(space, SNAPSHOT)).find(({ key }) => key === SNAPSHOT)
+  if (record === undefined || records === undefined) return undefined
+  const opened = openRecord(records, space, record.value)
+  const restored = opened && restoreSnapshot(opened.snapshot, keyring)
+  if (restored === undefined) return undefined
+  const saved = opsIn(restored)
+  const read = await readRest(store, { ...restored, end: opened!.cursor })
+  return read && { ...read, saved }
+}
+
+const openRecord = (
+  records: RecordCipher,
+  space: string,
+  value: Uint8Array,
+): { readonly cursor: Cursor; readonly snapshot: Uint8Array } | undefined => {
+  try {
+    const reader = new ByteReader(records.open(space, SNAPSHOT, value))
+    const cursor = { position: reader.varint(), tag: reader.bytes().slice() }
+    return { cursor, snapshot: reader.raw(reader.remaining) }
+  } catch (error) {
+    // Damaged. The log is what counts.
+    if (error instanceof DriftlogError) return undefined
+    throw error
+  }
+}
+
+/** Takes in what arrived after the snapshot. undefined where it tells that what is before has other names, or other stamps, now. */
+const readRest = async (store: QuarantiningStore, read: ReadLog): Promise<ReadLog | undefined> => {
+  const { log, projector } = read
+  const { space } = log.keyring
+  let { end } = read
+  try {
+    for (let more = true; more; ) {
+      const page = await store.readAfter(space, end, LOAD_PAGE)
+      for (const { batch, branch } of page.batches) {
+        const { header } = batch
+        if (log.holder(header) !== undefined) continue
+        if (log.isRenaming(header, branch) || log.addShifts(header.shifts) || log.lacksBefore(header, branch))
+          return undefined
+        log.receive(log.open(batch), branch)
+      }
+      end = page.cursor
+      more = page.more
+    }
+  } catch (error) {
+    if (error instanceof DriftlogError && error.code === 'BASE_MISMATCH') return undefined
+    throw error
+  }
+  return store.damaged(space).length > 0 ? undefined : { log, projector, end }
+}
+
+export interface SnapshotsOptions {
+  readonly keeper: Keeper
+  readonly state: ReplicaState
+  readonly timers: Timers
+  readonly records: RecordCipher
+  /** How many new ops are worth a snapshot. */
+  readonly newOps?: number
+}
+
+export class Snapshots {
+  readonly #options: SnapshotsOptions
+  readonly #listening: Subscription
+  /** Ops in the snapshot of the store. */
+  #saved: number
+  #hasChanged = false
+  #stopWaiting: (() => void) | undefined
+
+  /** `saved`: how many ops the snapshot has that the store has now. */
+  constructor(options: SnapshotsOptions, saved: number) {
+    const { keeper, state } = options
+    this.#options = options
+    this.#saved = saved
+    const happened: Observable<unknown> = merge(keeper.changes, keeper.arrivals)
+    this.#listening = happened.subscribe(() => {
+      this.#hasChanged = true
+      if (this.#stopWaiting === undefined) this.#wait()
+    })
+    // Read anew, for it has other names or stamps: what is saved does not fit it.
+    this.#listening.add(state.replaced.subscribe(() => (this.#saved = 0)))
+  }
+
+  #wait(): void {
+    this.#hasChanged = false
+    this.#stopWaiting = this.#options.timers.schedule(QUIET_MS, () => {
+      this.#stopWaiting = undefined
+      if (this.#hasChanged) this.#wait()
+      else void this.#save()
+    })
+  }
+
+  /** Where that fails nothing is lost, and the keeper tells if the storage does. */
+  async #save(): Promise<void> {
+    const { keeper, state, records, newOps = NEW_OPS } = this.#options
+    const { space } = state.log.keyring
+    const ops = opsIn(state)
+    if (ops - this.#saved < Math.max(newOps, Math.min(ops * NEW_SHARE, newOps * 100))) return
+    const isSaved = await keeper.saveRecord((cursor) => {
+      const snapshot = saveSnapshot(state.log, state.projector)
+      if (snapshot === undefined) return undefined
+      const value = new ByteWriter(snapshot.length + 64)
+        .varint(cursor.position)
+        .bytes(cursor.tag)
+        .raw(snapshot)
+        .finish()
+      return { key: SNAPSHOT, value: records.seal(space, SNAPSHOT, value) }
+    })
+    if (isSaved) this.#saved = ops
+  }
+
+  /** Makes one where it is worth it, before the keeper closes. */
+  async close(): Promise<void> {
+    this.#stopWaiting?.()
+    this.#listening.unsubscribe()
+    await this.#save()
+  }
+}
+
+/** How many ops are held. */
+export const opsIn = ({ log }: Pick<ReplicaState, 'log'>): number => {
+  let ops = 0
+  for (const [branch, seq] of log.held()) ops += seq - (log.branch(branch)?.base ?? 0)
+  return ops
+}
