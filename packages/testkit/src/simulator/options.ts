@@ -46,11 +46,16 @@ export interface SimulatorOptions {
   readonly samples: number
   /** Whether the space is. */
   readonly encrypted: boolean
+  /** New ops after which a replica makes a local snapshot. */
+  readonly snapshotAfterOps: number
   /** Reads through SQL at the end. */
   readonly sql: boolean
   /** Ed25519 rather than the cheap signatures of the simulation. */
   readonly realCrypto: boolean
 }
+
+/** More ops than any schedule has. */
+const NEVER = 1_000_000
 
 export type OptionOverrides = Partial<Omit<SimulatorOptions, 'seed'>>
 
@@ -80,6 +85,7 @@ export const optionsOf = (seed: number, overrides: OptionOverrides = {}): Simula
     skewMs: of('skewMs', (random) => random.pick([0, 2_000, 50_000])),
     samples: of('samples', (random) => random.pick([0, 0, 1, 3])),
     encrypted: of('encrypted', (random) => random.chance(0.5)),
+    snapshotAfterOps: of('snapshotAfterOps', (random) => random.pick([10, 60, NEVER])),
     sql: false,
     realCrypto: false,
     ...overrides,

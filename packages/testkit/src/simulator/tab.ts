@@ -75,6 +75,7 @@ export class Tab {
       schema: schema as Schema,
       space: SPACE,
       key: replicaKey(kernel.options),
+      snapshotAfterOps: kernel.options.snapshotAfterOps,
       store: seams.store?.(store, index) ?? store,
       transport: seams.transport?.(transport, index) ?? transport,
       ports: seams.ports?.(process.ports, index) ?? process.ports,

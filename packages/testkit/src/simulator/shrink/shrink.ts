@@ -63,6 +63,7 @@ const simpler = (now: SimulatorOptions): OptionOverrides[] => {
   lower('sql', false)
   lower('realCrypto', false)
   lower('encrypted', false)
+  lower('snapshotAfterOps', 1_000_000)
   for (const tabs of [1, 2]) if (tabs < now.tabs) lower('tabs', tabs)
   for (const devices of [1, 2, 3]) if (devices < now.devices) lower('devices', devices)
   lower('groups', false)
