@@ -13,7 +13,7 @@ import type { DeviceId, Dot } from '../clock/dot.ts'
 import { type Hlc, receive, tick } from '../clock/hlc.ts'
 import { chainNext, chainStart, chainTag, tagKey, UNENCRYPTED_EPOCH_KEY } from '../crypto/chain.ts'
 import type { SigningKeys } from '../crypto/sodium.ts'
-import { Author, type NewChange, type OpContext } from '../op/author.ts'
+import { Author, type OpContext, type RowChanges } from '../op/author.ts'
 import { firstHead, opCount, type Run } from '../op/run.ts'
 import { encodeRun } from '../op/run-codec.ts'
 import { type Batch, encodeShifts, MAX_BATCH_OPS, type Shift } from './batch.ts'
@@ -64,7 +64,7 @@ export interface OwnProjection {
   /** The causal heads of what is projected, beyond the device's own previous op. */
   headsFor(device: DeviceId): readonly Dot[]
   /** Throws VALUE_INVALID for a change that would make its op void. */
-  expectFit(changes: readonly NewChange[]): void
+  expectFit(changes: readonly RowChanges[]): void
   projectOwn(run: Run, op: number): void
   /** Ops `[from, to)` of a run. */
   projectOwnGroup(run: Run, from: number, to: number): void
@@ -110,7 +110,7 @@ export class Writer {
    * Writes and projects one mutation. Throws VALUE_INVALID or TOO_LARGE before anything of it happened. `hlc`: as of
    * `nextStamp`; where ops that only take in heads have to go before, it gets a stamp as much higher.
    */
-  write(changes: readonly NewChange[], hlc: Hlc, schemaVersion: number): Written {
+  write(changes: readonly RowChanges[], hlc: Hlc, schemaVersion: number): Written {
     this.#projector.expectFit(changes)
     const heads = this.#projector.headsFor(this.identity.device)
     let stamp = hlc
@@ -121,7 +121,7 @@ export class Writer {
     return this.#writeOne(changes, { hlc: stamp, heads: heads.slice(taken), schemaVersion })
   }
 
-  #writeOne(changes: readonly NewChange[], context: OpContext): Written {
+  #writeOne(changes: readonly RowChanges[], context: OpContext): Written {
     const { device } = this.identity
     const { hlc } = context
     const run = this.#author.run
