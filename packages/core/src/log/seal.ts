@@ -3,7 +3,7 @@
  */
 import type { DeviceId } from '../clock/dot.ts'
 import { toCoarse } from '../clock/hlc.ts'
-import { ByteReader, ByteWriter, malformed } from '../codec/bytes.ts'
+import { ByteReader, ByteWriter, createScratch, malformed } from '../codec/bytes.ts'
 import { deflate, inflate } from '../codec/deflate.ts'
 import type { SigningKeys } from '../crypto/sodium.ts'
 import { DriftlogError } from '../errors.ts'
@@ -41,13 +41,16 @@ export interface SealedPart {
   readonly certificate: Uint8Array
 }
 
+const scratch = createScratch()
+
 /** `runs`: canonical bytes of consecutive runs, one more than `innerEnds`. */
 export const sealBatch = (part: SealedPart, runs: readonly Uint8Array[], keys: SigningKeys): Batch => {
-  const writer = new ByteWriter(runs.reduce((sum, run) => sum + run.length + 4, 8))
+  const writer = scratch(runs.reduce((sum, run) => sum + run.length + 4, 8))
   writer.varint(runs.length)
   for (const run of runs) writer.bytes(run)
   const plain = writer.finish()
-  const packed = plain.length < COMPRESS_FROM_BYTES ? plain : compress(plain)
+  const compressed = plain.length < COMPRESS_FROM_BYTES ? undefined : compress(plain)
+  const packed = compressed ?? plain
   const headerBytes = encodeHeader({
     format: BATCH_FORMAT,
     space: part.space,
@@ -56,7 +59,7 @@ export const sealBatch = (part: SealedPart, runs: readonly Uint8Array[], keys: S
     toSeq: part.toSeq,
     coarseMaxHlc: toCoarse(part.maxHlc),
     keyEpoch: 0,
-    flags: packed === plain ? 0 : FLAG_DEFLATE,
+    flags: compressed === undefined ? 0 : FLAG_DEFLATE,
     tagBefore: part.tagBefore,
     tagAfter: part.tagAfter,
     innerEnds: part.innerEnds ?? [],
@@ -66,9 +69,10 @@ export const sealBatch = (part: SealedPart, runs: readonly Uint8Array[], keys: S
   return assembleBatch(headerBytes, packed, signBatch(headerBytes, packed, keys))
 }
 
-const compress = (plain: Uint8Array): Uint8Array => {
+/** undefined where that would make it no shorter. */
+const compress = (plain: Uint8Array): Uint8Array | undefined => {
   const deflated = deflate(plain)
-  if (deflated.length + 4 >= plain.length) return plain
+  if (deflated.length + 4 >= plain.length) return undefined
   return new ByteWriter(deflated.length + 8).varint(plain.length).raw(deflated).finish()
 }
 

@@ -11,6 +11,7 @@
  */
 import type { DeviceId, Dot } from '../clock/dot.ts'
 import { type Hlc, receive, tick } from '../clock/hlc.ts'
+import { createScratch } from '../codec/bytes.ts'
 import { chainNext, chainStart, chainTag, tagKey, UNENCRYPTED_EPOCH_KEY } from '../crypto/chain.ts'
 import type { SigningKeys } from '../crypto/sodium.ts'
 import { Author, type OpContext, type RowChanges } from '../op/author.ts'
@@ -56,6 +57,8 @@ export interface Written {
   readonly toSeq: number
   readonly hlc: Hlc
 }
+
+const runScratch = createScratch()
 
 /** What own ops are handed to: the projector. */
 export interface OwnProjection {
@@ -160,7 +163,7 @@ export class Writer {
 
   #sealPart(run: Run, from: number, to: number): Batch {
     const { device, space, keys, certificate } = this.identity
-    const bytes = encodeRun(run, from, to)
+    const bytes = encodeRun(run, from, to, runScratch)
     const { chain } = this.#log
     const before = chain.last(device)
     const after = chain.hashAfter(run, bytes, before, { from, to })
