@@ -96,6 +96,7 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
         { keeper, state, timers: ports.timers, records, newOps: options.snapshotAfterOps },
         snapshot?.saved ?? 0,
       )
+    if (snapshot !== undefined) snapshots?.scrub()
     const view = new CurrentView(schema, projector.cells, options.development ?? false)
     const tables = new LiveTables({ schema, view, openDatabase: () => openSqlJs(options.sqlJs) })
     const engine = transport && new SyncEngine({ space, state, transport, keeper, ports, cursor, acknowledged })

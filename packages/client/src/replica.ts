@@ -42,6 +42,8 @@ import type { TableWriter, Tx } from './mutate/tx.ts'
 import {
   conflictsBack,
   joined,
+  type KnownRowChanges,
+  knowRows,
   noteWritten,
   stepsOf,
   type Undoable,
@@ -198,7 +200,7 @@ export class Replica<S extends Schema> {
       newId,
     })
     let value: T
-    let changes: readonly NewChange[]
+    let changes: readonly KnownRowChanges[]
     this.#isMutating = true
     try {
       value = change(transaction.tables() as Tx<S>)
@@ -243,7 +245,7 @@ export class Replica<S extends Schema> {
   /** Writes changes as one mutation. `undoable`: how to take it back; undefined where nothing was written. */
   #write<T>(
     value: T,
-    changes: readonly NewChange[],
+    changes: readonly KnownRowChanges[],
     hlc: Hlc,
   ): { receipt: Receipt<T>; undoable: Undoable | undefined } {
     const { keeper, schema, tables } = this.#parts
@@ -270,7 +272,7 @@ export class Replica<S extends Schema> {
   /** Writes what is not asked for through a transaction. */
   #writeNow(changes: readonly NewChange[]): { receipt: Receipt<undefined>; undoable: Undoable | undefined } {
     const hlc = this.#parts.state.writer.nextStamp(this.#parts.clock.now())
-    return this.#write(undefined, changes, hlc)
+    return this.#write(undefined, knowRows(changes, this.#undoContext), hlc)
   }
 
   /**

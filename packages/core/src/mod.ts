@@ -1,5 +1,5 @@
 // cells/
-export { type CellState, isContest, writesOf } from './cells/cell-state.ts'
+export { type CellState, hasSiblings, isContest, writesOf } from './cells/cell-state.ts'
 export type { OpIndex } from './cells/ops.ts'
 export type { Row, TableCells, Write } from './cells/row.ts'
 export { type LifeSide, lifeSides, lifeVerdict, type SettledWrite } from './cells/settled.ts'
@@ -104,7 +104,7 @@ export { type Backlog, type CheckedBatch, OpLog } from './log/op-log.ts'
 export { sealShifts, Writer, type WriterIdentity, type WriterKeys, type Written } from './log/writer.ts'
 export { restoreSnapshot, saveSnapshot } from './snapshot/snapshot.ts'
 // op/
-export type { NewChange } from './op/author.ts'
+export { byRow, type NewChange, type RowChanges } from './op/author.ts'
 export { type DotRef, deviceOfRef } from './op/dot-ref.ts'
 export { Law } from './op/law.ts'
 export { idSource } from './op/row-id.ts'

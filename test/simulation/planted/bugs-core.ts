@@ -53,7 +53,7 @@ export const coreBugs: readonly PlantedBug[] = [
     name: 'group-count-forgotten',
     rule: 'OP6',
     file: 'packages/core/src/op/author.ts',
-    find: 'run.groupLeft.push(groupLeft === 1 && isFirst ? 0 : groupLeft)',
+    find: 'run.groupLeft.push(ends.length === 1 ? 0 : left)',
     replace: 'run.groupLeft.push(0)',
     options: { groups: true, ops: 150 },
   },

@@ -1,5 +1,5 @@
 /** What a mutation is to do, row by row, while its function runs. */
-import { DriftlogError, isLive, type OpIndex, type Row, type Table, type Value } from '@driftlog/core'
+import { DriftlogError, hasSiblings, isLive, type OpIndex, type Row, type Table, type Value } from '@driftlog/core'
 import type { DraftMemory } from './draft.ts'
 import type { Edit, Edited, PlacedItem } from './edits.ts'
 import type { FieldPlan, TablePlan } from './plan.ts'
@@ -116,8 +116,18 @@ export class PendingTable {
 }
 
 /** It writes something. */
-export const isChanged = ({ inserted, deleted, erased, writes }: PendingRow): boolean =>
-  inserted || deleted || erased || writes.some((written) => !(written instanceof FieldEdit) || written.edits.length > 0)
+export const isChanged = ({ inserted, deleted, erased, writes }: PendingRow): boolean => {
+  if (inserted || deleted || erased) return true
+  for (const written of writes) if (!(written instanceof FieldEdit) || written.edits.length > 0) return true
+  return false
+}
+
+/** It only gives values to registers of a row in which nothing is concurrent, and maybe brings the row: nothing is settled by that. */
+export const isPlain = ({ deleted, erased, row, writes }: PendingRow): boolean => {
+  if (deleted || erased || (row !== undefined && (row.deletes.length > 0 || hasSiblings(row)))) return false
+  for (const written of writes) if (written instanceof FieldEdit) return false
+  return true
+}
 
 /** By its own life after this mutation: a drafted deletion leaves a row there that was changed meanwhile. */
 export const isAlive = (pending: PendingRow, ops: OpIndex): boolean => {

@@ -4,6 +4,9 @@ import { type Field, Law, lawOf, type Schema, type Shape, type Table } from '@dr
 export interface FieldPlan {
   readonly field: Field
   readonly law: Law
+  /** The field as a list, and the shape of a change under its own law as one: most mutations write one field. */
+  readonly alone: readonly FieldPlan[]
+  readonly whole: readonly Shape[]
   /** Of a change to the field under a law; `keys`: below it, in JSON. */
   shape(law: Law, keys?: readonly string[]): Shape
 }
@@ -17,6 +20,8 @@ export interface TablePlan {
   readonly hasUniques: boolean
   /** The same fields in the same order: the list that was asked about before, where it is equal, so that rows share it. */
   readonly sameFields: (plans: readonly FieldPlan[]) => readonly FieldPlan[]
+  /** Of changes that set these fields, after one that inserts where that is asked for: shared by rows, too. */
+  readonly shapesOf: (plans: readonly FieldPlan[], isInserted: boolean) => readonly Shape[]
   readonly insert: Shape
   readonly delete: Shape
   readonly erase: Shape
@@ -30,13 +35,15 @@ export const planTables = (schema: Schema): ReadonlyMap<string, TablePlan> =>
 
 const planTable = (name: string, table: Table): TablePlan => {
   const fields = Object.values(table.fields).map(planField)
+  const insert: Shape = { law: Law.insert, table: name, path: [] }
   return {
     table,
     required: fields.filter(({ field }) => isRequired(field)),
     cascades: fields.filter(({ field }) => field.kind === 'ref' && field.onDelete === 'cascade'),
     hasUniques: fields.some(({ field }) => field.isUnique),
     sameFields: shareLast(),
-    insert: { law: Law.insert, table: name, path: [] },
+    shapesOf: shapesOfLast(insert),
+    insert,
     delete: { law: Law.delete, table: name, path: [] },
     erase: { law: Law.erase, table: name, path: [] },
     resolve: { law: Law.resolve, table: name, path: [''] },
@@ -50,9 +57,25 @@ const isRequired = ({ kind, isOptional, default: given }: Field): boolean =>
 const shareLast = (): TablePlan['sameFields'] => {
   let last: readonly FieldPlan[] = []
   return (plans) => {
+    if (plans.length === 1) return plans[0].alone
     const isSame = plans.length === last.length && plans.every((plan, index) => plan === last[index])
     if (!isSame) last = plans
     return last
+  }
+}
+
+const shapesOfLast = (insert: Shape): TablePlan['shapesOf'] => {
+  let last: readonly FieldPlan[] | undefined
+  let sets: readonly Shape[] = []
+  let inserts: readonly Shape[] = []
+  return (plans, isInserted) => {
+    if (plans.length === 1 && !isInserted) return plans[0].whole
+    if (plans !== last) {
+      last = plans
+      sets = plans.map(({ whole: [shape] }) => shape)
+      inserts = [insert, ...sets]
+    }
+    return isInserted ? inserts : sets
   }
 }
 
@@ -62,9 +85,12 @@ const planField = (field: Field): FieldPlan => {
   const shapes = new Map<string, Shape>()
   const own = lawOf(field)
   const whole: Shape = { law: own, table: field.table, path: [field.name] }
-  return {
+  const alone: FieldPlan[] = []
+  const plan: FieldPlan = {
     field,
     law: own,
+    alone,
+    whole: [whole],
     shape: (law, keys = NO_KEYS) => {
       if (law === own && keys.length === 0) return whole
       const key = JSON.stringify([law, keys])
@@ -76,4 +102,6 @@ const planField = (field: Field): FieldPlan => {
       return shape
     },
   }
+  alone.push(plan)
+  return plan
 }

@@ -4,6 +4,7 @@
  */
 import {
   addToCounter,
+  byRow,
   type CellState,
   type CounterTotal,
   decodeField,
@@ -45,6 +46,7 @@ import {
   isAlive,
   isChanged,
   isDead,
+  isPlain,
   notFound,
   type PendingField,
   PendingRow,
@@ -53,7 +55,7 @@ import {
 } from './pending.ts'
 import type { FieldPlan, TablePlan } from './plan.ts'
 import type { DraftOption, TableWriter } from './tx.ts'
-import type { Own } from './undo.ts'
+import type { KnownRowChanges, Own } from './undo.ts'
 
 export interface TransactionContext {
   readonly plans: ReadonlyMap<string, TablePlan>
@@ -160,23 +162,45 @@ export class Transaction {
   }
 
   /** What is to be written, in the order in which rows were first touched. Throws VALUE_TAKEN. */
-  changes(): NewChange[] {
+  changes(): KnownRowChanges[] {
     for (const table of this.#pending) {
       if (!table.plan.hasUniques) continue
       for (const { field } of table.plan.fields.values()) if (field.isUnique) this.#checkUnique(table, field)
     }
-    const changes: NewChange[] = []
+    const changes: KnownRowChanges[] = []
     for (const table of this.#pending) {
-      for (const pending of table.rows) if (isChanged(pending)) this.#emit(pending, changes)
+      for (const pending of table.rows) {
+        if (!isChanged(pending)) continue
+        if (isPlain(pending)) changes.push(this.#plainChanges(pending))
+        else for (const ofRow of byRow(this.#changesOf(pending))) changes.push({ ...ofRow, row: pending.row })
+      }
       // There may be many: they need not be kept while the changes are written.
       if (!this.#hasDrafts) table.clear()
     }
     return changes
   }
 
+  #handleOf(row: Row | undefined): NewChange['handle'] {
+    return row === undefined ? undefined : this.#context.projector.handleOf(row)
+  }
+
+  #plainChanges({ plan, id: rowId, row, inserted, plans, writes }: PendingRow): KnownRowChanges {
+    const first = inserted ? 1 : 0
+    const values = new Array<Value>(first + writes.length)
+    if (inserted) values[0] = null
+    for (let index = 0; index < writes.length; index++) values[first + index] = writes[index] as Value
+    return { rowId, row, handle: this.#handleOf(row), shapes: plan.shapesOf(plans, inserted), values, over: undefined }
+  }
+
+  #changesOf(pending: PendingRow): NewChange[] {
+    const changes: NewChange[] = []
+    this.#emit(pending, changes)
+    return changes
+  }
+
   #emit(pending: PendingRow, changes: NewChange[]): void {
     const { plan, id: rowId, row, plans, writes } = pending
-    const handle = row === undefined ? undefined : this.#context.projector.handleOf(row)
+    const handle = this.#handleOf(row)
     if (pending.erased) {
       changes.push({ shape: plan.erase, rowId, handle, value: null, over: undefined })
       return

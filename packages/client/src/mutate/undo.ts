@@ -9,6 +9,7 @@
  * the same again since, and that counts as it.
  */
 import {
+  byRow,
   candidatesOf,
   deviceOfRef,
   diff,
@@ -34,6 +35,7 @@ import {
   type RegisterCandidate,
   reopenedValue,
   type Row,
+  type RowChanges,
   type SchemaView,
   shownTree,
   type Tree,
@@ -91,39 +93,44 @@ export interface Undoable {
   readonly own: Own
 }
 
+/** Changes to one row, and the row as it is before them; undefined: it is not known here. */
+export interface KnownRowChanges extends RowChanges {
+  readonly row: Row | undefined
+}
+
+export const knowRows = (changes: readonly NewChange[], { view }: UndoContext): KnownRowChanges[] =>
+  byRow(changes).map((ofRow) => ({
+    ...ofRow,
+    row: view.cells.table(ofRow.shapes[0].table).rows.get(ofRow.rowId),
+  }))
+
 /** How to take back changes that are about to be written. Call `noteWritten` with it once they are. */
-export const stepsOf = (changes: readonly NewChange[], context: UndoContext): Step[] => {
+export const stepsOf = (changes: readonly KnownRowChanges[], context: UndoContext): Step[] => {
   const steps: Step[] = []
-  // Changes to one row stand together (see Author).
-  for (let from = 0; from < changes.length; ) {
-    const { shape, rowId } = changes[from]
-    let to = from + 1
-    while (to < changes.length && changes[to].rowId === rowId && changes[to].shape.table === shape.table) to++
-    const step = stepOf(changes, from, to, context)
+  for (const ofRow of changes) {
+    const step = stepOf(ofRow, context)
     if (step !== undefined) steps.push(step)
-    from = to
   }
   return steps.reverse()
 }
 
-/** Changes `[from, to)` of one row. */
-const stepOf = (changes: readonly NewChange[], from: number, to: number, context: UndoContext): Step | undefined => {
-  const { shape, rowId } = changes[from]
-  const plan = context.plans.get(shape.table)
-  if (plan === undefined) throw new Error(`no table ${shape.table}`)
-  const row = context.view.cells.table(shape.table).rows.get(rowId)
+const stepOf = ({ rowId, row, shapes, values, over }: KnownRowChanges, context: UndoContext): Step | undefined => {
+  const { table } = shapes[0]
+  const plan = context.plans.get(table)
+  if (plan === undefined) throw new Error(`no table ${table}`)
   if (row === undefined || row.created === 0) return { plan, rowId, life: NEW_ROW, fields: NO_FIELDS }
   const laws: number[] = []
-  for (let index = from; index < to; index++)
-    if (changes[index].shape.path.length === 0) laws.push(changes[index].shape.law)
+  for (const { law, path } of shapes) if (path.length === 0) laws.push(law)
   if (laws.includes(Law.erase)) return undefined
   const fields: FieldStep[] = []
-  const whole = new Set<FieldPlan>()
-  for (let index = to - 1; index >= from; index--) {
-    const field = plan.fields.get(changes[index].shape.path[0])
-    if (field === undefined || whole.has(field)) continue
-    if (changes[index].shape.law === Law.put) whole.add(field)
-    const step = undoField(changes[index], field, row, context)
+  // JSON under deep merge: all its changes are taken back at once.
+  let whole: Set<FieldPlan> | undefined
+  for (let index = shapes.length - 1; index >= 0; index--) {
+    const { law, path } = shapes[index]
+    const field = plan.fields.get(path[0])
+    if (field === undefined || whole?.has(field) === true) continue
+    if (law === Law.put) (whole ??= new Set()).add(field)
+    const step = undoField({ law, value: values[index], over: over?.get(index) }, field, row, context)
     if (step !== undefined) fields.push(step)
   }
   const life = lifeStep(laws, row, plan, context)
@@ -240,7 +247,7 @@ const undoLife = ({ turn }: LifeStep, plan: TablePlan, row: Row, own: Own, conte
 }
 
 const undoField = (
-  { shape: { law }, value, over }: NewChange,
+  { law, value, over }: Pick<NewChange, 'value' | 'over'> & { readonly law: number },
   field: FieldPlan,
   row: Row,
   context: UndoContext,

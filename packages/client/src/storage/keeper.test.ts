@@ -84,7 +84,11 @@ const undecodable = (seed: number, fromSeq: number, shifts: readonly Shift[] = [
 const shape = { table: 'notes', path: ['text'], law: Law.set }
 
 const write = ({ writer }: ReplicaState, value: string): void => {
-  writer.write([{ shape, rowId: value, handle: undefined, value }], writer.nextStamp(Date.UTC(2026, 0, 1)), 1)
+  writer.write(
+    [{ rowId: value, handle: undefined, shapes: [shape], values: [value], over: undefined }],
+    writer.nextStamp(Date.UTC(2026, 0, 1)),
+    1,
+  )
 }
 
 it('[ENV5] what a member signed that does not decode ends that device here, and is no gap that holds up the others', async () => {

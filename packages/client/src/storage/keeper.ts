@@ -52,6 +52,9 @@ const GATHER_MS = 50
 /** The same where others write much: then everybody has enough to do to bring in what comes. */
 const GATHER_BUSY_MS = 100
 
+/** What is looked at in one go, so that nobody has to wait for it. */
+const SCRUB_PAGE = { batches: 200, bytes: 500_000 }
+
 export interface KeeperOptions {
   readonly store: QuarantiningStore
   readonly space: string
@@ -270,6 +273,25 @@ export class Keeper {
       // What is not stored by now is tried again and told of by who does that.
       this.failed(error)
       return false
+    }
+  }
+
+  /**
+   * Looks at stored batches whose place is after `from`, for such as rotted: the store tells of them (KEEP6). Answers up to where; undefined at
+   * the end.
+   */
+  async scrub(from: Cursor): Promise<Cursor | undefined> {
+    const { store, space } = this.#options
+    const look = async (): Promise<Cursor | undefined> => {
+      const page = await store.readAfter(space, from, SCRUB_PAGE)
+      await this.#rebuildIfNeeded()
+      return page.more ? page.cursor : undefined
+    }
+    try {
+      return await this.#enqueue(look)
+    } catch (error) {
+      this.failed(error)
+      return undefined
     }
   }
 

@@ -6,6 +6,7 @@
  * Invariants:
  * - a snapshot says up to where in the arrival order of its store it goes, and lies in the same store: what comes after it is
  *   read from the log, and a store that went back to a backup went back with it;
+ * - what it stands for is not read when the replica opens, and looked at for damage soon after;
  * - it is never the only copy of anything: where it does not fit, the log is read whole.
  */
 import {
@@ -17,6 +18,7 @@ import {
   type QuarantiningStore,
   restoreSnapshot,
   saveSnapshot,
+  startCursor,
   type Timers,
 } from '@driftlog/core'
 import { merge, type Observable, type Subscription } from 'rxjs'
@@ -28,6 +30,8 @@ import { LOAD_PAGE, type ReadLog } from './read-store.ts'
 const SNAPSHOT = 'snapshot'
 /** So long nothing may happen before one is made: it takes a moment, in which nothing else is done. */
 const QUIET_MS = 5_000
+/** Between one page of the log that is looked at for damage and the next. */
+const SCRUB_MS = 200
 /** How many new ops are worth one by default; and, of a long log, which share of it. */
 const NEW_OPS = 1_000
 const NEW_SHARE = 0.1
@@ -106,6 +110,7 @@ export class Snapshots {
   #saved: number
   #hasChanged = false
   #stopWaiting: (() => void) | undefined
+  #stopScrubbing: (() => void) | undefined
 
   /** `saved`: how many ops the snapshot has that the store has now. */
   constructor(options: SnapshotsOptions, saved: number) {
@@ -119,6 +124,15 @@ export class Snapshots {
     })
     // Read anew, for it has other names or stamps: what is saved does not fit it.
     this.#listening.add(state.replaced.subscribe(() => (this.#saved = 0)))
+  }
+
+  /** What a snapshot stood for was not read: so whether it rotted is looked at now, a page at a time. */
+  scrub(from: Cursor = startCursor): void {
+    const { keeper, timers } = this.#options
+    this.#stopScrubbing = timers.schedule(SCRUB_MS, () => {
+      this.#stopScrubbing = undefined
+      void keeper.scrub(from).then((next) => next && !this.#listening.closed && this.scrub(next))
+    })
   }
 
   #wait(): void {
@@ -152,6 +166,7 @@ export class Snapshots {
   /** Makes one where it is worth it, before the keeper closes. */
   async close(): Promise<void> {
     this.#stopWaiting?.()
+    this.#stopScrubbing?.()
     this.#listening.unsubscribe()
     await this.#save()
   }

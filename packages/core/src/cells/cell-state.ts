@@ -190,28 +190,39 @@ export class CellState {
   }
 
   /**
-   * What `apply` does, without what it makes on the way, for nearly every change: an insert, or a register that takes a value, where
-   * the op had seen all that the row and the cell hold. `column`: -1 for an insert. Answers whether it was such a change.
+   * What `apply` does to a row itself for nearly every change, an insert or a register that takes a value, and to rows that nobody
+   * deleted. `takePlain` does the rest. Answers whether it can be done so: until something else is applied.
    */
-  applyPlain(row: Row, column: number, value: Value, { ref, device, seq, seen }: Applied): boolean {
-    const { touches } = row
-    if (row.erased !== ABSENT || row.deletes.length > 0 || touches.length > 1) return false
-    if (touches.length === 1 && !sees(seen, device, seq, touches[0])) return false
-    if (column >= 0) {
-      const current = column < row.refs.length ? row.refs[column] : ABSENT
-      if (current < 0 || (current !== ABSENT && !sees(seen, device, seq, current))) return false
-      if (this.#announced !== undefined || !this.settled.isEmpty) return false
-    }
+  beginPlain(row: Row, { ref, device, seq, seen }: Applied): boolean {
+    if (row.erased !== ABSENT || row.deletes.length > 0) return false
+    if (this.#announced !== undefined || !this.settled.isEmpty) return false
     this.#digest.beforeChange(row)
     this.#markDirty(row)
     if (row.updated !== ref) this.#mark(row, ref)
-    if (touches.length === 1) touches[0] = ref
-    else row.touches = [ref]
-    if (column < 0) return true
-    makeRoom(row, column)
-    row.refs[column] = ref
-    row.values[column] = value
+    const { touches } = row
+    if (touches.length === 0) row.touches = [ref]
+    else if (touches.length === 1 && sees(seen, device, seq, touches[0])) touches[0] = ref
+    else {
+      life.touch(row, ref, (other) => sees(seen, device, seq, other))
+      if (row.touches.length > 1) this.contested.add(row)
+    }
     return true
+  }
+
+  /** A register takes a value, in the place of all that the op saw; after `beginPlain`. */
+  takePlain(row: Row, column: number, value: Value, { ref, device, seq, seen }: Applied): void {
+    makeRoom(row, column)
+    const current = row.refs[column]
+    if (current === ABSENT || (current > 0 && sees(seen, device, seq, current))) {
+      row.refs[column] = ref
+      row.values[column] = value
+      return
+    }
+    const others: readonly Write[] =
+      current === SIBLINGS
+        ? (row.values[column] as Write[]).filter((other) => !sees(seen, device, seq, other.ref))
+        : [{ ref: current, value: row.values[column] as Value }]
+    this.#setSiblings(row, column, others as Write[], { ref, value })
   }
 
   /** CELL6: whatever the row held, and whatever is written to it from now on, is gone. */
@@ -369,6 +380,9 @@ const makeRoom = (row: Row, column: number): void => {
     row.values.push(undefined)
   }
 }
+
+/** Whether some register of the row holds more than one write, or one that stands for several. */
+export const hasSiblings = (row: Row): boolean => row.refs.includes(SIBLINGS)
 
 /** Whether writes hold more than one value. */
 export const isContest = (writes: readonly Write[]): boolean =>

@@ -119,6 +119,22 @@ export class ByteWriter {
   }
 }
 
+/** Above this, a buffer is not kept for the next time. */
+const MAX_SCRATCH_BYTES = 1024 * 1024
+
+/**
+ * A writer that is used again and again for what is read at once and not kept: new memory is zeroed and touched for the first time,
+ * which costs more than writing it. What it hands out is overwritten by its next use.
+ */
+export const createScratch = (): ((capacity: number) => ByteWriter) => {
+  let kept: ByteWriter | undefined
+  return (capacity) => {
+    if (capacity > MAX_SCRATCH_BYTES) return new ByteWriter(capacity)
+    kept ??= new ByteWriter(capacity)
+    return kept.reset()
+  }
+}
+
 const varintBytes = (value: number): number => {
   let bytes = 1
   for (let rest = value; rest > 127; rest = Math.floor(rest / 128)) bytes++

@@ -7,7 +7,7 @@
  * the contents to who lacks the key. Epoch 0, an unencrypted space, has the key of 32 zero bytes.
  */
 import { type DeviceId, deviceIdToBytes } from '../clock/dot.ts'
-import { ByteWriter } from '../codec/bytes.ts'
+import { ByteWriter, createScratch } from '../codec/bytes.ts'
 import { hash } from './sodium.ts'
 
 const text = new TextEncoder()
@@ -23,9 +23,11 @@ const NO_SHIFTS = Uint8Array.of(0)
 export const chainStart = (space: string, certificate: Uint8Array, shifts: Uint8Array = NO_SHIFTS): Uint8Array =>
   hash(new ByteWriter(256).bytes(startDomain).string(space).bytes(certificate).bytes(shifts).finish())
 
+const scratch = createScratch()
+
 /** `references`: for each op of another device that the run refers to, in order of appearance, the chain hash covering it. */
 export const chainNext = (before: Uint8Array, run: Uint8Array, references: readonly Uint8Array[]): Uint8Array => {
-  const writer = new ByteWriter(run.length + 128 + references.length * 32)
+  const writer = scratch(run.length + 128 + references.length * 32)
   writer.bytes(nextDomain).raw(before).bytes(run).varint(references.length)
   for (const reference of references) writer.raw(reference)
   return hash(writer.finish())

@@ -3,7 +3,7 @@
  */
 import type { DeviceId } from '../clock/dot.ts'
 import { toCoarse } from '../clock/hlc.ts'
-import { ByteReader, ByteWriter, malformed } from '../codec/bytes.ts'
+import { ByteReader, ByteWriter, createScratch, malformed } from '../codec/bytes.ts'
 import { deflate, inflate } from '../codec/deflate.ts'
 import { decrypt, encrypt, padded } from '../crypto/cipher.ts'
 import type { Keyring } from '../crypto/keyring.ts'
@@ -44,6 +44,8 @@ export interface SealedPart {
   readonly certificate: Uint8Array
 }
 
+const scratch = createScratch()
+
 /** With what a batch is sealed. */
 export interface SealingKeys {
   /** The device's. */
@@ -60,11 +62,12 @@ export const sealBatch = (
   { keys, keyring, random }: SealingKeys,
 ): Batch => {
   if (keyring.isLocked) throw new DriftlogError('KEY_MISSING', 'to write', { space: part.space })
-  const writer = new ByteWriter(runs.reduce((sum, run) => sum + run.length + 4, 8))
+  const writer = scratch(runs.reduce((sum, run) => sum + run.length + 4, 8))
   writer.varint(runs.length)
   for (const run of runs) writer.bytes(run)
   const plain = writer.finish()
-  const packed = plain.length < COMPRESS_FROM_BYTES ? plain : compress(plain)
+  const compressed = plain.length < COMPRESS_FROM_BYTES ? undefined : compress(plain)
+  const packed = compressed ?? plain
   const headerBytes = encodeHeader({
     format: BATCH_FORMAT,
     space: part.space,
@@ -73,7 +76,7 @@ export const sealBatch = (
     toSeq: part.toSeq,
     coarseMaxHlc: toCoarse(part.maxHlc),
     keyEpoch: keyring.epoch,
-    flags: packed === plain ? 0 : FLAG_DEFLATE,
+    flags: compressed === undefined ? 0 : FLAG_DEFLATE,
     tagBefore: part.tagBefore,
     tagAfter: part.tagAfter,
     innerEnds: part.innerEnds ?? [],
@@ -99,9 +102,10 @@ const unpad = (bytes: Uint8Array): Uint8Array => {
   return packed
 }
 
-const compress = (plain: Uint8Array): Uint8Array => {
+/** undefined where that would make it no shorter. */
+const compress = (plain: Uint8Array): Uint8Array | undefined => {
   const deflated = deflate(plain)
-  if (deflated.length + 4 >= plain.length) return plain
+  if (deflated.length + 4 >= plain.length) return undefined
   return new ByteWriter(deflated.length + 8).varint(plain.length).raw(deflated).finish()
 }
 

@@ -11,10 +11,11 @@
  */
 import type { DeviceId, Dot } from '../clock/dot.ts'
 import { type Hlc, receive, tick } from '../clock/hlc.ts'
+import { createScratch } from '../codec/bytes.ts'
 import { chainNext, chainStart, chainTag } from '../crypto/chain.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import type { SigningKeys } from '../crypto/sodium.ts'
-import { Author, type NewChange, type OpContext } from '../op/author.ts'
+import { Author, type OpContext, type RowChanges } from '../op/author.ts'
 import { firstHead, opCount, type Run } from '../op/run.ts'
 import { encodeRun } from '../op/run-codec.ts'
 import type { Randomness } from '../ports/ports.ts'
@@ -73,6 +74,8 @@ export interface Written {
   readonly hlc: Hlc
 }
 
+const runScratch = createScratch()
+
 /** What own ops are handed to: the projector. */
 export interface OwnProjection {
   /** The highest effective stamp projected. */
@@ -80,7 +83,7 @@ export interface OwnProjection {
   /** The causal heads of what is projected, beyond the device's own previous op. */
   headsFor(device: DeviceId): readonly Dot[]
   /** Throws VALUE_INVALID for a change that would make its op void. */
-  expectFit(changes: readonly NewChange[]): void
+  expectFit(changes: readonly RowChanges[]): void
   projectOwn(run: Run, op: number): void
   /** Ops `[from, to)` of a run. */
   projectOwnGroup(run: Run, from: number, to: number): void
@@ -128,7 +131,7 @@ export class Writer {
    * Writes and projects one mutation. Throws VALUE_INVALID or TOO_LARGE before anything of it happened. `hlc`: as of
    * `nextStamp`; where ops that only take in heads have to go before, it gets a stamp as much higher.
    */
-  write(changes: readonly NewChange[], hlc: Hlc, schemaVersion: number): Written {
+  write(changes: readonly RowChanges[], hlc: Hlc, schemaVersion: number): Written {
     this.#projector.expectFit(changes)
     const heads = this.#projector.headsFor(this.identity.device)
     let stamp = hlc
@@ -139,7 +142,7 @@ export class Writer {
     return this.#writeOne(changes, { hlc: stamp, heads: heads.slice(taken), schemaVersion })
   }
 
-  #writeOne(changes: readonly NewChange[], context: OpContext): Written {
+  #writeOne(changes: readonly RowChanges[], context: OpContext): Written {
     const { device } = this.identity
     const { hlc } = context
     this.#author.followEpoch()
@@ -179,7 +182,7 @@ export class Writer {
 
   #sealPart(run: Run, from: number, to: number): Batch {
     const { device, space, keys, certificate } = this.identity
-    const bytes = encodeRun(run, from, to)
+    const bytes = encodeRun(run, from, to, runScratch)
     const { chain, keyring } = this.#log
     const before = chain.last(device)
     const after = chain.hashAfter(run, bytes, before, { from, to })

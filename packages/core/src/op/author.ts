@@ -30,23 +30,97 @@ export interface OpContext {
   readonly schemaVersion: number
 }
 
-/** An upper bound of what a change counts for under OP7. Throws VALUE_INVALID for what cannot be represented. */
-const changeBytes = ({ rowId, shape, handle, value, over }: NewChange): number => {
+/** What a mutation does to one row: changes that stand together, without an object for each. */
+export interface RowChanges {
+  readonly rowId: string
+  /** See `NewChange`. */
+  readonly handle: NewChange['handle']
+  /** All of one table. */
+  readonly shapes: readonly Shape[]
+  /** One a shape. */
+  readonly values: readonly Value[]
+  /** Sparse, by index; undefined: none says so. */
+  readonly over: ReadonlyMap<number, readonly Dot[]> | undefined
+}
+
+/** Changes to the same row that follow each other are put together. */
+export const byRow = (changes: readonly NewChange[]): RowChanges[] => {
+  const rows: RowChanges[] = []
+  for (let from = 0; from < changes.length; ) {
+    const { rowId, handle, shape } = changes[from]
+    let to = from + 1
+    while (to < changes.length && changes[to].rowId === rowId && changes[to].shape.table === shape.table) to++
+    const part = changes.slice(from, to)
+    const over = new Map(part.flatMap((change, index) => (change.over === undefined ? [] : [[index, change.over]])))
+    rows.push({
+      rowId,
+      handle,
+      shapes: part.map((change) => change.shape),
+      values: part.map(({ value }) => value),
+      over: over.size === 0 ? undefined : over,
+    })
+    from = to
+  }
+  return rows
+}
+
+/** What the id of a row counts for in each change to it. Throws VALUE_INVALID. */
+const idBytes = ({ rowId, handle }: RowChanges): number => {
   if (rowId === '' || rowId.length > MAX_ROW_ID_LENGTH || !rowId.isWellFormed()) {
     throw new DriftlogError('VALUE_INVALID', `row id: 1 to ${MAX_ROW_ID_LENGTH} characters of well-formed text`)
   }
-  if (shape.law === Law.increment && !Number.isSafeInteger(value)) {
-    throw new DriftlogError('VALUE_INVALID', 'an increment is a whole number')
-  }
-  const idBytes = handle === undefined ? textBytes(rowId) : 0
-  return CHANGE_OVERHEAD_BYTES + idBytes + valueBytes(value) + (over?.length ?? 0) * OVER_DOT_BYTES
+  return handle === undefined ? textBytes(rowId) : 0
 }
 
-/** Changes `[from, to)` of a mutation, and what they count for. */
-interface OpPart {
-  readonly from: number
-  readonly to: number
-  readonly bytes: number
+/** An upper bound of what a change counts for under OP7, without its row. Throws VALUE_INVALID for what cannot be represented. */
+const changeBytes = ({ shapes, values, over }: RowChanges, index: number): number => {
+  const value = values[index]
+  if (shapes[index].law === Law.increment && !Number.isSafeInteger(value)) {
+    throw new DriftlogError('VALUE_INVALID', 'an increment is a whole number')
+  }
+  const dots = over === undefined ? 0 : (over.get(index)?.length ?? 0)
+  return CHANGE_OVERHEAD_BYTES + valueBytes(value) + dots * OVER_DOT_BYTES
+}
+
+/** How a mutation is divided into ops: the changes of each end before a number, and count for so much. */
+interface Parts {
+  readonly ends: number[]
+  readonly sizes: number[]
+}
+
+const divide = (rows: readonly RowChanges[]): Parts => {
+  const ends: number[] = []
+  const sizes: number[] = []
+  let bytes = 0
+  // Of the changes from `from` on, which stand in one op.
+  let size = 0
+  let from = 0
+  let at = 0
+  for (const row of rows) {
+    const { shapes } = row
+    const perChange = idBytes(row)
+    for (let index = 0; index < shapes.length; index++) {
+      size += perChange + changeBytes(row, index)
+      at++
+      const { law, table, path } = shapes[index]
+      // It is about the change that follows, and counts in the same op alone (CONF3).
+      if (law === Law.resolve && index + 1 < shapes.length) continue
+      if (size > MAX_OP_BYTES) {
+        throw new DriftlogError('TOO_LARGE', `${table}.${path.join('.')}`, { bytes: size, limit: MAX_OP_BYTES })
+      }
+      if (bytes + size > MAX_OP_BYTES) {
+        ends.push(from)
+        sizes.push(bytes)
+        bytes = 0
+      }
+      bytes += size
+      size = 0
+      from = at
+    }
+  }
+  ends.push(at)
+  sizes.push(bytes)
+  return { ends, sizes }
 }
 
 /** Columns that grow by so many changes at once are made that long first: growing them step by step leaves copies behind. */
@@ -89,94 +163,69 @@ export class Author {
   }
 
   /**
-   * Appends one mutation: one op, or a group of ops where it is too large for one (OP6). Changes to one row stand
-   * together, and `resolve` is in one op with the change that it is about. Returns the number of ops. Throws VALUE_INVALID and
-   * TOO_LARGE before anything is appended.
+   * Appends one mutation: one op, or a group of ops where it is too large for one (OP6). `resolve` is in one op with the change
+   * that it is about. Returns the number of ops. Throws VALUE_INVALID and TOO_LARGE before anything is appended.
    */
-  append(changes: readonly NewChange[], context: OpContext): number {
-    const ends: number[] = []
-    const sizes: number[] = []
-    let bytes = 0
-    // Of the changes from `from` on, which stand in one op.
-    let size = 0
-    let from = 0
-    for (let index = 0; index < changes.length; index++) {
-      const { shape } = changes[index]
-      size += changeBytes(changes[index])
-      // It is about the change that follows, and counts in the same op alone (CONF3).
-      if (shape.law === Law.resolve && index + 1 < changes.length) continue
-      if (size > MAX_OP_BYTES) {
-        throw new DriftlogError('TOO_LARGE', `${shape.table}.${shape.path.join('.')}`, {
-          bytes: size,
-          limit: MAX_OP_BYTES,
-        })
-      }
-      if (bytes + size > MAX_OP_BYTES) {
-        ends.push(from)
-        sizes.push(bytes)
-        bytes = 0
-      }
-      bytes += size
-      size = 0
-      from = index + 1
-    }
-    ends.push(changes.length)
-    sizes.push(bytes)
+  append(rows: readonly RowChanges[], context: OpContext): number {
+    const { ends, sizes } = divide(rows)
     if (ends.length > MAX_GROUP_OPS) {
       throw new DriftlogError('TOO_LARGE', 'one mutation', { ops: ends.length, limit: MAX_GROUP_OPS })
     }
-    makeRoom(this.run, changes.length)
-    let start = 0
+    const { run } = this
+    makeRoom(run, ends[ends.length - 1])
+    for (const head of context.heads) {
+      run.headDevice.push(this.#device(head.device))
+      run.headSeq.push(head.seq)
+    }
+    const base = run.changeEnd.length === 0 ? 0 : run.changeEnd[run.changeEnd.length - 1]
+    let row = 0
+    let index = 0
+    let at = base
     for (let part = 0; part < ends.length; part++) {
-      this.#appendOp(changes, { from: start, to: ends[part], bytes: sizes[part] }, context, ends.length - part)
-      start = ends[part]
+      const end = base + ends[part]
+      while (at < end) {
+        const { shapes } = rows[row]
+        const to = Math.min(shapes.length, index + end - at)
+        this.#appendChanges(rows[row], index, to, at)
+        at += to - index
+        index = to
+        if (to < shapes.length) break
+        row++
+        index = 0
+      }
+      const left = ends.length - part
+      run.hlc.push(context.hlc)
+      run.schemaVersion.push(context.schemaVersion)
+      run.membership.push(0)
+      run.groupLeft.push(ends.length === 1 ? 0 : left)
+      run.headEnd.push(run.headSeq.length)
+      run.changeEnd.push(at)
+      run.opBytes.push(sizes[part])
     }
     return ends.length
   }
 
-  /** One op of the changes `[from, to)`. */
-  #appendOp(changes: readonly NewChange[], part: OpPart, context: OpContext, groupLeft: number): void {
+  /** Changes `[from, to)` to a row, as those of the run from `at` on. */
+  #appendChanges({ rowId, handle, shapes, values, over }: RowChanges, from: number, to: number, at: number): void {
     const { run } = this
-    const isFirst = part.from === 0
-    if (isFirst) {
-      for (const head of context.heads) {
-        run.headDevice.push(this.#device(head.device))
-        run.headSeq.push(head.seq)
-      }
+    run.shape[at] = this.#shape(shapes[from])
+    run.rowKind[at] = handle === undefined ? NEW_ROW : HANDLE + this.#device(handle.device)
+    run.rowOrdinal[at] = handle === undefined ? 0 : handle.ordinal
+    run.rowId[at] = handle === undefined ? rowId : ''
+    run.value[at] = values[from]
+    for (let index = from + 1, next = at + 1; index < to; index++, next++) {
+      run.shape[next] = this.#shape(shapes[index])
+      run.rowKind[next] = SAME_ROW
+      run.rowOrdinal[next] = 0
+      run.rowId[next] = ''
+      run.value[next] = values[index]
     }
-    let previous: NewChange | undefined
-    let at = run.changeEnd.length === 0 ? 0 : run.changeEnd[run.changeEnd.length - 1]
-    for (let index = part.from; index < part.to; index++, at++) {
-      const change = changes[index]
-      const { shape, rowId, handle, over } = change
-      run.shape[at] = this.#shape(shape)
-      if (previous !== undefined && previous.rowId === rowId && previous.shape.table === shape.table) {
-        run.rowKind[at] = SAME_ROW
-        run.rowOrdinal[at] = 0
-        run.rowId[at] = ''
-      } else if (handle === undefined) {
-        run.rowKind[at] = NEW_ROW
-        run.rowOrdinal[at] = 0
-        run.rowId[at] = rowId
-      } else {
-        run.rowKind[at] = HANDLE + this.#device(handle.device)
-        run.rowOrdinal[at] = handle.ordinal
-        run.rowId[at] = ''
-      }
-      run.value[at] = change.value
-      if (over !== undefined) {
-        for (const dot of over) this.#device(dot.device)
-        run.over.set(at, [...over])
-      }
-      previous = change
+    if (over === undefined) return
+    for (const [index, dots] of over) {
+      if (index < from || index >= to) continue
+      for (const dot of dots) this.#device(dot.device)
+      run.over.set(at + index - from, [...dots])
     }
-    run.hlc.push(context.hlc)
-    run.schemaVersion.push(context.schemaVersion)
-    run.membership.push(0)
-    run.groupLeft.push(groupLeft === 1 && isFirst ? 0 : groupLeft)
-    run.headEnd.push(run.headSeq.length)
-    run.changeEnd.push(at)
-    run.opBytes.push(part.bytes)
   }
 
   #device(device: DeviceId): number {

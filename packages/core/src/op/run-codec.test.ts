@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { type DeviceId, deviceIdFromBytes, type Dot } from '../clock/dot.ts'
 import { ByteWriter } from '../codec/bytes.ts'
 import { codeOf, forgeRun, shapes, spliceBytes } from '../testing/replicas.test-support.ts'
-import { Author, type NewChange, type OpContext } from './author.ts'
+import { Author, byRow, type NewChange, type OpContext } from './author.ts'
 import { LAST_KNOWN_LAW, Law } from './law.ts'
 import { type AppEvent, opCount, type Run, type Shape } from './run.ts'
 import { decodeRun, encodeRun, MAX_OP_BYTES } from './run-codec.ts'
@@ -79,7 +79,7 @@ const write = (list: readonly Mutation[], fromSeq: number): Run => {
   const author = new Author(AUTHOR, fromSeq)
   for (const { changes, context, event } of list) {
     const op = opCount(author.run)
-    author.append(changes, context)
+    author.append(byRow(changes), context)
     if (event !== undefined) author.run.events.set(op, event)
   }
   return author.run
@@ -146,8 +146,8 @@ describe('run codec', () => {
     })
     const author = new Author(AUTHOR, 1)
     const heads = [{ device: deviceOf(1), seq: 4 }]
-    expect(author.append([0, 1, 2, 3, 4].map(large), { hlc: 5, heads, schemaVersion: 1 })).toBe(3)
-    author.append([{ ...large(9), value: 1 }], { hlc: 6, heads: [], schemaVersion: 1 })
+    expect(author.append(byRow([0, 1, 2, 3, 4].map(large)), { hlc: 5, heads, schemaVersion: 1 })).toBe(3)
+    author.append(byRow([{ ...large(9), value: 1 }]), { hlc: 6, heads: [], schemaVersion: 1 })
     const run = decodeRun(encodeRun(author.run), AUTHOR, MANY)
     expect(run.groupLeft).toEqual([3, 2, 1, 0])
     expect(run.headEnd).toEqual([1, 1, 1, 1])
@@ -264,7 +264,9 @@ describe('run codec', () => {
     const author = new Author(AUTHOR, 1)
     const context = { hlc: 5, heads: [], schemaVersion: 1 }
     const refused = (part: Partial<NewChange>): string =>
-      codeOf(() => author.append([{ shape: shapes.title, rowId: 'x', handle: undefined, value: 1, ...part }], context))
+      codeOf(() =>
+        author.append(byRow([{ shape: shapes.title, rowId: 'x', handle: undefined, value: 1, ...part }]), context),
+      )
     expect(refused({ shape: shapes.votes, value: 0.5 })).toBe('VALUE_INVALID')
     expect(refused({ shape: shapes.votes, value: '1' })).toBe('VALUE_INVALID')
     expect(refused({ rowId: '' })).toBe('VALUE_INVALID')

@@ -53,14 +53,19 @@ const writeCounts = (writer: ByteWriter, ends: readonly number[], start: number,
   writeRepeated(writer, counts, 0, counts.length)
 }
 
-/** Encodes the ops `[from, to)` of a run, as a run of their own. */
-export const encodeRun = (run: Run, from = 0, to = opCount(run)): Uint8Array => {
+/** Encodes the ops `[from, to)` of a run, as a run of their own. `writerOf`: where to; by default into memory of its own. */
+export const encodeRun = (
+  run: Run,
+  from = 0,
+  to = opCount(run),
+  writerOf = (capacity: number): ByteWriter => new ByteWriter(capacity),
+): Uint8Array => {
   const headFrom = firstHead(run, from)
   const headTo = firstHead(run, to)
   const changeFrom = firstChange(run, from)
   const changeTo = firstChange(run, to)
   const dictionaries = collectDictionaries(run, from, to)
-  const writer = new ByteWriter(bytesOf(run, from, to) + (headTo - headFrom) * 12)
+  const writer = writerOf(bytesOf(run, from, to) + (headTo - headFrom) * 12)
   writer
     .varint(RUN_FORMAT)
     .varint(run.fromSeq + from)

@@ -16,7 +16,7 @@ import type { Hlc } from '../clock/hlc.ts'
 import { nothingSeen, type SeenVector, seenSeq } from '../clock/seen.ts'
 import { DriftlogError } from '../errors.ts'
 import { fitsLaw } from '../laws/cell-laws.ts'
-import type { NewChange } from '../op/author.ts'
+import type { RowChanges } from '../op/author.ts'
 import { isRowLevel, Law } from '../op/law.ts'
 import { firstChange, firstHead, HANDLE, NEW_ROW, opCount, type Run, SAME_ROW, type Shape } from '../op/run.ts'
 import { MAX_GROUP_OPS, MAX_OP_BYTES } from '../op/run-codec.ts'
@@ -142,14 +142,16 @@ export class Projector {
   }
 
   /** Throws VALUE_INVALID for a change that would make its op void, wherever it is read (CELL12). */
-  expectFit(changes: readonly NewChange[]): void {
-    for (const { shape, value } of changes) {
-      const { law, table, path } = shape
-      if (isRowLevel(law) || fitsLaw(law, path, value)) continue
-      throw new DriftlogError('VALUE_INVALID', `${table}.${path.join('.')}: law ${law} does not take this`, {
-        table,
-        path,
-      })
+  expectFit(rows: readonly RowChanges[]): void {
+    for (const { shapes, values } of rows) {
+      for (let index = 0; index < shapes.length; index++) {
+        const { law, table, path } = shapes[index]
+        if (law === Law.set || isRowLevel(law) || fitsLaw(law, path, values[index])) continue
+        throw new DriftlogError('VALUE_INVALID', `${table}.${path.join('.')}: law ${law} does not take this`, {
+          table,
+          path,
+        })
+      }
     }
   }
 
@@ -238,7 +240,8 @@ export class Projector {
       }
       if (row === undefined || row.table.name !== shape.table) isVoid = true
       else rows[change - first] = row
-      if (!isRowLevel(shape.law) && !fitsLaw(shape.law, shape.path, run.value[change])) isVoid = true
+      const { law } = shape
+      if (law !== Law.set && !isRowLevel(law) && !fitsLaw(law, shape.path, run.value[change])) isVoid = true
       const over = run.over.size === 0 ? undefined : run.over.get(change)
       if (over?.some((dot) => !this.#hadSeen(seen, device, seq - 1, dot))) isVoid = true
     }
@@ -353,18 +356,27 @@ export class Projector {
   }
 
   #applyChanges({ run, op, rows }: Judged, applied: Applied): void {
+    const { cells } = this
     const first = firstChange(run, op)
-    for (let change = first; change < run.changeEnd[op]; change++) {
+    const end = run.changeEnd[op]
+    // The row that takes plain changes (see `beginPlain`): mostly all of an op are to one.
+    let plain: Row | undefined
+    for (let change = first; change < end; change++) {
       const shape = run.shapes[run.shape[change]]
       const row = rows[change - first]
       const over = run.over.size === 0 ? undefined : run.over.get(change)
       const column = this.#column(shape, row)
       const value = run.value[change]
-      const isPlain = over === undefined && (shape.law === Law.set || shape.law === Law.insert)
-      const isDone = isPlain && this.cells.applyPlain(row, column, value, applied)
-      if (isDone && this.onApply === undefined) continue
+      const { law } = shape
+      if (over === undefined && (law === Law.set || law === Law.insert)) {
+        if (plain !== row) plain = cells.beginPlain(row, applied) ? row : undefined
+      } else {
+        plain = undefined
+      }
+      if (plain !== undefined && law === Law.set) cells.takePlain(row, column, value, applied)
+      if (plain !== undefined && this.onApply === undefined) continue
       const made: CellChange = { shape, column, value, over }
-      if (!isDone) this.cells.apply(row, made, applied)
+      if (plain === undefined) cells.apply(row, made, applied)
       this.onApply?.(row, made, applied)
     }
   }

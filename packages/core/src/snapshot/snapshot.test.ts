@@ -6,6 +6,7 @@ import { decodeBatch } from '../log/batch.ts'
 import { memoryStore } from '../log/memory-store.ts'
 import type { OpLog } from '../log/op-log.ts'
 import { Writer } from '../log/writer.ts'
+import { byRow } from '../op/author.ts'
 import { lateReader, lawKinds, lawSteps, runLawHistory } from '../projection/law-histories.test-support.ts'
 import type { Projector } from '../projection/projector.ts'
 import { createTreeForger } from '../testing/fork-forger.test-support.ts'
@@ -86,7 +87,7 @@ describe('a local snapshot', () => {
       a.seal()
       const { log, projector } = again(a)
       const writer = new Writer(identityOf(1), log, projector, a.writer.ownHighest, seededRandom(1))
-      const changes = [a.change(shapes.title, 'theirs', 'edited'), a.change(shapes.votes, 'mine', 4)]
+      const changes = byRow([a.change(shapes.title, 'theirs', 'edited'), a.change(shapes.votes, 'mine', 4)])
       const stamp = a.writer.nextStamp(START_MS + 9)
       a.writer.write(changes, stamp, 1)
       writer.write(changes, stamp, 1)

@@ -13,7 +13,7 @@ import { ChainIndex } from '../log/chain-index.ts'
 import { OpLog } from '../log/op-log.ts'
 import { sealBatch, type SealingKeys } from '../log/seal.ts'
 import { Writer, type WriterIdentity } from '../log/writer.ts'
-import type { NewChange } from '../op/author.ts'
+import { byRow, type NewChange } from '../op/author.ts'
 import { Law } from '../op/law.ts'
 import { type AppEvent, createRun, HANDLE, NEW_ROW, opCount, type Run, SAME_ROW, type Shape } from '../op/run.ts'
 import { encodeRun } from '../op/run-codec.ts'
@@ -89,7 +89,7 @@ export const createReplica = (
     const row = projector.cells.table(shape.table).rows.get(rowId)
     return { shape, rowId, handle: row && projector.handleOf(row), value, over }
   }
-  const write = (nowMs: number, ...changes: NewChange[]) => writer.write(changes, writer.nextStamp(nowMs), 1)
+  const write = (nowMs: number, ...changes: NewChange[]) => writer.write(byRow(changes), writer.nextStamp(nowMs), 1)
   /** Whether the batch was new. */
   const receive = (bytes: Uint8Array): boolean => {
     const batch = decodeBatch(bytes)

@@ -35,6 +35,7 @@ interface TableView {
   readonly hasUniques: boolean
   /** Whether something in a row may ask for a person: how many do is told at any time. */
   readonly canBeOpen: boolean
+  readonly reader: RowReader<Row>
   /** Changed since they were last taken; rows of the cells know that they are in it (`isUntold`). */
   dirty: Row[]
 }
@@ -107,7 +108,8 @@ export class SchemaView {
     const canBeOpen =
       table.onDelete === 'manual' || fields.some(({ field }) => field.strategy.kind !== 'last-writer-wins')
     const byName = new Map(fields.map((view) => [view.field.name, view]))
-    return { table, cells, fields, byName, references, uniques, hasUniques, canBeOpen, dirty: [] }
+    const reader = this.#reader(table, fields)
+    return { table, cells, fields, byName, references, uniques, hasUniques, canBeOpen, reader, dirty: [] }
   }
 
   #table(name: string): TableView {
@@ -289,7 +291,7 @@ export class SchemaView {
     for (const view of this.#tables.values()) {
       if (view.dirty.length === 0) continue
       for (const row of view.dirty) row.untold = false
-      dirty.push({ table: view.table.name, rows: view.dirty, reader: this.#reader(view) })
+      dirty.push({ table: view.table.name, rows: view.dirty, reader: view.reader })
       view.dirty = []
     }
     return dirty
@@ -300,7 +302,7 @@ export class SchemaView {
     this.cells.markAllDirty()
   }
 
-  #reader({ table, fields }: TableView): RowReader<Row> {
+  #reader(table: Table, fields: readonly FieldView[]): RowReader<Row> {
     const { ops } = this.cells
     return {
       number: (row) => row.number,
