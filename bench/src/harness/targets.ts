@@ -162,6 +162,20 @@ const targetsOf = (peers: readonly string[]): readonly Target[] => [
   },
   {
     family: 'records',
+    says: 'W4: bytes on disk, encrypted, with the full history',
+    wants: { atMost: 2_500_000 },
+    unit: 'bytes',
+    figure: amount('W4', 'bytes'),
+  },
+  {
+    family: 'records',
+    says: 'W3: CPU beside the same without encryption and signatures',
+    wants: { atMost: 1.3 },
+    unit: '×',
+    figure: share('W3', 'cpu_ms', 'driftlog-plain'),
+  },
+  {
+    family: 'records',
     says: 'W5: catch-up beside Loro, in a warm process',
     wants: { atMost: 0.35 },
     unit: '×',

@@ -1,6 +1,6 @@
 import { facts as automerge } from './automerge/facts.ts'
 import { facts as cojson } from './cojson/facts.ts'
-import { facts as driftlog } from './driftlog/facts.ts'
+import { facts as driftlog, plainFacts } from './driftlog/facts.ts'
 import { facts as evolu } from './evolu/facts.ts'
 import { facts as loro } from './loro/facts.ts'
 import { facts as pouchdb } from './pouchdb/facts.ts'
@@ -20,6 +20,7 @@ export interface Entry {
 /** In the order of the report. */
 export const subjects: Readonly<Record<string, Entry>> = {
   driftlog: { facts: driftlog, load: async () => (await import('./driftlog/subject.ts')).driftlog },
+  'driftlog-plain': { facts: plainFacts, load: async () => (await import('./driftlog/plain.ts')).loadPlain() },
   yjs: { facts: yjs, load: async () => (await import('./yjs/subject.ts')).yjs },
   loro: { facts: loro, load: async () => (await import('./loro/subject.ts')).loro },
   automerge: { facts: automerge, load: async () => (await import('./automerge/subject.ts')).automerge },

@@ -1,4 +1,11 @@
-import { type Replica, type ReplicaOptions, openReplica, type Receipt } from '@driftlog/client'
+import {
+  newSpaceKey,
+  openReplica,
+  type Receipt,
+  type Replica,
+  type ReplicaKey,
+  type ReplicaOptions,
+} from '@driftlog/client'
 import type { BatchStore } from '@driftlog/core'
 import type { Change, Task } from '../../data/tasks.ts'
 import type { Device } from '../subject.ts'
@@ -66,10 +73,18 @@ export class ReplicaDevice implements Device {
   }
 }
 
+/** One for all processes. */
+let key: ReplicaKey = newSpaceKey({ bytes: (length) => new Uint8Array(length).fill(1) })
+
+/** For the variant without encryption. */
+export const doNotEncrypt = (): void => {
+  key = 'unencrypted'
+}
+
 type Ways = Pick<ReplicaOptions<typeof schema>, 'transport' | 'online'>
 
 export const openReplicaOver = (store: BatchStore, ways: Ways = {}): Promise<Replica<typeof schema>> =>
-  openReplica({ schema, space: SPACE, key: 'unencrypted', store, ...ways })
+  openReplica({ schema, space: SPACE, key, store, ...ways })
 
 export const openDevice = async (store: BatchStore, ways: Ways = {}): Promise<ReplicaDevice> =>
   new ReplicaDevice(await openReplicaOver(store, ways), store)
