@@ -3,6 +3,7 @@ import {
   cryptoReady,
   type DeviceId,
   DriftlogError,
+  equalBytes,
   idSource,
   isSpaceId,
   type OpLog,
@@ -10,6 +11,7 @@ import {
   type Projector,
   quarantining,
   type Schema,
+  schemaFingerprint,
   systemPorts,
   Writer,
 } from '@driftlog/core'
@@ -24,7 +26,7 @@ import { loadBookmarks } from './storage/bookmarks.ts'
 import { loadIdentity, passingIdentity, type RenewedIdentity, renewIdentity, takeOn } from './storage/identity.ts'
 import { Keeper } from './storage/keeper.ts'
 import { mustNotWrite, readStore } from './storage/read-store.ts'
-import { readSnapshot, Snapshots } from './storage/snapshots.ts'
+import { readSnapshot, type SavedTables, Snapshots } from './storage/snapshots.ts'
 import { SyncEngine } from './sync/engine.ts'
 import type { Transport } from './transport/transport.ts'
 
@@ -90,15 +92,28 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
     const state = new ReplicaState({ log, projector, writer })
     const keeper = new Keeper({ store, space, timers: ports.timers, random, state, read, renew })
     keeper.begin()
+    const saved = tablesOf(schema, snapshot?.tables)
+    const view = new CurrentView(schema, projector.cells, options.development ?? false, saved)
+    const tables = new LiveTables({
+      schema,
+      view,
+      image: saved?.image,
+      openDatabase: () => openSqlJs(options.sqlJs),
+    })
     const snapshots =
       records &&
       new Snapshots(
-        { keeper, state, timers: ports.timers, records, newOps: options.snapshotAfterOps },
+        {
+          keeper,
+          state,
+          timers: ports.timers,
+          records,
+          tables: () => saveTables(schema, view, tables),
+          newOps: options.snapshotAfterOps,
+        },
         snapshot?.saved ?? 0,
       )
     if (snapshot !== undefined) snapshots?.scrub()
-    const view = new CurrentView(schema, projector.cells, options.development ?? false)
-    const tables = new LiveTables({ schema, view, openDatabase: () => openSqlJs(options.sqlJs) })
     const engine = transport && new SyncEngine({ space, state, transport, keeper, ports, cursor, acknowledged })
     const newId = idSource(ports.random)
     const clock = new CorrectedClock(ports.clock, clockOffsetMs)
@@ -133,4 +148,16 @@ const expectOwnShown = (log: OpLog, projector: Projector, device: DeviceId): voi
   throw (
     log.damage ?? new DriftlogError('FORMAT_UNKNOWN', 'this device wrote with a newer version of the app', { device })
   )
+}
+
+/** Where they are the tables of this schema. */
+const tablesOf = (schema: Schema, saved: SavedTables | undefined): SavedTables | undefined => {
+  const fingerprint = saved && schemaFingerprint(schema)
+  return fingerprint !== undefined && equalBytes(fingerprint, saved!.fingerprint) ? saved : undefined
+}
+
+const saveTables = <S extends Schema>(schema: S, view: CurrentView, tables: LiveTables<S>): SavedTables | undefined => {
+  const fingerprint = schemaFingerprint(schema)
+  const image = fingerprint && tables.image()
+  return image && { fingerprint: fingerprint!, openConflicts: view.openCount, image }
 }

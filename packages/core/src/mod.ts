@@ -29,6 +29,7 @@ export {
 // codec/
 export { ByteReader, ByteWriter, concatBytes, equalBytes, fromBase64Url, toBase64Url } from './codec/bytes.ts'
 export { checksum } from './codec/checksum.ts'
+export { deflate, inflate } from './codec/deflate.ts'
 // crypto/
 export { chainNext, chainStart, chainTag, tagKey, UNENCRYPTED_EPOCH_KEY } from './crypto/chain.ts'
 export { CIPHER_OVERHEAD_BYTES, decrypt, deriveKey, encrypt, padded, type Unopened } from './crypto/cipher.ts'
@@ -195,6 +196,7 @@ export type {
   TypedSchema,
   TypedTable,
 } from './schema/infer.ts'
+export { schemaFingerprint } from './schema/fingerprint.ts'
 export {
   defineSchema,
   type Schema,

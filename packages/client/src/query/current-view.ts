@@ -1,28 +1,59 @@
 /** The replica's cells as its schema shows them. The log may be read anew, and then other cells take the place of these. */
 import { type CellState, type Schema, SchemaView } from '@driftlog/core'
 
+/** What was saved of a view with the cells of a local snapshot, and with a copy of the tables. */
+export interface SavedView {
+  readonly openConflicts: number
+}
+
 export class CurrentView {
   readonly #schema: Schema
   readonly #isChecked: boolean
-  #view: SchemaView
+  readonly #saved: SavedView | undefined
+  #cells: CellState
+  #view: SchemaView | undefined
 
-  /** `isChecked`: custom strategies are asked twice, to find those that are not pure. */
-  constructor(schema: Schema, cells: CellState, isChecked: boolean) {
+  /**
+   * `isChecked`: custom strategies are asked twice, to find those that are not pure. `saved`: the tables have what the cells
+   * hold, as this schema shows it; so where they are asleep nobody needs to wake them for that.
+   */
+  constructor(schema: Schema, cells: CellState, isChecked: boolean, saved?: SavedView) {
     this.#schema = schema
     this.#isChecked = isChecked
-    this.#view = this.#make(cells)
+    this.#cells = cells
+    this.#saved = cells.isAsleep ? saved : undefined
+    if (this.#saved !== undefined) cells.onAwake = () => this.#made().adopt()
   }
 
-  #make(cells: CellState): SchemaView {
-    return new SchemaView(this.#schema, cells, { isChecked: this.#isChecked })
+  #made(): SchemaView {
+    return (this.#view ??= new SchemaView(this.#schema, this.#cells, { isChecked: this.#isChecked }))
   }
 
   /** Brought up to date by whoever asks it something: see `SchemaView.refresh`. */
   get now(): SchemaView {
-    return this.#view
+    this.#cells.awaken()
+    return this.#made()
+  }
+
+  get schemaVersion(): number {
+    return this.#schema.version
+  }
+
+  /** Nothing changed since it was saved. */
+  get isAsleep(): boolean {
+    return this.#saved !== undefined && this.#cells.isAsleep
+  }
+
+  /** Conflicts that wait for a person. */
+  get openCount(): number {
+    if (this.isAsleep) return this.#saved!.openConflicts
+    const { now } = this
+    now.refresh()
+    return now.openCount
   }
 
   replace(cells: CellState): void {
-    this.#view = this.#make(cells)
+    this.#cells = cells
+    this.#view = undefined
   }
 }

@@ -49,6 +49,8 @@ import type { CurrentView } from './current-view.ts'
 export interface LiveTablesOptions<S extends Schema> {
   readonly schema: S
   readonly view: CurrentView
+  /** What the tables have at first: as the view has it while it is asleep. */
+  readonly image?: Uint8Array
   /** Makes the empty database in memory. */
   readonly openDatabase: () => Promise<Database>
 }
@@ -78,6 +80,7 @@ export class LiveTables<S extends Schema> {
   /** What queries read, by their SQL, which tells it whole. */
   readonly #reads = new Map<string, ReadonlySet<string>>()
   #opening: Promise<Tables> | undefined
+  #image: Uint8Array | undefined
   #opened: Tables | undefined
   /** Counts flushes; `#flushedAt` has the last one that touched a table. */
   #flushes = 0
@@ -93,6 +96,7 @@ export class LiveTables<S extends Schema> {
 
   constructor(options: LiveTablesOptions<S>) {
     this.#options = options
+    this.#image = options.image
     this.#builder = createQueryBuilder<S>()
   }
 
@@ -172,6 +176,7 @@ export class LiveTables<S extends Schema> {
   }
 
   #flush(tables: Tables): void {
+    if (this.#options.view.isAsleep && !this.#readsConflicts) return
     const view = this.#options.view.now
     const dirty: DirtyRows<unknown>[] = []
     const touched = new Set<GuardedWatch>()
@@ -237,12 +242,37 @@ export class LiveTables<S extends Schema> {
     this.#changes.next()
   }
 
+  async #make(image: Uint8Array | undefined): Promise<Tables> {
+    const database = await this.#options.openDatabase()
+    try {
+      this.#opened = createTables(database, this.#options.schema, image)
+      return this.#opened
+    } catch (error) {
+      database.close()
+      if (image === undefined) throw error
+    }
+    // No image of these tables: every row is written.
+    this.#options.view.now.markAllDirty()
+    return this.#make(undefined)
+  }
+
+  /** Once: tables that are made after others were given up get every row. */
+  #takeImage(): Uint8Array | undefined {
+    const image = this.#image
+    this.#image = undefined
+    return image
+  }
+
+  /** A copy of the tables as they are now, with what is not in them yet; undefined where there can be none. */
+  image(): Uint8Array | undefined {
+    if (this.#opened === undefined) return this.#options.view.isAsleep ? this.#image : undefined
+    this.#flush(this.#opened)
+    return this.#opened.image()
+  }
+
   #open(): Promise<Tables> {
     if (this.#opening === undefined) {
-      const opening = this.#options.openDatabase().then((database) => {
-        this.#opened = createTables(database, this.#options.schema)
-        return this.#opened
-      })
+      const opening = this.#make(this.#takeImage())
       this.#opening = opening
       // The next read tries again.
       opening.catch(() => {

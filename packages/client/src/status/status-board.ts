@@ -130,13 +130,11 @@ export class StatusBoard {
   #newerSchema(): number | undefined {
     const { state, view } = this.#sources
     const { schemaVersion } = state.projector
-    return schemaVersion > view.now.schema.version ? schemaVersion : undefined
+    return schemaVersion > view.schemaVersion ? schemaVersion : undefined
   }
 
   #openConflicts(): number {
-    const { now } = this.#sources.view
-    now.refresh()
-    return now.openCount
+    return this.#sources.view.openCount
   }
 
   /** See `Replica.sync`. */

@@ -13,7 +13,9 @@ import {
   ByteReader,
   ByteWriter,
   type Cursor,
+  deflate,
   DriftlogError,
+  inflate,
   type Keyring,
   type QuarantiningStore,
   restoreSnapshot,
@@ -30,6 +32,8 @@ import { LOAD_PAGE, type ReadLog } from './read-store.ts'
 const SNAPSHOT = 'snapshot'
 /** So long nothing may happen before one is made: it takes a moment, in which nothing else is done. */
 const QUIET_MS = 5_000
+/** The cells of a snapshot are read when they are needed, or so long after the opening. */
+const WAKE_MS = 500
 /** Between one page of the log that is looked at for damage and the next. */
 const SCRUB_MS = 200
 /** How many new ops are worth one by default; and, of a long log, which share of it. */
@@ -41,7 +45,7 @@ export const readSnapshot = async (
   store: QuarantiningStore,
   keyring: Keyring,
   records: RecordCipher | undefined,
-): Promise<(ReadLog & { readonly saved: number }) | undefined> => {
+): Promise<(ReadLog & { readonly saved: number; readonly tables: SavedTables | undefined }) | undefined> => {
   const { space } = keyring
   const record = (await store.records(space, SNAPSHOT)).find(({ key }) => key === SNAPSHOT)
   if (record === undefined || records === undefined) return undefined
@@ -50,18 +54,45 @@ export const readSnapshot = async (
   if (restored === undefined) return undefined
   const saved = opsIn(restored)
   const read = await readRest(store, { ...restored, end: opened!.cursor })
-  return read && { ...read, saved }
+  // What came since is not in the tables.
+  const isWhole = read?.projector.cells.isAsleep === true
+  return read && { ...read, saved, tables: isWhole ? opened!.tables : undefined }
+}
+
+/** The tables of a schema as they were, so that queries need not wait for the cells. */
+export interface SavedTables {
+  /** See `schemaFingerprint`. */
+  readonly fingerprint: Uint8Array
+  readonly openConflicts: number
+  readonly image: Uint8Array
+}
+
+const writeTables = (writer: ByteWriter, tables: SavedTables | undefined): void => {
+  if (tables === undefined) {
+    writer.byte(0)
+    return
+  }
+  const { fingerprint, openConflicts, image } = tables
+  writer.byte(1).bytes(fingerprint).varint(openConflicts).varint(image.length).bytes(deflate(image))
+}
+
+const readTables = (reader: ByteReader): SavedTables | undefined => {
+  if (reader.byte() === 0) return undefined
+  const fingerprint = reader.bytes()
+  const openConflicts = reader.varint()
+  const length = reader.varint()
+  return { fingerprint, openConflicts, image: inflate(reader.bytes(), length) }
 }
 
 const openRecord = (
   records: RecordCipher,
   space: string,
   value: Uint8Array,
-): { readonly cursor: Cursor; readonly snapshot: Uint8Array } | undefined => {
+): { readonly cursor: Cursor; readonly tables: SavedTables | undefined; readonly snapshot: Uint8Array } | undefined => {
   try {
     const reader = new ByteReader(records.open(space, SNAPSHOT, value))
     const cursor = { position: reader.varint(), tag: reader.bytes().slice() }
-    return { cursor, snapshot: reader.raw(reader.remaining) }
+    return { cursor, tables: readTables(reader), snapshot: reader.raw(reader.remaining) }
   } catch (error) {
     // Damaged. The log is what counts.
     if (error instanceof DriftlogError) return undefined
@@ -99,6 +130,8 @@ export interface SnapshotsOptions {
   readonly state: ReplicaState
   readonly timers: Timers
   readonly records: RecordCipher
+  /** As they are now; undefined where there can be no copy of them. */
+  readonly tables: () => SavedTables | undefined
   /** How many new ops are worth a snapshot. */
   readonly newOps?: number
 }
@@ -111,6 +144,7 @@ export class Snapshots {
   #hasChanged = false
   #stopWaiting: (() => void) | undefined
   #stopScrubbing: (() => void) | undefined
+  #stopSleeping: (() => void) | undefined
 
   /** `saved`: how many ops the snapshot has that the store has now. */
   constructor(options: SnapshotsOptions, saved: number) {
@@ -124,6 +158,9 @@ export class Snapshots {
     })
     // Read anew, for it has other names or stamps: what is saved does not fit it.
     this.#listening.add(state.replaced.subscribe(() => (this.#saved = 0)))
+    // Whoever writes first should not have to wait for it.
+    if (state.projector.cells.isAsleep)
+      this.#stopSleeping = options.timers.schedule(WAKE_MS, () => state.projector.cells.awaken())
   }
 
   /** What a snapshot stood for was not read: so whether it rotted is looked at now, a page at a time. */
@@ -146,19 +183,16 @@ export class Snapshots {
 
   /** Where that fails nothing is lost, and the keeper tells if the storage does. */
   async #save(): Promise<void> {
-    const { keeper, state, records, newOps = NEW_OPS } = this.#options
+    const { keeper, state, records, tables, newOps = NEW_OPS } = this.#options
     const { space } = state.log.keyring
     const ops = opsIn(state)
     if (ops - this.#saved < Math.max(newOps, Math.min(ops * NEW_SHARE, newOps * 100))) return
     const isSaved = await keeper.saveRecord((cursor) => {
       const snapshot = saveSnapshot(state.log, state.projector)
       if (snapshot === undefined) return undefined
-      const value = new ByteWriter(snapshot.length + 64)
-        .varint(cursor.position)
-        .bytes(cursor.tag)
-        .raw(snapshot)
-        .finish()
-      return { key: SNAPSHOT, value: records.seal(space, SNAPSHOT, value) }
+      const writer = new ByteWriter(snapshot.length + 1_048_576).varint(cursor.position).bytes(cursor.tag)
+      writeTables(writer, tables())
+      return { key: SNAPSHOT, value: records.seal(space, SNAPSHOT, writer.raw(snapshot).finish()) }
     })
     if (isSaved) this.#saved = ops
   }
@@ -167,6 +201,7 @@ export class Snapshots {
   async close(): Promise<void> {
     this.#stopWaiting?.()
     this.#stopScrubbing?.()
+    this.#stopSleeping?.()
     this.#listening.unsubscribe()
     await this.#save()
   }

@@ -3,7 +3,8 @@
  *
  * Invariants:
  * - ops are applied in a causal order, each once; any such order ends in the same cells;
- * - a row in which anything concurrent survives is among the `contested`; others may be too, until somebody looked.
+ * - a row in which anything concurrent survives is among the `contested`; others may be too, until somebody looked;
+ * - cells of a local snapshot are asleep until something asks for them: then they are read, all at once, before anything else.
  */
 import type { SeenVector } from '../clock/seen.ts'
 import { cellLawOf, composedLaw, isOfLife } from '../laws/cell-laws.ts'
@@ -70,9 +71,11 @@ export class CellState {
   /** Shared with the state of which this one takes the place: no number stands for two rows. */
   readonly #rowNumbers: { last: number }
   #before: CellState | undefined
-  /** Rows in which concurrent changes may have survived beside each other. */
-  readonly contested = new Set<Row>()
-  readonly settled: SettledConflicts
+  readonly #contested = new Set<Row>()
+  readonly #settled: SettledConflicts
+  #wake: (() => void) | undefined
+  /** Where the tables have what sleeps already: called when it is awake, before anything changes. Otherwise it is all dirty then. */
+  onAwake: (() => void) | undefined
   #announced: Announced | undefined
   #isDirty = false
 
@@ -80,7 +83,7 @@ export class CellState {
   constructor(ops: OpIndex, before?: CellState) {
     this.ops = ops
     this.#digest = new CellDigest(ops)
-    this.settled = new SettledConflicts(ops)
+    this.#settled = new SettledConflicts(ops)
     this.#before = before
     this.#rowNumbers = before === undefined ? { last: 0 } : before.#rowNumbers
   }
@@ -101,6 +104,35 @@ export class CellState {
     }
   }
 
+  /** Cells that `wake` fills in when they are needed; they are empty until then. */
+  sleep(wake: () => void): void {
+    this.#wake = wake
+  }
+
+  get isAsleep(): boolean {
+    return this.#wake !== undefined
+  }
+
+  awaken(): void {
+    const wake = this.#wake
+    if (wake === undefined) return
+    this.#wake = undefined
+    wake()
+    if (this.onAwake === undefined) this.markAllDirty()
+    else this.onAwake()
+  }
+
+  /** Rows in which concurrent changes may have survived beside each other. */
+  get contested(): Set<Row> {
+    this.awaken()
+    return this.#contested
+  }
+
+  get settled(): SettledConflicts {
+    this.awaken()
+    return this.#settled
+  }
+
   /** The number of the row that was made last. */
   get lastRowNumber(): number {
     return this.#rowNumbers.last
@@ -111,6 +143,7 @@ export class CellState {
   }
 
   table(name: string): TableCells {
+    this.awaken()
     let table = this.#tables.get(name)
     if (table === undefined) {
       table = createTable(name)
@@ -120,6 +153,7 @@ export class CellState {
   }
 
   tables(): IterableIterator<TableCells> {
+    this.awaken()
     return this.#tables.values()
   }
 
@@ -163,7 +197,7 @@ export class CellState {
     const isSeen = (ref: DotRef): boolean => sees(op.seen, op.device, op.seq, ref)
     if (law === Law.delete) {
       life.remove(row, op.ref, isSeen, over === undefined ? isSeen : this.#named(over, op.ref))
-      if (row.touches.length > 0) this.contested.add(row)
+      if (row.touches.length > 0) this.#contested.add(row)
       return
     }
     // Once an op: an insert brings a change for each field.
@@ -171,7 +205,7 @@ export class CellState {
     if (law === Law.insert) life.insert(row, op.ref, isSeen)
     else life.touch(row, op.ref, isSeen)
     // Two changes that had not seen each other are two touches, so nothing concurrent in the row is missed.
-    if (row.touches.length > 1 || row.deletes.length > 0) this.contested.add(row)
+    if (row.touches.length > 1 || row.deletes.length > 0) this.#contested.add(row)
     if (law === Law.insert) return
     makeRoom(row, column)
     if (law === Law.set) {
@@ -195,7 +229,7 @@ export class CellState {
    */
   beginPlain(row: Row, { ref, device, seq, seen }: Applied): boolean {
     if (row.erased !== ABSENT || row.deletes.length > 0) return false
-    if (this.#announced !== undefined || !this.settled.isEmpty) return false
+    if (this.#announced !== undefined || !this.#settled.isEmpty) return false
     this.#digest.beforeChange(row)
     this.#markDirty(row)
     if (row.updated !== ref) this.#mark(row, ref)
@@ -204,7 +238,7 @@ export class CellState {
     else if (touches.length === 1 && sees(seen, device, seq, touches[0])) touches[0] = ref
     else {
       life.touch(row, ref, (other) => sees(seen, device, seq, other))
-      if (row.touches.length > 1) this.contested.add(row)
+      if (row.touches.length > 1) this.#contested.add(row)
     }
     return true
   }
@@ -234,8 +268,8 @@ export class CellState {
     row.refs = []
     row.created = ABSENT
     row.updated = ABSENT
-    this.contested.delete(row)
-    this.settled.forget(row)
+    this.#contested.delete(row)
+    this.#settled.forget(row)
   }
 
   /** An op says what a change of it settles. Values are looked up before that takes their place. */
@@ -247,13 +281,13 @@ export class CellState {
       // An op may stand on both sides: it deleted the row and changed it then.
       const sides = refs.map((ref, index) => ({ ref, isDelete: index < deletes }))
       sides.sort((a, b) => this.ops.compare(a.ref, b.ref))
-      this.settled.add({ row, column: undefined, by, reason, sides, isDeleted })
+      this.#settled.add({ row, column: undefined, by, reason, sides, isDeleted })
       return
     }
     const writes = writesOf(row, column)
     const named = new Set(refs)
     const candidates = [...named].map((ref): SettledWrite => {
-      const known = writes.find((write) => write.ref === ref) ?? this.settled.find(row, column, ref)
+      const known = writes.find((write) => write.ref === ref) ?? this.#settled.find(row, column, ref)
       return known === undefined ? { ref, value: undefined } : { ...known }
     })
     this.#announced = { row, column, by, reason: value as string, named, candidates }
@@ -286,7 +320,7 @@ export class CellState {
   ): void {
     const current = row.refs[column]
     const replaces = over === undefined ? isSeen : this.#named(over, write.ref)
-    if (this.#announced !== undefined || !this.settled.isEmpty) this.#settle(row, column, write, isSeen, replaces)
+    if (this.#announced !== undefined || !this.#settled.isEmpty) this.#settle(row, column, write, isSeen, replaces)
     if (current !== SIBLINGS) {
       if (current === ABSENT || replaces(current)) this.#setSiblings(row, column, [], write)
       else this.#setSiblings(row, column, [{ ref: current, value: row.values[column] as Value }], write)
@@ -307,13 +341,13 @@ export class CellState {
   ): void {
     const said = this.#announced
     const isSaid = said !== undefined && said.by === by && said.row === row && said.column === column
-    this.settled.replaced(row, column, { replaces, sees: isSeen, names: (ref) => isSaid && said.named.has(ref) })
+    this.#settled.replaced(row, column, { replaces, sees: isSeen, names: (ref) => isSaid && said.named.has(ref) })
     if (!isSaid) return
     this.#announced = undefined
     const candidates = said.candidates.filter(({ ref }) => ref !== by && replaces(ref))
     if (candidates.length === 0) return
     candidates.sort((a, b) => this.ops.compare(a.ref, b.ref))
-    this.settled.add({ row, column, by, reason: said.reason, candidates, outcome: value })
+    this.#settled.add({ row, column, by, reason: said.reason, candidates, outcome: value })
   }
 
   /** `others`: by rising total order, and this register's alone. Thousands of devices may write one field: no sorting. */
@@ -333,11 +367,12 @@ export class CellState {
     others.splice(low, 0, write)
     row.refs[column] = SIBLINGS
     row.values[column] = others
-    this.contested.add(row)
+    this.#contested.add(row)
   }
 
   /** Whether rows have changed since `takeDirty` was last called. */
   get isDirty(): boolean {
+    this.awaken()
     return this.#isDirty
   }
 
@@ -356,6 +391,7 @@ export class CellState {
 
   /** For a projection that has to start again. */
   markAllDirty(): void {
+    this.awaken()
     this.#isDirty = true
     for (const table of this.#tables.values()) {
       table.dirty = [...table.rows.values()]
@@ -365,7 +401,7 @@ export class CellState {
 
   /** The digest over all cells: 64 bytes, equal on every replica that has projected the same vector (CELL7). */
   digest(): Uint8Array {
-    return this.#digest.current(this.#tables.values())
+    return this.#digest.current(this.tables())
   }
 }
 

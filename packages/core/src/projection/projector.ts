@@ -80,6 +80,7 @@ export class Projector {
 
   /** What a local snapshot takes and fills in beside what is public. By branch. */
   get saved(): { readonly introduced: Introduced[]; readonly shifts: ShiftInForce[][] } {
+    this.cells.awaken()
     return { introduced: this.#introduced, shifts: this.#shifts }
   }
 
@@ -291,6 +292,7 @@ export class Projector {
   }
 
   #introducedBy(device: number): Introduced {
+    this.cells.awaken()
     return (this.#introduced[device] ??= { from: 0, rows: [], seqs: [] })
   }
 

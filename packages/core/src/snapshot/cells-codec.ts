@@ -71,7 +71,6 @@ export const readCells = (reader: ByteReader, cells: CellState): Row[] => {
   for (let left = reader.count(); left > 0; left--) cells.contested.add(rows[reader.varint()])
   for (const [row, one] of unpackAny(reader.bytes()) as [number, Omit<Settled, 'row'>][])
     cells.settled.add({ ...one, row: rows[row] } as Settled)
-  cells.markAllDirty()
   return rows
 }
 

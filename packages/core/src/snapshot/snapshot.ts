@@ -3,7 +3,10 @@
  * of the log. It is a cache of one device: no other reads it, any release may change its format, and where it is missing,
  * damaged or of another format the log is read whole.
  *
- *     snapshot = format | checked length and hash of the rest | deflated: op index, cells, projector, log
+ *     snapshot = format | length and hash of the rest | deflated: op index, projector, log | cells, and who introduced rows
+ *
+ * The cells are most of it, and the first queries do not need them where a copy of the tables is at hand: they are read when
+ * something asks for them.
  */
 import { ByteReader, ByteWriter, equalBytes } from '../codec/bytes.ts'
 import { deflate, inflate } from '../codec/deflate.ts'
@@ -15,7 +18,7 @@ import { Projector } from '../projection/projector.ts'
 import { readCells, rowPlaces, writeCells } from './cells-codec.ts'
 import { isSaveable, readLog, writeLog } from './log-codec.ts'
 import { readOps, writeOps } from './op-index-codec.ts'
-import { readProjector, writeProjector } from './projector-codec.ts'
+import { readIntroduced, readProjector, writeIntroduced, writeProjector } from './projector-codec.ts'
 
 /** Raise it with every change of what a snapshot says, or of what the laws make of the same ops. */
 const SNAPSHOT_FORMAT = 1
@@ -32,9 +35,10 @@ export const saveSnapshot = (log: OpLog, projector: Projector): Uint8Array | und
   const writer = new ByteWriter(1_048_576)
   const places = rowPlaces(projector.cells)
   writeOps(writer, projector.ops)
-  writeCells(writer, projector.cells, places)
-  writeProjector(writer, projector, places)
+  writeProjector(writer, projector)
   writeLog(writer, log)
+  writeCells(writer, projector.cells, places)
+  writeIntroduced(writer, projector, places)
   const state = writer.finish()
   const packed = deflate(state)
   return new ByteWriter(packed.length + 32)
@@ -66,9 +70,13 @@ const restore = (snapshot: Uint8Array, keyring: Keyring): SavedState | undefined
   const projector = new Projector()
   const log = new OpLog(keyring, projector)
   readOps(reader, projector.ops)
-  const rows = readCells(reader, projector.cells)
-  readProjector(reader, projector, rows)
+  readProjector(reader, projector)
   readLog(reader, log)
-  reader.expectEnd()
+  const devices = projector.ops.deviceCount
+  projector.cells.sleep(() => {
+    const rows = readCells(reader, projector.cells)
+    readIntroduced(reader, projector, rows, devices)
+    reader.expectEnd()
+  })
   return { log, projector }
 }

@@ -69,8 +69,8 @@ export const layOut = (table: Table): TableLayout => {
 export const layOutAll = (schema: Schema): ReadonlyMap<string, TableLayout> =>
   new Map(Object.values(schema.tables).map((table) => [table.name, layOut(table)]))
 
-export const createTableSql = ({ table, columns }: TableLayout): string =>
-  `CREATE TABLE ${DATABASE}.${quote(table.name)} (${columns.map(({ name, sqlType }) => `${quote(name)} ${sqlType}`).join(', ')})`
+export const createTableSql = ({ table, columns }: TableLayout, database = DATABASE): string =>
+  `CREATE TABLE ${database}.${quote(table.name)} (${columns.map(({ name, sqlType }) => `${quote(name)} ${sqlType}`).join(', ')})`
 
 export const createSearchSql = ({ searchTable, searchable }: TableLayout): string =>
   `CREATE VIRTUAL TABLE ${DATABASE}.${quote(searchTable)} USING fts4(${searchable.map((_, index) => searchColumn(index)).join(', ')}, tokenize=unicode61 "remove_diacritics=2")`

@@ -11,6 +11,7 @@ import type { Database } from 'sql.js'
 import type { Schema } from '../../schema/schema.ts'
 import { withSystemTables } from '../view/conflict-table.ts'
 import { createSearchSql, createTableSql, DATABASE, indexesOf, layOutAll } from './layout.ts'
+import { loadImage, saveImage } from './image.ts'
 import { createReader } from './reader.ts'
 import type { DirtyRows } from './row-reader.ts'
 import { createTableWriter } from './table-writer.ts'
@@ -34,12 +35,14 @@ export interface Tables {
   flush(dirty: Iterable<DirtyRows<unknown>>): void
   /** Runs a select. Throws QUERY_INVALID, with SQLite's error as cause where there is one. */
   run<O>(query: CompiledQuery<O>): O[]
+  /** A copy of the schema's tables, for `createTables`; undefined where there can be none. */
+  image(): Uint8Array | undefined
   /** Frees all memory, the database's too. */
   close(): void
 }
 
-/** Makes the tables of a schema in an empty sql.js database, which is theirs from then on. */
-export const createTables = (database: Database, schema: Schema): Tables => {
+/** Makes the tables of a schema in an empty sql.js database, which is theirs from then on. `image`: what they have at first. */
+export const createTables = (database: Database, schema: Schema, image?: Uint8Array): Tables => {
   for (const sql of SET_UP) database.run(sql)
   const layouts = layOutAll(withSystemTables(schema))
   for (const layout of layouts.values()) {
@@ -47,6 +50,8 @@ export const createTables = (database: Database, schema: Schema): Tables => {
     for (const { create } of indexesOf(layout)) database.run(create)
     if (layout.searchable.length > 0) database.run(createSearchSql(layout))
   }
+  const own = layOutAll(schema)
+  if (image !== undefined) loadImage(database, own, image)
   const writers = new Map([...layouts].map(([name, layout]) => [name, createTableWriter(database, layout)]))
   const reader = createReader(database, layouts)
   const begin = database.prepare('SAVEPOINT flush')
@@ -74,6 +79,12 @@ export const createTables = (database: Database, schema: Schema): Tables => {
       commit.run()
     },
     run: reader.run,
+    image: () => {
+      database.run('COMMIT')
+      const bytes = saveImage(database, own)
+      database.run('BEGIN')
+      return bytes
+    },
     // Closing frees the prepared statements too.
     close: () => database.close(),
   }

@@ -118,6 +118,16 @@ export class SchemaView {
     return view
   }
 
+  /**
+   * The tables have these cells already, as this view shows them: takes them in without telling of them. Before anything else
+   * changes, and in the place of the first `refresh`.
+   */
+  adopt(): void {
+    const views = [...this.#tables.values()]
+    this.#references?.refresh(views.flatMap(({ cells }) => [...cells.rows.values()]))
+    for (const view of views) for (const row of view.cells.rows.values()) this.#note(row, view)
+  }
+
   /** Takes in what changed in the cells. Cheap where nothing did. */
   refresh(): void {
     if (!this.cells.isDirty) return
