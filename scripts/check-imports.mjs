@@ -32,6 +32,7 @@ const coreLayers = [
   ['cells', 'laws'],
   ['schema'],
   ['projection'],
+  ['snapshot'],
   ['protocol'],
 ]
 

@@ -1,9 +1,9 @@
 /** ENV1: encryption, written a second time on @noble and on nothing of core. See second-implementation. */
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js'
-import { domain, hash, join, prefixed, text } from './second-implementation.ts'
+import { hash, join, prefixed, text } from './second-implementation.ts'
 
 const derived = (key: Uint8Array, nonce: Uint8Array): Uint8Array =>
-  hash(join(domain('driftlog/cipher/key/1'), nonce), 64, key)
+  hash(join(text('driftlog/cipher/key/1'), nonce), 64, key)
 
 /** Throws where it is not what was sealed with this key for this. */
 export const decrypt = (sealed: Uint8Array, associated: Uint8Array, key: Uint8Array): Uint8Array => {
@@ -21,7 +21,7 @@ export const encrypt = (plain: Uint8Array, associated: Uint8Array, key: Uint8Arr
 }
 
 export const deriveKey = (key: Uint8Array, purpose: string, context: Uint8Array): Uint8Array =>
-  hash(join(domain('driftlog/derived-key/1'), text(purpose), prefixed(context)), 32, key)
+  hash(join(text('driftlog/derived-key/1'), text(purpose), prefixed(context)), 32, key)
 
 /** Padmé, as its paper has it: of the binary digits of a length, as many are kept as the number of its digits has digits. */
 export const padded = (length: number): number => {

@@ -21,7 +21,7 @@ export const varint = (value: number): Uint8Array => {
 export const prefixed = (bytes: Uint8Array): Uint8Array => join(varint(bytes.length), bytes)
 export const text = (value: string): Uint8Array => prefixed(utf8ToBytes(value))
 /** A domain is a length-prefixed string too. */
-export const domain = text
+const domain = text
 
 export const deviceBytes = (device: string): Uint8Array => Uint8Array.from(Buffer.from(device, 'base64url'))
 

@@ -21,6 +21,8 @@ export const driftlog: Subject = {
     async prepare(folder, history) {
       const device = await openDevice(sqlite(join(folder, COLD_FILE)))
       await writeHistory(device, history)
+      // As an app that was used: it showed something.
+      await device.count()
       await device.close()
     },
     open: (folder) => openDevice(sqlite(join(folder, COLD_FILE))),

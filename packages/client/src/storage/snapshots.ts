@@ -15,6 +15,8 @@ import {
   type Cursor,
   deflate,
   DriftlogError,
+  equalBytes,
+  hash,
   inflate,
   type Keyring,
   type QuarantiningStore,
@@ -30,6 +32,7 @@ import type { Keeper } from './keeper.ts'
 import { LOAD_PAGE, type ReadLog } from './read-store.ts'
 
 const SNAPSHOT = 'snapshot'
+const CHECK_BYTES = 16
 /** So long nothing may happen before one is made: it takes a moment, in which nothing else is done. */
 const QUIET_MS = 5_000
 /** The cells of a snapshot are read when they are needed, or so long after the opening. */
@@ -73,7 +76,9 @@ const writeTables = (writer: ByteWriter, tables: SavedTables | undefined): void 
     return
   }
   const { fingerprint, openConflicts, image } = tables
-  writer.byte(1).bytes(fingerprint).varint(openConflicts).varint(image.length).bytes(deflate(image))
+  const packed = deflate(image)
+  writer.byte(1).bytes(fingerprint).varint(openConflicts).varint(image.length)
+  writer.raw(hash(packed, CHECK_BYTES)).bytes(packed)
 }
 
 const readTables = (reader: ByteReader): SavedTables | undefined => {
@@ -81,7 +86,11 @@ const readTables = (reader: ByteReader): SavedTables | undefined => {
   const fingerprint = reader.bytes()
   const openConflicts = reader.varint()
   const length = reader.varint()
-  return { fingerprint, openConflicts, image: inflate(reader.bytes(), length) }
+  const check = reader.raw(CHECK_BYTES)
+  const packed = reader.bytes()
+  return equalBytes(hash(packed, CHECK_BYTES), check)
+    ? { fingerprint, openConflicts, image: inflate(packed, length) }
+    : undefined
 }
 
 const openRecord = (
@@ -165,11 +174,13 @@ export class Snapshots {
 
   /** What a snapshot stood for was not read: so whether it rotted is looked at now, a page at a time. */
   scrub(from: Cursor = startCursor): void {
-    const { keeper, timers } = this.#options
-    this.#stopScrubbing = timers.schedule(SCRUB_MS, () => {
-      this.#stopScrubbing = undefined
-      void keeper.scrub(from).then((next) => next && !this.#listening.closed && this.scrub(next))
-    })
+    this.#stopScrubbing = this.#options.timers.schedule(SCRUB_MS, () => void this.#scrubPage(from))
+  }
+
+  async #scrubPage(from: Cursor): Promise<void> {
+    this.#stopScrubbing = undefined
+    const next = await this.#options.keeper.scrub(from)
+    if (next !== undefined && !this.#listening.closed) this.scrub(next)
   }
 
   #wait(): void {

@@ -32,12 +32,14 @@ interface State {
 const saved = ({ log, projector }: State): Uint8Array => saveSnapshot(log, projector)!
 const again = (state: State): State => restoreSnapshot(saved(state), state.log.keyring)!
 
+const sorted = (seqs: ReadonlyMap<string, number>) => [...seqs].sort(([a], [b]) => (a < b ? -1 : 1))
+
 /** What can be told of a state from outside. */
 const told = ({ log, projector }: State) => ({
   digest: hexOf(projector.cells.digest()),
-  projected: [...projector.projected].sort(),
-  held: [...log.held()].sort(),
-  frontier: [...projector.frontier].sort(),
+  projected: sorted(projector.projected),
+  held: sorted(log.held()),
+  frontier: sorted(projector.frontier),
   highest: projector.highest,
   voids: projector.voidCount,
   backlog: log.backlog(),

@@ -35,6 +35,10 @@ export const loadImage = (database: Database, layouts: Layouts, bytes: Uint8Arra
     database.run(`DETACH ${IMAGE}`)
   })
 
+/** 0 where the table is empty. */
+export const lastRowNumber = (database: Database, { table }: TableLayout): number =>
+  Number(database.exec(`SELECT max(${ROW_NUMBER}) FROM ${quote(table.name)}`)[0].values[0][0])
+
 /** The implicit row key goes with the row: changes find it by that. */
 const copySql = ({ table, columns }: TableLayout, from: string, to: string): string => {
   const names = [ROW_NUMBER, ...columns.map(({ name }) => quote(name))].join(', ')

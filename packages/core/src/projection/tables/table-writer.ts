@@ -2,7 +2,8 @@
  * Brings one SQL table up to date with rows of the cells (TAB2–TAB5).
  *
  * Invariant, outside a flush: SQL holds exactly the rows whose number is in `present`, which are those that lived when
- * they were last flushed; each with the values that its fields showed then.
+ * they were last flushed; each with the values that its fields showed then. Of rows up to `filledTo`, which came with a copy of the
+ * table, it is not known whether they are present: these may be.
  */
 import type { Database, Statement } from 'sql.js'
 import { shownValue } from '../../schema/encode.ts'
@@ -38,7 +39,8 @@ const insertSql = ({ table, columns }: TableLayout, rowCount: number): string =>
   )
 }
 
-export const createTableWriter = (database: Database, layout: TableLayout): TableWriter => {
+/** `filledTo`: the highest number of a row that is in the table already; 0 for none. */
+export const createTableWriter = (database: Database, layout: TableLayout, filledTo = 0): TableWriter => {
   const { fields, table } = layout
   const present = new Set<number>()
   const fieldKinds = fields.map((field) => kinds[field.kind])
@@ -89,7 +91,7 @@ export const createTableWriter = (database: Database, layout: TableLayout): Tabl
     const before = present.size
     for (const row of rows) {
       const number = reader.number(row)
-      const wasPresent = present.has(number)
+      const wasPresent = number <= filledTo || present.has(number)
       if (reader.isLive(row)) {
         live.push(row)
         search?.prepare(number, wasPresent, (index) => fieldToSql(row, index, reader))

@@ -11,7 +11,7 @@ import type { Database } from 'sql.js'
 import type { Schema } from '../../schema/schema.ts'
 import { withSystemTables } from '../view/conflict-table.ts'
 import { createSearchSql, createTableSql, DATABASE, indexesOf, layOutAll } from './layout.ts'
-import { loadImage, saveImage } from './image.ts'
+import { lastRowNumber, loadImage, saveImage } from './image.ts'
 import { createReader } from './reader.ts'
 import type { DirtyRows } from './row-reader.ts'
 import { createTableWriter } from './table-writer.ts'
@@ -52,7 +52,12 @@ export const createTables = (database: Database, schema: Schema, image?: Uint8Ar
   }
   const own = layOutAll(schema)
   if (image !== undefined) loadImage(database, own, image)
-  const writers = new Map([...layouts].map(([name, layout]) => [name, createTableWriter(database, layout)]))
+  const writers = new Map(
+    [...layouts].map(([name, layout]) => {
+      const filledTo = image !== undefined && own.has(name) ? lastRowNumber(database, layout) : 0
+      return [name, createTableWriter(database, layout, filledTo)]
+    }),
+  )
   const reader = createReader(database, layouts)
   const begin = database.prepare('SAVEPOINT flush')
   const commit = database.prepare('RELEASE flush')
