@@ -1,3 +1,9 @@
+export {
+  type BackupProgress,
+  type RestoredBackup,
+  restoreBackup,
+  type RestoreOptions,
+} from './backup/restore-backup.ts'
 export type { Receipt } from './mutate/receipts.ts'
 export type { Draft, DraftMemory } from './mutate/draft.ts'
 export type { DraftOption, TableWriter, Tx } from './mutate/tx.ts'
@@ -7,7 +13,7 @@ export { createVault, hasVault, unlockVault, Vault, type VaultOptions, type Vaul
 export { openReplica, type ReplicaOptions } from './open-replica.ts'
 export type { SqlJsOptions } from './query/sql-js.ts'
 export type { HistoryChange, HistoryChangeKind, HistoryEntry } from './query/history.ts'
-export type { Candidate, MutateOptions, Replica } from './replica.ts'
+export type { BackupOptions, Candidate, MutateOptions, Replica } from './replica.ts'
 export type { Status } from './status/status.ts'
 export { http, type HttpOptions } from './transport/http.ts'
 export type { Connection, TokenSource, Transport, TransportEvents } from './transport/transport.ts'

@@ -61,6 +61,8 @@ import type { CorrectedClock } from './state/corrected-clock.ts'
 import type { ReplicaState } from './state/replica-state.ts'
 import { clockOffsetRecord } from './storage/bookmarks.ts'
 import { heldBy } from './storage/held-by.ts'
+import { BackupWriter } from './backup/backup-file.ts'
+import type { BackupProgress } from './backup/restore-backup.ts'
 import type { Keeper } from './storage/keeper.ts'
 import type { Snapshots } from './storage/snapshots.ts'
 import { clockAhead } from './sync/clock-ahead.ts'
@@ -79,6 +81,18 @@ export interface MutateOptions {
 }
 
 /** The rooms of a replica, put together by `openReplica`. */
+export interface BackupOptions {
+  /** What opens it again; longer is better, for who has the file can try as many as they like. */
+  readonly passphrase: string
+  readonly onProgress?: (progress: BackupProgress) => void
+}
+
+const PROGRESS_EVERY = 100
+
+interface AnyTables {
+  selectFrom(table: string): { selectAll(): { orderBy(column: string): Compilable<unknown> } }
+}
+
 export interface ReplicaParts<S extends Schema> {
   readonly schema: S
   readonly space: string
@@ -517,6 +531,43 @@ export class Replica<S extends Schema> {
       }
       if (!page.more) return batches
     }
+  }
+
+  /**
+   * The whole space in one encrypted file: a copy to keep. It opens with the passphrase alone, on any device, with neither
+   * server nor account: see `restoreBackup`. Rejects with OPTION_INVALID for an empty passphrase, KEY_MISSING where the replica
+   * is locked, and while the storage fails.
+   */
+  async backup({ passphrase, onProgress }: BackupOptions): Promise<Uint8Array> {
+    const { ports, state, space } = this.#parts
+    const { keyring } = state.log
+    if (keyring.isLocked) throw new DriftlogError('KEY_MISSING', 'opened as locked')
+    const batches = await this.export()
+    const epochs = keyring.isEncrypted ? keyring.keys() : undefined
+    const of = batches.length
+    const writer = new BackupWriter(passphrase, { space, epochs, batches: of }, ports.random)
+    for (const [index, batch] of batches.entries()) {
+      writer.add(batch)
+      if (index % PROGRESS_EVERY === 0) onProgress?.({ batches: index, of })
+    }
+    onProgress?.({ batches: of, of })
+    return writer.finish()
+  }
+
+  /**
+   * What the tables show, for other programs to read: NOT encrypted. `json`: one object, `{ space, schemaVersion, tables }`, each
+   * table a list of rows as queries return them. `sqlite`: a file of SQLite, with booleans as 0 and 1, dates in milliseconds since
+   * the Unix epoch, and JSON as text.
+   */
+  async exportPlain(format: 'json' | 'sqlite'): Promise<Uint8Array> {
+    this.#expectOpen()
+    const { schema, space, tables } = this.#parts
+    if (format === 'sqlite') return tables.plainFile()
+    const shown: Record<string, unknown> = {}
+    for (const name of Object.keys(schema.tables)) {
+      shown[name] = await tables.query((db) => (db as unknown as AnyTables).selectFrom(name).selectAll().orderBy('id'))
+    }
+    return new TextEncoder().encode(JSON.stringify({ space, schemaVersion: schema.version, tables: shown }))
   }
 
   /**

@@ -32,6 +32,7 @@ const catalogue = {
   KEY_WRONG: 'It is encrypted with another key than the one that is here; nothing was changed.',
   KEYS_DAMAGED:
     'Keys that are stored on this device do not check out, whatever opens them; what they protect is left in place.',
+  BACKUP_DAMAGED: 'The file is no backup, or not as it was written; nothing of it was taken.',
   CHAIN_BROKEN: 'A batch does not continue the chain that its header names; it was refused.',
   // Admission by a server.
   GAP: 'The batch starts after a gap; send from `have + 1`.',

@@ -99,6 +99,7 @@ export { damageBatch, type MemoryMedium, memoryMedium, memoryStore } from './log
 export { cursorOf, PageFiller } from './log/page.ts'
 export { damageError } from './log/quarantine.ts'
 export { type DamageChange, quarantining, type QuarantiningStore } from './log/quarantining.ts'
+export { openBatch } from './log/seal.ts'
 export { signBatch, verifyBatch } from './log/signature.ts'
 export { damagedBatch, decodeStored, type StoredPlace, type StoredRow } from './log/stored-batch.ts'
 export { type Backlog, type CheckedBatch, OpLog } from './log/op-log.ts'

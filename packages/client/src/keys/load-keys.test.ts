@@ -135,3 +135,15 @@ it('[KEY2] a vault opens the spaces that it has keys of', async () => {
   await close()
   expect(await notes(await open(store, await unlockVault({ store, passphrase: 'correct horse' })))).toHaveLength(1)
 })
+
+it('[KEY4] after it was locked, a wrong key is told before anything is kept, and the right one opens', async () => {
+  const key = newSpaceKey()
+  const author = await open(memoryStore(), key)
+  author.mutate((tx) => tx.notes.insert({ text: SECRET }))
+  const store = memoryStore()
+  const locked = await open(store, 'locked')
+  await locked.import(await author.export())
+  await close()
+  await expect(open(store, newSpaceKey())).rejects.toMatchObject({ code: 'KEY_WRONG' })
+  expect(await notes(await open(store, key))).toHaveLength(1)
+})

@@ -12,7 +12,9 @@ import {
   DriftlogError,
   EPOCH_KEY_BYTES,
   Keyring,
+  openBatch,
   type Randomness,
+  startCursor,
 } from '@driftlog/core'
 import { INSTALLATION_KEY } from '../storage/identity.ts'
 import { encryptedRecords, plainRecords, type RecordCipher } from './record-cipher.ts'
@@ -61,8 +63,40 @@ export const loadKeys = async (
   if (stored !== undefined)
     return { keyring: Keyring.encrypted(space, readEpochs(cipher.open(space, KEYS, stored))), records: cipher }
   const epochs = new Map([[1, first]])
+  const keyring = Keyring.encrypted(space, epochs)
+  await expectOpens(store, keyring)
+  await storeKeys(store, space, epochs, random)
+  return { keyring, records: cipher }
+}
+
+/** How many batches a key is tried on: some may have been sealed by who has no key. */
+const TRIED = { batches: 50, bytes: 5_000_000 }
+
+/** Where batches are here already, as when the replica was locked so far, a key must open one of them. */
+const expectOpens = async (store: BatchStore, keyring: Keyring): Promise<void> => {
+  const { batches } = await store.readAfter(keyring.space, startCursor, TRIED)
+  let isWrong = false
+  for (const { batch } of batches) {
+    try {
+      openBatch(batch, keyring)
+      return
+    } catch (error) {
+      if (!(error instanceof DriftlogError)) throw error
+      isWrong ||= error.code === 'KEY_WRONG'
+    }
+  }
+  if (isWrong) throw new DriftlogError('KEY_WRONG', 'it opens nothing of what is stored', { space: keyring.space })
+}
+
+/** Keeps the keys of a space, as a replica of it finds them. */
+export const storeKeys = async (
+  store: BatchStore,
+  space: string,
+  epochs: ReadonlyMap<number, Uint8Array>,
+  random: Randomness,
+): Promise<void> => {
+  const cipher = encryptedRecords(localKey(epochs.get(1)!, space), random)
   await store.append(space, [], { records: [{ key: KEYS, value: cipher.seal(space, KEYS, writeEpochs(epochs)) }] })
-  return { keyring: Keyring.encrypted(space, epochs), records: cipher }
 }
 
 const text = new TextEncoder()

@@ -242,6 +242,13 @@ export class LiveTables<S extends Schema> {
     this.#changes.next()
   }
 
+  /** The schema's tables as a file of SQLite. */
+  async plainFile(): Promise<Uint8Array> {
+    const tables = await this.#open()
+    this.#flush(tables)
+    return tables.plainFile()
+  }
+
   async #make(image: Uint8Array | undefined): Promise<Tables> {
     const database = await this.#options.openDatabase()
     try {

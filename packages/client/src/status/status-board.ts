@@ -108,7 +108,7 @@ export class StatusBoard {
     const session = this.#session
     const { online, syncing } = session
     const backlog = log.backlog()
-    const { waiting, parked, locked } = backlog
+    const { waiting, parked, locked, unopenable } = backlog
     const flags = {
       online,
       syncing,
@@ -117,6 +117,7 @@ export class StatusBoard {
       waiting,
       parked,
       locked,
+      unopenable,
       damaged: damaged.length,
       conflicts: this.#openConflicts(),
       newerSchema: this.#newerSchema(),

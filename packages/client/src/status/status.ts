@@ -28,6 +28,8 @@ export interface Status {
   readonly parked: number
   /** Ops that are encrypted with a key that is not here, kept aside until it comes. */
   readonly locked: number
+  /** Ops that no key opens, taken in while there was none to try. Nothing can be done about them, and nothing else suffers. */
+  readonly unopenable: number
   /** Stored batches that rotted and are left out until they were fetched again, with what goes on from them. */
   readonly damaged: number
   /** Open conflicts: what no rule decides, and a person is asked for. See `Replica.conflicts$`. */
@@ -58,10 +60,9 @@ export const statusError = (
 }
 
 /** What is held and will not be shown by itself. `isLocked`: all of it waits for the key, as was asked for. */
-export const asideError = ({ parked, locked, unopenable }: Backlog, isLocked: boolean): DriftlogError | undefined => {
+export const asideError = ({ parked, locked }: Backlog, isLocked: boolean): DriftlogError | undefined => {
   if (parked > 0) return new DriftlogError('FORMAT_UNKNOWN', `${parked} ops; update this app`)
-  if (locked > 0 && !isLocked) return new DriftlogError('KEY_MISSING', `${locked} ops`)
-  return unopenable > 0 ? new DriftlogError('KEY_WRONG', `${unopenable} ops that no key opens`) : undefined
+  return locked > 0 && !isLocked ? new DriftlogError('KEY_MISSING', `${locked} ops`) : undefined
 }
 
 const describeRefusal = ({ device, code, details }: RefusedBranch): string => {
@@ -104,6 +105,7 @@ export const equalStatus = (a: Status, b: Status): boolean =>
       'waiting',
       'parked',
       'locked',
+      'unopenable',
       'damaged',
       'conflicts',
       'newerSchema',

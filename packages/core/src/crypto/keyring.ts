@@ -64,6 +64,13 @@ export class Keyring {
     this.#newest = Math.max(this.#newest, epoch)
   }
 
+  /** Epoch → its key, from 1 on. For who keeps or hands on the keys: nobody else needs them. */
+  keys(): Map<number, Uint8Array> {
+    const keys = new Map<number, Uint8Array>()
+    for (const [epoch, { key }] of this.#epochs) if (epoch > 0) keys.set(epoch, key.slice())
+    return keys
+  }
+
   /** The epoch to write in. */
   get epoch(): number {
     return this.#newest

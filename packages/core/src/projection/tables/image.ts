@@ -10,10 +10,9 @@ const IMAGE = 'image'
 
 type Layouts = ReadonlyMap<string, TableLayout>
 
-/** undefined where a table is searched. No transaction may be open. */
-export const saveImage = (database: Database, layouts: Layouts): Uint8Array | undefined => {
-  if ([...layouts.values()].some(({ searchable }) => searchable.length > 0)) return undefined
-  return attached(database, undefined, (image) => {
+/** Without what it is searched by. No transaction may be open. */
+export const saveImage = (database: Database, layouts: Layouts): Uint8Array =>
+  attached(database, undefined, (image) => {
     for (const layout of layouts.values()) {
       database.run(createTableSql(layout, IMAGE))
       database.run(copySql(layout, DATABASE, IMAGE))
@@ -21,7 +20,6 @@ export const saveImage = (database: Database, layouts: Layouts): Uint8Array | un
     database.run(`DETACH ${IMAGE}`)
     return image.export()
   })
-}
 
 /** Fills tables that are empty. Throws what SQL throws where it is no image of them; they are of no further use then. */
 export const loadImage = (database: Database, layouts: Layouts, bytes: Uint8Array): void =>

@@ -37,6 +37,8 @@ export interface Tables {
   run<O>(query: CompiledQuery<O>): O[]
   /** A copy of the schema's tables, for `createTables`; undefined where there can be none. */
   image(): Uint8Array | undefined
+  /** The schema's tables as a file of SQLite that others can read. */
+  plainFile(): Uint8Array
   /** Frees all memory, the database's too. */
   close(): void
 }
@@ -64,6 +66,13 @@ export const createTables = (database: Database, schema: Schema, image?: Uint8Ar
   // Begun while there is nothing to roll back to: pages that are new in a transaction are not copied for it.
   database.run('BEGIN')
 
+  const copy = (): Uint8Array => {
+    database.run('COMMIT')
+    const bytes = saveImage(database, own)
+    database.run('BEGIN')
+    return bytes
+  }
+
   return {
     flush: (dirty) => {
       const changes = [...dirty]
@@ -84,12 +93,8 @@ export const createTables = (database: Database, schema: Schema, image?: Uint8Ar
       commit.run()
     },
     run: reader.run,
-    image: () => {
-      database.run('COMMIT')
-      const bytes = saveImage(database, own)
-      database.run('BEGIN')
-      return bytes
-    },
+    image: () => ([...own.values()].some(({ searchable }) => searchable.length > 0) ? undefined : copy()),
+    plainFile: copy,
     // Closing frees the prepared statements too.
     close: () => database.close(),
   }

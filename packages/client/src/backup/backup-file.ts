@@ -1,0 +1,193 @@
+/**
+ * A backup: a whole space in one file, encrypted with a passphrase, that opens with neither server nor account.
+ *
+ *     file   = "DRIFTLOG-BACKUP" | format | cost and salt of the passphrase's key | key chunk | chunks
+ *     chunk  = length (4 bytes, big-endian) | what `encrypt` made, for its place and whether it is the last
+ *
+ *     key chunk (with the passphrase's key): backup key | space | whether it is encrypted, keys by epoch | batches in all
+ *     chunks (with the backup key):          batches, each length-prefixed
+ *
+ * Every chunk is authenticated with the beginning of the file and its place, and the last says that it is: what is cut off, bent, left out or put elsewhere is
+ * found out before anything of the file is taken.
+ */
+import {
+  argon2id,
+  ByteReader,
+  ByteWriter,
+  decrypt,
+  DriftlogError,
+  encrypt,
+  EPOCH_KEY_BYTES,
+  type KdfCost,
+  type Randomness,
+} from '@driftlog/core'
+
+const MAGIC = new TextEncoder().encode('DRIFTLOG-BACKUP')
+const FORMAT = 1
+const SALT_BYTES = 16
+const BACKUP_KEY_BYTES = 32
+const LENGTH_BYTES = 4
+const COST: KdfCost = { passes: 3, memoryBytes: 64 * 1024 * 1024 }
+/** What a file that somebody made up may ask for at most. */
+const MAX_COST: KdfCost = { passes: 64, memoryBytes: 1024 * 1024 * 1024 }
+/** Of the plaintext of a chunk, beyond which another one begins. */
+const CHUNK_BYTES = 1_000_000
+
+const text = new TextEncoder()
+const domain = text.encode('driftlog/backup/1')
+
+/** What stands in the key chunk. */
+export interface BackupContents {
+  readonly space: string
+  /** Epoch → key; undefined: the space is not encrypted. */
+  readonly epochs: ReadonlyMap<number, Uint8Array> | undefined
+  /** How many batches there are. */
+  readonly batches: number
+}
+
+const passphraseKey = (passphrase: string, salt: Uint8Array, cost: KdfCost): Uint8Array =>
+  argon2id(text.encode(passphrase.normalize('NFKC')), salt, cost)
+
+/** 0 is the key chunk. */
+const placeOf = (head: Uint8Array, chunk: number, isLast: boolean): Uint8Array =>
+  new ByteWriter(96)
+    .bytes(domain)
+    .bytes(head)
+    .varint(chunk)
+    .byte(isLast ? 1 : 0)
+    .finish()
+
+export class BackupWriter {
+  readonly #file = new ByteWriter(65_536)
+  readonly #random: Randomness
+  readonly #key: Uint8Array
+  readonly #head: Uint8Array
+  #chunk = 0
+  #pending = new ByteWriter(65_536)
+
+  constructor(passphrase: string, contents: BackupContents, random: Randomness) {
+    if (passphrase === '') throw new DriftlogError('OPTION_INVALID', 'the passphrase is empty')
+    this.#random = random
+    this.#key = random.bytes(BACKUP_KEY_BYTES)
+    const salt = random.bytes(SALT_BYTES)
+    this.#head = new ByteWriter(64)
+      .raw(MAGIC)
+      .byte(FORMAT)
+      .varint(COST.passes)
+      .varint(COST.memoryBytes)
+      .raw(salt)
+      .finish()
+    this.#file.raw(this.#head)
+    const keys = new ByteWriter(128).raw(this.#key).string(contents.space).varint(contents.batches)
+    keys.varint(contents.epochs?.size ?? 0)
+    for (const [epoch, key] of contents.epochs ?? []) keys.varint(epoch).raw(key)
+    this.#append(keys.finish(), passphraseKey(passphrase, salt, COST), false)
+  }
+
+  add(batch: Uint8Array): void {
+    this.#pending.bytes(batch)
+    if (this.#pending.length >= CHUNK_BYTES) this.#flush(false)
+  }
+
+  finish(): Uint8Array {
+    this.#flush(true)
+    return this.#file.finish().slice()
+  }
+
+  #flush(isLast: boolean): void {
+    this.#append(this.#pending.finish(), this.#key, isLast)
+    this.#pending = new ByteWriter(65_536)
+  }
+
+  #append(plain: Uint8Array, key: Uint8Array, isLast: boolean): void {
+    const sealed = encrypt(plain, placeOf(this.#head, this.#chunk++, isLast), key, this.#random)
+    const length = new Uint8Array(LENGTH_BYTES)
+    new DataView(length.buffer).setUint32(0, sealed.length)
+    this.#file.raw(length).raw(sealed)
+  }
+}
+
+const damaged = (why: string): DriftlogError => new DriftlogError('BACKUP_DAMAGED', why)
+
+/**
+ * Reads a file in the order in which it was written. Throws KEY_WRONG for another passphrase, BACKUP_DAMAGED where it is not what
+ * was written or no backup at all, and FORMAT_UNKNOWN where a newer release wrote it.
+ */
+export class BackupReader {
+  readonly contents: BackupContents
+  readonly #reader: ByteReader
+  readonly #key: Uint8Array
+  readonly #head: Uint8Array
+  #chunk = 0
+
+  constructor(file: Uint8Array, passphrase: string) {
+    const reader = new ByteReader(file)
+    this.#reader = reader
+    const { salt, cost } = orDamaged(() => readHead(reader))
+    this.#head = file.subarray(0, reader.position)
+    const plain = this.#next(passphraseKey(passphrase, salt, cost))
+    if (plain.isLast) throw damaged('no batches')
+    const keys = new ByteReader(plain.bytes)
+    this.#key = keys.raw(BACKUP_KEY_BYTES)
+    const space = keys.string()
+    const batches = keys.varint()
+    const epochs = new Map<number, Uint8Array>()
+    for (let left = keys.count(EPOCH_KEY_BYTES + 1); left > 0; left--)
+      epochs.set(keys.varint(), keys.raw(EPOCH_KEY_BYTES).slice())
+    this.contents = { space, batches, epochs: epochs.size === 0 ? undefined : epochs }
+  }
+
+  /** The batches of one chunk after the other. */
+  *chunks(): Generator<Uint8Array[]> {
+    let found = 0
+    for (let isLast = false; !isLast; ) {
+      const chunk = this.#next(this.#key)
+      isLast = chunk.isLast
+      const reader = new ByteReader(chunk.bytes)
+      const batches: Uint8Array[] = []
+      while (reader.remaining > 0) batches.push(reader.bytes())
+      found += batches.length
+      yield batches
+    }
+    if (found !== this.contents.batches || this.#reader.remaining > 0) throw damaged('its end')
+  }
+
+  #next(key: Uint8Array): { readonly bytes: Uint8Array; readonly isLast: boolean } {
+    const sealed = orDamaged(() => {
+      const length = this.#reader.raw(LENGTH_BYTES)
+      return this.#reader.raw(new DataView(length.buffer, length.byteOffset).getUint32(0))
+    })
+    const chunk = this.#chunk++
+    for (const isLast of [false, true]) {
+      const bytes = decrypt(sealed, placeOf(this.#head, chunk, isLast), key)
+      if (bytes === 'wrong-key')
+        throw chunk === 0 ? new DriftlogError('KEY_WRONG', 'passphrase') : damaged(`chunk ${chunk}`)
+      if (bytes !== 'damaged') return { bytes, isLast }
+    }
+    throw damaged(`chunk ${chunk}`)
+  }
+}
+
+const readHead = (reader: ByteReader): { readonly salt: Uint8Array; readonly cost: KdfCost } => {
+  for (const byte of MAGIC) if (reader.byte() !== byte) throw damaged('this is no backup')
+  const format = reader.byte()
+  if (format !== FORMAT) throw new DriftlogError('FORMAT_UNKNOWN', 'backup', { format })
+  const cost = { passes: reader.varint(), memoryBytes: reader.varint() }
+  const isPossible =
+    cost.passes >= 1 &&
+    cost.passes <= MAX_COST.passes &&
+    cost.memoryBytes >= 8192 &&
+    cost.memoryBytes <= MAX_COST.memoryBytes
+  if (!isPossible) throw damaged('the cost of its key')
+  return { cost, salt: reader.raw(SALT_BYTES) }
+}
+
+/** A file that ends early, or has nonsense where a number should be. */
+const orDamaged = <T>(read: () => T): T => {
+  try {
+    return read()
+  } catch (cause) {
+    if (cause instanceof DriftlogError && cause.code === 'MALFORMED') throw damaged('its bytes')
+    throw cause
+  }
+}

@@ -1,0 +1,85 @@
+/** Takes a space out of a backup into a store. */
+import {
+  type BatchStore,
+  type Batch,
+  cryptoReady,
+  decodeBatch,
+  type DeviceId,
+  DriftlogError,
+  isRefusal,
+  type Randomness,
+  systemPorts,
+  verifyBatch,
+} from '@driftlog/core'
+import { storeKeys } from '../keys/load-keys.ts'
+import { type SpaceKey, writeSpaceKey } from '../keys/space-key.ts'
+import { BackupReader } from './backup-file.ts'
+
+/** How far a backup, or restoring one, has come. */
+export interface BackupProgress {
+  readonly batches: number
+  readonly of: number
+}
+
+export interface RestoreOptions {
+  readonly store: BatchStore
+  readonly passphrase: string
+  readonly onProgress?: (progress: BackupProgress) => void
+  readonly random?: Randomness
+}
+
+export interface RestoredBackup {
+  readonly space: string
+  /** What to open it with. */
+  readonly key: SpaceKey | 'unencrypted'
+}
+
+/**
+ * Puts what a backup holds into a store, where it is opened from by a device of its own: a fresh one, whoever made the backup. What
+ * the store has of the space already stays, and nothing doubles. Rejects with KEY_WRONG for another passphrase, BACKUP_DAMAGED (then
+ * nothing was stored), FORMAT_UNKNOWN, and what the store rejects with; calling it again goes on where that left off.
+ */
+export const restoreBackup = async (file: Uint8Array, options: RestoreOptions): Promise<RestoredBackup> => {
+  const { store, passphrase, onProgress, random = systemPorts.random } = options
+  await cryptoReady()
+  const { contents } = new BackupReader(file, passphrase)
+  const { space, epochs, batches: of } = contents
+  checkAll(new BackupReader(file, passphrase), space)
+  if (epochs !== undefined) await storeKeys(store, space, epochs, random)
+  let batches = 0
+  for (const chunk of new BackupReader(file, passphrase).chunks()) {
+    const outcomes = await store.append(
+      space,
+      chunk.map((bytes) => decodeBatch(bytes.slice())),
+    )
+    const refused = outcomes.find(isRefusal)
+    if (refused !== undefined) throw new DriftlogError('BACKUP_DAMAGED', `a batch does not fit: ${refused.kind}`)
+    batches += chunk.length
+    onProgress?.({ batches, of })
+  }
+  return { space, key: epochs === undefined ? 'unencrypted' : writeSpaceKey(epochs.get(1)!) }
+}
+
+/** Whoever knows the passphrase can write anything into a file: but not in the name of a device. */
+const checkAll = (reader: BackupReader, space: string): void => {
+  const certificates = new Map<DeviceId, Uint8Array>()
+  for (const chunk of reader.chunks()) {
+    for (const bytes of chunk) {
+      const batch = checked(bytes, certificates)
+      const { device, certificate } = batch.header
+      if (batch.header.space !== space) throw new DriftlogError('BACKUP_DAMAGED', 'a batch of another space')
+      if (certificate !== undefined) certificates.set(device, certificate)
+    }
+  }
+}
+
+const checked = (bytes: Uint8Array, certificates: ReadonlyMap<DeviceId, Uint8Array>): Batch => {
+  try {
+    const batch = decodeBatch(bytes)
+    verifyBatch(batch, certificates.get(batch.header.device))
+    return batch
+  } catch (cause) {
+    if (!(cause instanceof DriftlogError)) throw cause
+    throw new DriftlogError('BACKUP_DAMAGED', `a batch: ${cause.code}`, {}, { cause })
+  }
+}
