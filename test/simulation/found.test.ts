@@ -138,6 +138,10 @@ const found: readonly Found[] = [
     what: 'what says that a conflict is settled was read as the marker of its op, and the op it was taken for was called lost (the checkers)',
     schedule: { seed: 5_011, options: { laws: 0.6 } },
   },
+  {
+    what: 'of two who opened one conflict again at once the oracle took the last to hold the unique value, not the first (UNIQ1, CONF4)',
+    schedule: { seed: 8_200_064, options: { tabs: 1, burst: 40, devices: 5, ops: 225, faults: 42 } },
+  },
 ]
 
 /** What there was not yet when they were found. */

@@ -10,7 +10,7 @@ import type { NewChange } from '../op/author.ts'
 import { Law } from '../op/law.ts'
 import type { Shape } from '../op/run.ts'
 import type { Value } from '../op/value.ts'
-import { createReplica, interleave, type Replica, START_MS } from '../testing/replicas.test-support.ts'
+import { createReplica, identityOf, interleave, type Replica, START_MS } from '../testing/replicas.test-support.ts'
 
 export const TABLE = 'tasks'
 const row = (law: number): Shape => ({ law, table: TABLE, path: [] })
@@ -138,7 +138,8 @@ const changesOf = (replica: Replica, { kind, row: number, pick }: Intent, all: r
       return verdict === undefined ? [decision] : [change(lawShapes.verdict, verdict.value, verdict.over), decision]
     }
     case 'reopen': {
-      const candidates = ['p', 'q'].map((one, index) => ({ author: replica.device, stamp: index, value: one }))
+      // Of one author: several who reopen at once vouch for the same.
+      const candidates = ['p', 'q'].map((one, index) => ({ author: identityOf(1).device, stamp: index, value: one }))
       return [change(lawShapes.reopen, reopenedValue(candidates), dots)]
     }
     case 'increment':

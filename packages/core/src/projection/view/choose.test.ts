@@ -38,6 +38,10 @@ describe('strategies', () => {
     const tied = [at(0, 'z'), at(1, 'c', 0), at(1, 'b', 1), at(1, 'a', 2)]
     expect(chosen(f.string().timestamp(), tied).value).toBe('c')
     expect(chosen(f.string().timestamp({ tie: 'least' }), tied).value).toBe('a')
+    // Of one value too the last is shown: a unique field goes by the write (UNIQ1).
+    const twice = [at(1, 'c', 0), at(1, 'c', 1), at(2, 'b', 0), at(2, 'b', 1)]
+    expect(chosen(f.string().timestamp(), twice).shown).toBe(twice[3])
+    expect(chosen(f.string().timestamp({ tie: 'least' }), twice).shown).toBe(twice[3])
     // As text, not as numbers.
     const numbers = [at(1, 10), at(1, 9, 1)]
     expect(chosen(f.number().timestamp(), numbers).value).toBe(9)

@@ -119,7 +119,7 @@ const byTimestamp = (candidates: readonly RegisterCandidate[], tie: TieRule): Re
     const difference = hlcToMs(candidate.stamp) - hlcToMs(best.stamp)
     if (difference !== 0) return difference > 0 ? candidate : best
     const [text, other] = [tieText(candidate.value), tieText(best.value)]
-    return (tie === 'greatest' ? text > other : text < other) ? candidate : best
+    return (tie === 'greatest' ? text >= other : text <= other) ? candidate : best
   })
 
 const tieText = (value: Value): string => (value instanceof Uint8Array ? String(value) : canonicalJson(value))

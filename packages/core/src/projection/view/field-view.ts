@@ -87,4 +87,10 @@ export class FieldView {
     if (latest !== undefined) return latest.ref
     return this.choice(writes).shown?.ref ?? writes[writes.length - 1].ref
   }
+
+  /** The op by which a row that is there shows what it shows: the default, where nothing was written, by its first change. */
+  takenBy(row: Row): DotRef {
+    const ref = this.shownRef(row)
+    return ref === ABSENT ? row.created : ref
+  }
 }

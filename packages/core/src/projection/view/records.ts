@@ -190,7 +190,7 @@ export class ConflictRecords {
   /** Rows that show one value: the holder first. */
   unique(rows: readonly Row[], table: Table, view: FieldView): Conflict {
     const [holder] = rows
-    const sides = rows.map((row) => ({ ref: view.shownRef(row), value: row.id }))
+    const sides = rows.map((row) => ({ ref: view.takenBy(row), value: row.id }))
     return {
       ...this.#place(holder, table),
       ...NOT_SETTLED,

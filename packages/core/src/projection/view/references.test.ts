@@ -1,11 +1,12 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { cryptoReady } from '../../crypto/sodium.ts'
+import { reopenedValue } from '../../laws/reopened.ts'
 import { Law } from '../../op/law.ts'
 import type { Shape } from '../../op/run.ts'
 import { f } from '../../schema/f.ts'
-import { defineSchema, table } from '../../schema/schema.ts'
-import { createReplica, type Replica, START_MS } from '../../testing/replicas.test-support.ts'
+import { defineSchema, type Schema, table } from '../../schema/schema.ts'
+import { createReplica, permutations, type Replica, START_MS } from '../../testing/replicas.test-support.ts'
 import { SchemaView } from './schema-view.ts'
 
 const schema = defineSchema({
@@ -227,6 +228,66 @@ describe('unique fields', () => {
       expect(view.openCount).toBe(1)
       expect(Object.keys(shown(view))).toEqual(['of a', 'of b'])
     }
+  })
+
+  /** All that replicas say that get one write of each device, in any order, and look after each of them or at the end. */
+  const saidInAnyOrder = (
+    first: readonly Uint8Array[],
+    changes: readonly ((replica: Replica) => void)[],
+    shownBy: Schema = schema,
+  ) => {
+    const writes = changes.flatMap((change, index) => {
+      const replica = createReplica(index + 2)
+      for (const bytes of first) replica.receive(bytes)
+      change(replica)
+      return replica.seal()
+    })
+    const said = permutations(writes).flatMap((order) =>
+      [true, false].map((isFollowing) => {
+        const reader = createReplica(99)
+        const view = new SchemaView(shownBy, reader.projector.cells)
+        for (const bytes of [...first, ...order]) {
+          reader.receive(bytes)
+          if (isFollowing) unique(view)
+        }
+        return unique(view).filter(({ kind }) => kind === 'unique')
+      }),
+    )
+    return [...new Map(said.map((all) => [JSON.stringify(all), all])).values()]
+  }
+  const take = (id: string, ms: number) => (replica: Replica) =>
+    void replica.write(START_MS + ms, replica.change(shape(Law.set, 'code'), id, 'x'))
+
+  it('[UNIQ1 CONF4] a value that several opened again is taken by the first who did, in whatever order that comes', () => {
+    const author = createReplica(1)
+    author.write(START_MS, author.change(shape(Law.set, 'code'), 'reopened'))
+    const settled = { device: author.device, seq: 1 }
+    const candidates = ['y', 'x'].map((value, ticks) => ({ author: author.device, stamp: ticks, value }))
+    const reopen = (ms: number) => (replica: Replica) => {
+      const change = replica.change(shape(Law.reopen, 'code'), 'reopened', reopenedValue(candidates), [settled])
+      replica.write(START_MS + ms, change)
+    }
+    const first = author.seal()
+    expect(saidInAnyOrder(first, [reopen(10), take('other', 20), reopen(30)])).toMatchObject([[{ rowId: 'reopened' }]])
+    // Not by when it was written that is there again: it was given up since.
+    expect(saidInAnyOrder(first, [take('other', 20), reopen(30), reopen(40)])).toMatchObject([[{ rowId: 'other' }]])
+  })
+
+  it('[UNIQ1] where several wrote one value into a row, the last of these writes is shown', () => {
+    expect(saidInAnyOrder([], [take('twice', 10), take('other', 20), take('twice', 30)])).toMatchObject([
+      [{ rowId: 'other', rows: ['other', 'twice'] }],
+    ])
+  })
+
+  it('[UNIQ1] a row in which nothing was written takes the default by its first change, in whatever order that comes', () => {
+    const withDefault = defineSchema({
+      version: 1,
+      tables: { nodes: table({ code: f.string().default('x').unique() }) },
+    })
+    const insert = (id: string, ms: number) => (replica: Replica) =>
+      void replica.write(START_MS + ms, replica.change(INSERT, id))
+    const changes = [take('a', 30), insert('b', 20), take('c', 10), insert('d', 15)]
+    expect(saidInAnyOrder([], changes, withDefault)).toMatchObject([[{ rowId: 'c', rows: ['c', 'd', 'b', 'a'] }]])
   })
 
   it('[UNIQ2] it is over where a row gives the value up or is deleted, and there again when it returns', () => {

@@ -55,6 +55,15 @@ const schemas: Readonly<Record<string, Schema>> = {
     'delete-wins',
   ),
   manual: schemaWith(strategies.manual(), 'manual'),
+  ...Object.fromEntries(
+    (['lastWriterWins', 'timestamp', 'manual'] as const).map((name) => [
+      `unique, ${name}`,
+      defineSchema({
+        version: 1,
+        tables: { [TABLE]: table({ title: f.string().default('x').unique() }, { strategy: strategies[name]() }) },
+      }),
+    ]),
+  ),
 }
 
 /** All that a view shows. */
@@ -85,11 +94,12 @@ beforeAll(cryptoReady)
 
 describe('views of equal cells', () => {
   it.each(Object.entries(schemas))(
-    '[STRAT1 CONF1] %s: replicas that have projected the same ops show the same values and conflicts',
-    (_, schema) => {
+    '[STRAT1 CONF1 UNIQ1] %s: replicas that have projected the same ops show the same values and conflicts',
+    (name, schema) => {
+      const rows = name.startsWith('unique') ? 3 : 1
       fc.assert(
         fc.property(
-          lawSteps(lawKinds['all laws'], { replicas: 3, rows: 1, length: 30 }),
+          lawSteps(lawKinds['all laws'], { replicas: 3, rows, length: 30 }),
           fc.array(fc.nat(), { minLength: 1, maxLength: 30 }),
           (steps, shuffle) => {
             const history = runLawHistory(steps, 3)

@@ -169,7 +169,7 @@ export class SchemaView {
       if (unique === undefined) return
       const view = fields[index]
       const shown = isShown ? shownValue(view.field, this.#value(row, view)) : null
-      const hasChanged = unique.set(row, isKey(shown) ? { value: shown, ref: view.shownRef(row) } : undefined)
+      const hasChanged = unique.set(row, isKey(shown) ? { value: shown, ref: view.takenBy(row) } : undefined)
       if (hasChanged) this.#version++
     })
   }
@@ -265,11 +265,7 @@ export class SchemaView {
   /** UNIQ1: who took a value first, in total order of the writes that show it, holds it. */
   #byHold(rows: readonly Row[], view: FieldView): Row[] {
     const { ops } = this.cells
-    return rows.toSorted((a, b) => {
-      const [left, right] = [view.shownRef(a), view.shownRef(b)]
-      const isKnown = left !== ABSENT && right !== ABSENT
-      return (isKnown ? ops.compare(left, right) : 0) || (a.id < b.id ? -1 : 1)
-    })
+    return rows.toSorted((a, b) => ops.compare(view.takenBy(a), view.takenBy(b)) || (a.id < b.id ? -1 : 1))
   }
 
   /**

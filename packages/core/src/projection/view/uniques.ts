@@ -10,7 +10,7 @@ export type UniqueValue = string | number | boolean
 
 interface Holding {
   readonly value: UniqueValue
-  /** The write that shows it. */
+  /** The op that shows it. */
   readonly ref: DotRef
 }
 

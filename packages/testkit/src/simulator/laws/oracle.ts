@@ -59,7 +59,7 @@ export const lifeOf = (acts: readonly Act[]): { touches: MadeOp[]; deletes: Made
   return { touches, deletes, isErased: acts.some(({ law }) => law === Law.erase) }
 }
 
-/** CELL2. By rising stamp. */
+/** CELL2, CONF4. By rising stamp; each once, and it is held by the first of the writes that stand for it. */
 export const candidatesOf = (acts: readonly Act[], field: string): Candidate[] => {
   let writes: Act[] = []
   for (const act of of(acts, field, Law.set, Law.reopen)) {
@@ -69,11 +69,15 @@ export const candidatesOf = (acts: readonly Act[], field: string): Candidate[] =
     .flatMap(({ op, law, value }): Candidate[] => {
       if (law === Law.set) return [{ op, stamp: op.stamp, author: op.device, value, isReopened: false }]
       return (value as readonly [Uint8Array, number, Value][]).map(([author, stamp, candidate]) => {
-        return { op, stamp, author: textOfBytes(author), value: candidate, isReopened: true }
+        return { op, stamp: Math.min(stamp, op.stamp), author: textOfBytes(author), value: candidate, isReopened: true }
       })
     })
     .sort((a, b) => a.stamp - b.stamp || (a.author < b.author ? -1 : a.author > b.author ? 1 : 0))
+    .filter((one, index, all) => all.findIndex((other) => isSame(one, other)) === index)
 }
+
+const isSame = (a: Candidate, b: Candidate): boolean =>
+  a.stamp === b.stamp && a.author === b.author && a.value === b.value
 
 const textOfBytes = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url')
 
