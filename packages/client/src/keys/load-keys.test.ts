@@ -3,7 +3,7 @@ import { afterEach, expect, it } from 'vitest'
 import { openReplica } from '../open-replica.ts'
 import type { Replica } from '../replica.ts'
 import type { ReplicaKey } from './load-keys.ts'
-import { newSpaceKey } from './space-key.ts'
+import { isSpaceKey, newSpaceKey } from './space-key.ts'
 import { createVault, unlockVault } from './vault.ts'
 
 const schema = defineSchema({ version: 1, tables: { notes: table({ text: f.string() }) } })
@@ -134,4 +134,11 @@ it('[KEY2] a vault opens the spaces that it has keys of', async () => {
   await replica.mutate((tx) => tx.notes.insert({ text: SECRET })).stored
   await close()
   expect(await notes(await open(store, await unlockVault({ store, passphrase: 'correct horse' })))).toHaveLength(1)
+})
+
+it('a slip in a key is told before anything is opened with it', () => {
+  const key = newSpaceKey()
+  expect(isSpaceKey(key)).toBe(true)
+  const slips = [key.slice(0, -1), `${key}A`, key.slice(5), key.replace(/.$/, (last) => (last === 'A' ? 'Q' : 'A')), '']
+  for (const slip of slips) expect(isSpaceKey(slip)).toBe(false)
 })
