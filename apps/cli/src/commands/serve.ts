@@ -94,7 +94,14 @@ const announce = (
   output.table([
     ['data', shown.database],
     ...(shown.secretFile === undefined ? [] : [['secret', shown.secretFile] as const]),
-    ...(shown.isDemo ? [['demo', `space "${DEMO_SPACE}": whoever reaches this address may connect; what is in it opens with its key alone`] as const] : []),
+    ...(shown.isDemo
+      ? [
+          [
+            'demo',
+            `space "${DEMO_SPACE}": whoever reaches this address may connect; what is in it opens with its key alone`,
+          ] as const,
+        ]
+      : []),
     ['stop', 'Ctrl+C'],
   ])
   output.line()
