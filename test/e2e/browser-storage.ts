@@ -8,7 +8,7 @@ export const storedBytes = async (page: Page): Promise<Buffer> => {
         request.onsuccess = () => resolve(request.result)
         request.onerror = () => reject(request.error ?? new Error('IndexedDB'))
       })
-    const parts: string[] = [JSON.stringify({ ...localStorage })]
+    const parts: string[] = [JSON.stringify(Object.entries(localStorage))]
     const add = (value: unknown): void => {
       if (value instanceof ArrayBuffer) parts.push(String.fromCharCode(...new Uint8Array(value)))
       else if (ArrayBuffer.isView(value)) add(value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength))
