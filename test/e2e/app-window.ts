@@ -33,10 +33,21 @@ export class AppWindow {
   }
 
   static async open(context: BrowserContext, url: string): Promise<AppWindow> {
-    const window = new AppWindow(await context.newPage())
-    await window.page.goto(url)
+    const window = await AppWindow.at(context, url)
     await window.isReady()
     return window
+  }
+
+  /** Where a screen is expected instead of the app. */
+  static async at(context: BrowserContext, url: string): Promise<AppWindow> {
+    const window = new AppWindow(await context.newPage())
+    await window.page.goto(url)
+    return window
+  }
+
+  /** A screen in the place of the app. */
+  async asks(title: string): Promise<void> {
+    await this.page.getByRole('heading', { name: title, level: 1 }).waitFor()
   }
 
   async isReady(): Promise<void> {
@@ -109,6 +120,14 @@ export class AppWindow {
   async choose(field: string, value: string): Promise<void> {
     await this.conflict(field).getByRole('radio', { name: value }).check()
     await this.conflict(field).getByRole('button', { name: 'Decide' }).click()
+  }
+
+  /** What another device opens to read and write along. */
+  async link(): Promise<string> {
+    await this.page.getByRole('button', { name: 'Add a device' }).click()
+    const link = await this.page.getByRole('textbox', { name: 'Link with the key' }).inputValue()
+    await this.page.getByRole('dialog').getByRole('button', { name: 'Close' }).click()
+    return link
   }
 
   /** The name by which the others know this window. */

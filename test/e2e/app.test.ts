@@ -47,13 +47,17 @@ const newContext = async (): Promise<BrowserContext> => {
   return context
 }
 
-const openWindow = async (context: BrowserContext): Promise<AppWindow> => {
-  const window = await AppWindow.open(context, server.url)
+const openWindow = async (context: BrowserContext, address = server.url): Promise<AppWindow> => {
+  const window = await AppWindow.open(context, address)
   windows.push(window)
   return window
 }
 
-const newDevice = async (): Promise<AppWindow> => openWindow(await newContext())
+/** Opens the link of one that is open already; the first begins the space. */
+const newDevice = async (): Promise<AppWindow> => {
+  const link = await windows.find(({ page }) => !page.isClosed())?.link()
+  return openWindow(await newContext(), link)
+}
 
 test('two devices that edited offline converge, and nothing that was written is lost', {
   timeout: 60_000,

@@ -39,10 +39,11 @@ afterEach(async () => {
   expect(crashes).toEqual([])
 })
 
+/** The first begins the space; others open its link. */
 const newDevice = async (): Promise<AppWindow> => {
   const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 } })
   contexts.push(context)
-  const window = await AppWindow.open(context, server.url)
+  const window = await AppWindow.open(context, (await windows[0]?.link()) ?? server.url)
   windows.push(window)
   return window
 }

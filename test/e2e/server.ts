@@ -1,6 +1,7 @@
 /** `driftlog serve` as a process of its own, to be killed and started again over the same file and port. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
@@ -17,6 +18,12 @@ export class ServerProcess {
 
   constructor(folder: string) {
     this.#database = join(folder, 'server.db')
+  }
+
+  /** What lies on the disk: the database, and what SQLite has beside it. */
+  async bytes(): Promise<Buffer> {
+    const beside = ['', '-wal', '-shm'].map((ending) => readFile(this.#database + ending).catch(() => Buffer.alloc(0)))
+    return Buffer.concat(await Promise.all(beside))
   }
 
   get url(): string {

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
+import { http, newSpaceKey, openReplica } from '@driftlog/client'
+import { defineSchema, f, memoryStore, table } from '@driftlog/core'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 
 const main = fileURLToPath(new URL('../main.ts', import.meta.url))
@@ -42,24 +44,45 @@ const serve = async (database: string) => {
   return { url, stop }
 }
 
+interface Demo {
+  readonly space: string
+  readonly token: string
+}
+
+const demoOf = async (url: string): Promise<Demo> => (await (await fetch(`${url}/config.json`)).json()) as Demo
+
 const holds = async (url: string): Promise<unknown> => {
-  const { space, token } = (await (await fetch(`${url}/config.json`)).json()) as { space: string; token: string }
+  const { space, token } = await demoOf(url)
   const { exitCode, stdout } = await driftlog('status', url, '--space', space, '--token', token, '--json').ended
   expect(exitCode).toBe(0)
   return JSON.parse(stdout)
 }
 
-test('the demo is seeded once, survives a restart, and stops when asked to', { timeout: TIMEOUT_MS }, async () => {
+const schema = defineSchema({ version: 1, tables: { notes: table({ text: f.string() }) } })
+
+/** As the first who opens the app does. */
+const begin = async (url: string): Promise<void> => {
+  const { space, token } = await demoOf(url)
+  const transport = http(url, { token: () => token })
+  const replica = await openReplica({ schema, space, key: newSpaceKey(), store: memoryStore(), transport })
+  replica.mutate((tx) => tx.notes.insert({ text: 'first' }))
+  await replica.sync()
+  await replica.close()
+}
+
+test('the demo begins empty, survives a restart, and stops when asked to', { timeout: TIMEOUT_MS }, async () => {
   const database = join(folder, 'demo.db')
   const first = await serve(database)
-  const seeded = { isReady: true, space: { id: 'demo', role: 'writer', devices: 1, ops: 3 } }
-  expect(await holds(first.url)).toMatchObject(seeded)
+  const holding = (ops: number) => ({ isReady: true, space: { id: 'demo', role: 'writer', devices: ops, ops } })
+  expect(await holds(first.url)).toMatchObject(holding(0))
+  await begin(first.url)
+  expect(await holds(first.url)).toMatchObject(holding(1))
   const port = new URL(first.url).port
   const taken = await driftlog('serve', '--port', port, '--db', join(folder, 'other.db')).ended
   expect(taken).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/^PORT_IN_USE .*\n$/) })
   expect(await first.stop()).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('Stopped.'), stderr: '' })
   const second = await serve(database)
-  expect(await holds(second.url)).toMatchObject(seeded)
+  expect(await holds(second.url)).toMatchObject(holding(1))
   await second.stop()
 })
 

@@ -3,12 +3,10 @@ import { dirname, resolve } from 'node:path'
 import process from 'node:process'
 import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
-import { mintToken } from '@driftlog/server'
 import { CliError } from '../errors.ts'
 import { collect, portNumber } from '../options.ts'
 import { type Output, terminalOutput } from '../output.ts'
-import { demoConfig, isLoopback } from '../serve/demo-config.ts'
-import { DEMO_SPACE, seedDemo } from '../serve/demo-space.ts'
+import { DEMO_SPACE, demoConfig, isLoopback } from '../serve/demo-config.ts'
 import { checkSecret, keptSecret, secretFileOf } from '../serve/secret.ts'
 import { type RunningServer, startServer, type WebHandler } from '../serve/server.ts'
 import { hasWebApp, webFiles } from '../serve/web-files.ts'
@@ -23,9 +21,6 @@ interface Options {
   readonly origin?: readonly string[]
 }
 
-/** Long enough for the one exchange that seeds the demo. */
-const SEED_TOKEN_SECONDS = 300
-
 export const addServe = (program: Command): void => {
   program
     .command('serve')
@@ -39,7 +34,7 @@ export const addServe = (program: Command): void => {
       'signs tokens; DRIFTLOG_SECRET in the environment does too; else one is made and kept beside the database',
     )
     .option('--web <directory>', 'a built web app; by default that of this project')
-    .option('--demo', `with a space to try, "${DEMO_SPACE}", that everyone who reaches the server may write to`)
+    .option('--demo', `with a space to try, "${DEMO_SPACE}", that everyone who reaches the server may connect to`)
     .option(
       '--origin <origin>',
       'a further origin that browsers may connect from; may stand several times',
@@ -70,23 +65,10 @@ const run = async (options: Options, output: Output): Promise<void> => {
     web,
     isDemo,
   })
-  // The server is up whether or not the demo gets its contents: a clock that is wrong, a disk that is full.
-  if (isDemo) await Promise.race([seed(server, secret), stopped])
   await stopped
   output.line('Stopping …')
   await server.close()
   output.line(`Stopped. Everything is in ${database}.`)
-}
-
-const seed = async (server: RunningServer, secret: string): Promise<void> => {
-  const token = await mintToken({
-    secret,
-    subject: 'demo-seed',
-    spaces: { [DEMO_SPACE]: 'writer' },
-    expiresInSeconds: SEED_TOKEN_SECONDS,
-    nowMs: Date.now(),
-  })
-  await seedDemo(server.store, server.url, token)
 }
 
 /** The directory of the app to serve. Throws USAGE where one was named and is none. */
@@ -112,7 +94,14 @@ const announce = (
   output.table([
     ['data', shown.database],
     ...(shown.secretFile === undefined ? [] : [['secret', shown.secretFile] as const]),
-    ...(shown.isDemo ? [['demo', `space "${DEMO_SPACE}": whoever reaches this address may write to it`] as const] : []),
+    ...(shown.isDemo
+      ? [
+          [
+            'demo',
+            `space "${DEMO_SPACE}": whoever reaches this address may connect; what is in it opens with its key alone`,
+          ] as const,
+        ]
+      : []),
     ['stop', 'Ctrl+C'],
   ])
   output.line()

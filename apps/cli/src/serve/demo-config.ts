@@ -1,6 +1,9 @@
 import { mintToken } from '@driftlog/server'
 import type { WebHandler } from './server.ts'
 
+/** Who is the first to open it in a browser makes its key and puts something in it: a server cannot. */
+export const DEMO_SPACE = 'demo'
+
 /** How long a browser may go on with the token of one visit. It asks for a fresh one at every connection. */
 const TOKEN_SECONDS = 7 * 86_400
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/

@@ -25,7 +25,6 @@ export interface RunningServer {
   /** `http://host:port`, for a client on this machine. */
   readonly url: string
   readonly port: number
-  readonly store: BatchStore
   /** Ends every connection, then closes the store. */
   close(): Promise<void>
 }
@@ -47,7 +46,6 @@ export const startServer = async (options: StartOptions): Promise<RunningServer>
     return {
       url: `http://${reachable(host)}:${listening.port}`,
       port: listening.port,
-      store,
       async close() {
         await listening.close()
         await store.close()

@@ -1,24 +1,21 @@
-import type { ReactNode } from 'react'
+import { Screen, type ScreenProps } from '../ui/screen.tsx'
 
-export interface MessageProps {
-  readonly title: string
-  readonly children: ReactNode
+export interface MessageProps extends ScreenProps {
   /** Where the button leads; by default to the same address. */
   readonly next?: { readonly label: string; readonly address: string }
 }
 
-/** The whole window, where there is no app to show. */
+/** What stands in the way of the app, and a button to go on by. */
 export const Message = ({ title, children, next }: MessageProps) => (
-  <main className="message">
-    <img src="/icon.svg" alt="" width="44" height="44" />
-    <h1>{title}</h1>
+  <Screen title={title}>
     {children}
     <button
       type="button"
       className="button button-primary"
-      onClick={() => location.assign(next?.address ?? location.href)}
+      // To assign the same address would not load it again where it has a `#`.
+      onClick={() => (next === undefined ? location.reload() : location.assign(next.address))}
     >
       {next?.label ?? 'Try again'}
     </button>
-  </main>
+  </Screen>
 )

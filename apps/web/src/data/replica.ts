@@ -1,5 +1,5 @@
-import { openReplica, type Replica, webSocket } from '@driftlog/client'
-import { indexedDb } from '@driftlog/store-indexeddb'
+import { openReplica, type Replica, type SpaceKey, type Transport, webSocket } from '@driftlog/client'
+import type { BatchStore } from '@driftlog/core'
 import wasmUrl from 'sql.js/dist/sql-wasm-browser.wasm?url'
 import { type Config, fetchConfig } from './config.ts'
 import { type AppSchema, schema } from './schema.ts'
@@ -13,16 +13,17 @@ const presentToken = (config: Config) => async (): Promise<string> => {
   }
 }
 
-export const openAppReplica = (config: Config, space: string): Promise<Replica<AppSchema>> =>
-  openReplica({
-    schema,
-    space,
-    key: 'unencrypted',
-    store: indexedDb('driftlog-demo'),
-    transport: webSocket(config.url, { token: presentToken(config) }),
-    sqlJs: { locateFile: () => wasmUrl },
-    online: wantsOnline(),
-  })
+export const serverOf = (config: Config): Transport => webSocket(config.url, { token: presentToken(config) })
+
+export interface AppReplicaOptions {
+  readonly space: string
+  readonly key: SpaceKey
+  readonly store: BatchStore
+  readonly transport: Transport
+}
+
+export const openAppReplica = (options: AppReplicaOptions): Promise<Replica<AppSchema>> =>
+  openReplica({ schema, ...options, sqlJs: { locateFile: () => wasmUrl }, online: wantsOnline() })
 
 // The person's wish to be offline holds for one window, through reloads: each window is a device of its own.
 const OFFLINE = 'driftlog:offline'

@@ -24,7 +24,7 @@ export const OwnName = () => {
           }}
         />
       ) : (
-        <button ref={button} type="button" className="own-name-button" onClick={() => setEditing(true)}>
+        <button ref={button} type="button" className="panel-button" onClick={() => setEditing(true)}>
           {own === '' ? 'Say who you are' : <span>You are {own}</span>}
           <Icon name="pencil" />
         </button>

@@ -1,6 +1,7 @@
 import { useState } from 'react'
 import { useReplica, useStatus } from '../data/hooks.ts'
 import { reconnect, setWantsOnline, wantsOnline } from '../data/replica.ts'
+import { KeysPanel } from '../keys/keys-panel.tsx'
 import { OwnName } from './own-name.tsx'
 import { useNow } from '../ui/use-now.ts'
 import { conflictWords, statusNumbers, summaryWords } from './status-words.ts'
@@ -43,6 +44,7 @@ export const StatusPanel = ({ onUndecided }: { readonly onUndecided: () => void 
         )}
       </p>
       <OwnName />
+      <KeysPanel />
       {status.error && (
         <p className="status-error" role="alert">
           {status.error.message} {!status.readOnly && 'What is written here is kept, and sent when it works again.'}{' '}

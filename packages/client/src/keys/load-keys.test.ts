@@ -3,7 +3,7 @@ import { afterEach, expect, it } from 'vitest'
 import { openReplica } from '../open-replica.ts'
 import type { Replica } from '../replica.ts'
 import type { ReplicaKey } from './load-keys.ts'
-import { newSpaceKey } from './space-key.ts'
+import { isSpaceKey, newSpaceKey } from './space-key.ts'
 import { createVault, unlockVault } from './vault.ts'
 
 const schema = defineSchema({ version: 1, tables: { notes: table({ text: f.string() }) } })
@@ -146,4 +146,11 @@ it('[KEY4] after it was locked, a wrong key is told before anything is kept, and
   await close()
   await expect(open(store, newSpaceKey())).rejects.toMatchObject({ code: 'KEY_WRONG' })
   expect(await notes(await open(store, key))).toHaveLength(1)
+})
+
+it('a slip in a key is told before anything is opened with it', () => {
+  const key = newSpaceKey()
+  expect(isSpaceKey(key)).toBe(true)
+  const slips = [key.slice(0, -1), `${key}A`, key.slice(5), key.replace(/.$/, (last) => (last === 'A' ? 'Q' : 'A')), '']
+  for (const slip of slips) expect(isSpaceKey(slip)).toBe(false)
 })

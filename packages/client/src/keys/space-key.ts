@@ -26,11 +26,19 @@ export const writeSpaceKey = (key: Uint8Array): SpaceKey => `${PREFIX}${toBase64
 
 /** The 32 bytes of a key. Throws OPTION_INVALID for text that is none, or one with a slip in it. */
 export const readSpaceKey = (text: string): Uint8Array => {
-  const key = text.startsWith(PREFIX) ? withoutChecksum(bytesOf(text.slice(PREFIX.length))) : undefined
+  const key = keyIn(text)
   // The text itself is secret: not in the message.
-  if (key?.length !== EPOCH_KEY_BYTES)
+  if (key === undefined)
     throw new DriftlogError('OPTION_INVALID', 'this is no key of a space, or there is a slip in it')
   return key
+}
+
+/** Whether text, as somebody typed or pasted it, is a key without a slip. */
+export const isSpaceKey = (text: string): text is SpaceKey => keyIn(text) !== undefined
+
+const keyIn = (text: string): Uint8Array | undefined => {
+  const key = text.startsWith(PREFIX) ? withoutChecksum(bytesOf(text.slice(PREFIX.length))) : undefined
+  return key?.length === EPOCH_KEY_BYTES ? key : undefined
 }
 
 const bytesOf = (text: string): Uint8Array => {

@@ -1,0 +1,44 @@
+import type { Vault } from '@driftlog/client'
+import { type ReactNode, StrictMode } from 'react'
+import { Screen } from '../ui/screen.tsx'
+import type { Questions } from './find-key.ts'
+import { RecoveryCode } from './recovery-code.tsx'
+import { AloneScreen, LockedScreen, LookingScreen, PlainScreen, ReplaceScreen, SlipScreen } from './screens.tsx'
+import { UnlockScreen } from './unlock-screen.tsx'
+
+/** Asks by a screen at a time. `render`: shows it in the place of the app. */
+export const askBy = (render: (screen: ReactNode) => void): Questions => {
+  let asked = 0
+  const ask = <T,>(screen: (answer: (value: T) => void) => ReactNode): Promise<T> =>
+    new Promise((resolve) => {
+      const answer = (value: T) => {
+        render(<LookingScreen />)
+        resolve(value)
+      }
+      // Each question begins afresh, also where it is the same one again.
+      render(<StrictMode key={asked++}>{screen(answer)}</StrictMode>)
+    })
+
+  return {
+    slip: () => ask<void>((answer) => <SlipScreen onNext={answer} />),
+    unlock: (store) => ask<Vault>((answer) => <UnlockScreen store={store} onOpen={answer} />),
+    recoveryCode: (code) =>
+      ask<void>((answer) => (
+        <Screen title="Your recovery code">
+          <RecoveryCode code={code} onWritten={answer} />
+        </Screen>
+      )),
+    key: (isRight, isWrong) => ask((answer) => <LockedScreen isRight={isRight} isWrong={isWrong} onKey={answer} />),
+    keyOrBegin: () => ask((answer) => <AloneScreen onKey={answer} onBegin={() => answer('begin')} />),
+    replace: (sight, isRight) =>
+      ask((answer) => (
+        <ReplaceScreen
+          sight={sight}
+          isRight={isRight}
+          onKeep={() => answer('keep')}
+          onReplace={() => answer('replace')}
+        />
+      )),
+    plain: () => ask<never>(() => <PlainScreen />),
+  }
+}
