@@ -85,22 +85,30 @@ export interface HeaderJson {
   readonly certificate?: string
 }
 
+/** Reads one thing after the other. */
+export const readerOf = (bytes: Uint8Array) => {
+  let at = 0
+  return {
+    at: (): number => at,
+    take: (length: number): Uint8Array => {
+      if (at + length > bytes.length) throw new Error('it ends early')
+      at += length
+      return bytes.subarray(at - length, at)
+    },
+    number: (): number => {
+      let value = 0
+      for (let scale = 1; ; scale *= 128) {
+        const byte = bytes[at++]
+        value += (byte & 127) * scale
+        if (byte < 128) return value
+      }
+    },
+  }
+}
+
 /** ENV1: the plain part of a batch. */
 export const readHeader = (bytes: Uint8Array): HeaderJson => {
-  let at = 0
-  const take = (length: number): Uint8Array => {
-    if (at + length > bytes.length) throw new Error('header ends early')
-    at += length
-    return bytes.subarray(at - length, at)
-  }
-  const number = (): number => {
-    let value = 0
-    for (let scale = 1; ; scale *= 128) {
-      const [byte] = take(1)
-      value += (byte & 127) * scale
-      if (byte < 128) return value
-    }
-  }
+  const { at, take, number } = readerOf(bytes)
   const tag = (): string => toHex(take(16))
   const id = (): string => Buffer.from(take(16)).toString('base64url')
   const list = <Item>(item: () => Item): Item[] => Array.from({ length: number() }, item)
@@ -125,42 +133,24 @@ export const readHeader = (bytes: Uint8Array): HeaderJson => {
   }
   const shifts = fromSeq === 1 ? list(shift) : []
   const certificate = fromSeq === 1 ? { certificate: toHex(take(number())) } : {}
-  if (at !== bytes.length) throw new Error('header goes on')
+  if (at() !== bytes.length) throw new Error('header goes on')
   const seqs = { format, space, device, fromSeq, toSeq, coarseMaxHlc, keyEpoch, flags }
   return { ...seqs, tagBefore, tagAfter, innerEnds, shifts, ...certificate }
 }
 
 /** ENV1: the runs of a plain body, not encrypted and not compressed. */
 export const runsOf = (body: Uint8Array): Uint8Array[] => {
-  let at = 0
-  const number = (): number => {
-    let value = 0
-    for (let scale = 1; ; scale *= 128) {
-      const byte = body[at++]
-      value += (byte & 127) * scale
-      if (byte < 128) return value
-    }
-  }
-  const runs = Array.from({ length: number() }, () => {
-    const length = number()
-    at += length
-    return body.subarray(at - length, at)
-  })
-  if (at !== body.length) throw new Error('body goes on')
+  const { at, take, number } = readerOf(body)
+  const runs = Array.from({ length: number() }, () => take(number()))
+  if (at() !== body.length) throw new Error('body goes on')
   return runs
 }
 
 /** Splits a batch; checks its signature by the key that its device id is the fingerprint of. */
 export const checkBatch = (bytes: Uint8Array, publicKey: Uint8Array): { header: Uint8Array; body: Uint8Array } => {
-  let length = 0
-  let at = 0
-  for (let scale = 1; ; scale *= 128) {
-    const byte = bytes[at++]
-    length += (byte & 127) * scale
-    if (byte < 128) break
-  }
-  const header = bytes.subarray(at, at + length)
-  const body = bytes.subarray(at + length, bytes.length - 64)
+  const { at, take, number } = readerOf(bytes)
+  const header = take(number())
+  const body = bytes.subarray(at(), bytes.length - 64)
   const message = hash(join(domain('driftlog/batch/1'), prefixed(header), body), 64)
   // libsodium's rule: no cofactor, no small-order keys. `zip215: false` is noble's nearest.
   if (!ed25519.verify(bytes.subarray(bytes.length - 64), message, publicKey, { zip215: false }))

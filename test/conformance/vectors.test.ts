@@ -11,6 +11,9 @@ import {
   decodeServerFrame,
   decodeTips,
   decodeVector,
+  defineSchema,
+  f,
+  table,
   type DeviceId,
   argon2id,
   decrypt,
@@ -24,6 +27,7 @@ import {
   signingKeysFromSeed,
   startCursor,
 } from '@driftlog/core'
+import { createVault, newSpaceKey, openReplica, restoreBackup, unlockVault } from '@driftlog/client'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { ByteReader } from '../../packages/core/src/codec/bytes.ts'
@@ -357,6 +361,92 @@ describe('golden vectors', () => {
     expect(reader.digest()).toBe(digest)
   })
 })
+
+describe('what is at rest', () => {
+  const passphrase = 'correct horse'
+
+  it('[KEY2 KEY4] a vault, and the keys of a replica', async () => {
+    const name = 'keys.json'
+    if (isWriting && !existsSync(pathOf(name))) writeFileSync(pathOf(name), format(await makeKeys(passphrase)))
+    const { space, key, vault, replica } = load<KeyVectors>(name)
+    const accountKey = secondCipher.openVaultRecord(fromHex(vault.wraps), passphrase)
+    const recordsKey = secondCipher.deriveKey(accountKey, 'driftlog/vault/records', new Uint8Array(0))
+    expect(toHex(secondCipher.openRecord(fromHex(vault.space), 'driftlog-vault', `space/${space}`, recordsKey))).toBe(
+      key,
+    )
+    const localKey = secondCipher.deriveKey(fromHex(key), 'driftlog/local', new TextEncoder().encode(space))
+    expect(toHex(secondCipher.openRecord(fromHex(replica), space, 'keys', localKey))).toBe(`0101${key}`)
+    // And they open as they always did.
+    const store = memoryStore()
+    const records = [
+      { key: 'wraps', value: fromHex(vault.wraps) },
+      { key: `space/${space}`, value: fromHex(vault.space) },
+    ]
+    await store.append('driftlog-vault', [], { records })
+    await store.append(space, [], { records: [{ key: 'keys', value: fromHex(replica) }] })
+    const opened = await openReplica({
+      schema: backupSchema,
+      space,
+      key: await unlockVault({ store, passphrase }),
+      store,
+    })
+    await opened.close()
+  })
+
+  it('[BACK1] a backup', async () => {
+    const name = 'backup.json'
+    if (isWriting && !existsSync(pathOf(name))) writeFileSync(pathOf(name), format(await makeBackup(passphrase)))
+    const { file, space, keys, batches } = load<BackupVectors>(name)
+    const opened = secondCipher.openBackup(fromHex(file), passphrase)
+    expect({ ...opened, batches: opened.batches.map(toHex) }).toEqual({ space, keys, batches })
+    expect(await restoreBackup(fromHex(file), { store: memoryStore(), passphrase })).toMatchObject({ space })
+    expect(() => secondCipher.openBackup(fromHex(file), 'wrong')).toThrow()
+  })
+})
+
+interface KeyVectors {
+  readonly space: string
+  readonly key: string
+  readonly vault: { readonly wraps: string; readonly space: string }
+  readonly replica: string
+}
+
+interface BackupVectors {
+  readonly file: string
+  readonly space: string
+  readonly keys: readonly string[]
+  readonly batches: readonly string[]
+}
+
+const backupSchema = defineSchema({ version: 1, tables: { notes: table({ text: f.string() }) } })
+
+const makeKeys = async (passphrase: string): Promise<KeyVectors> => {
+  const store = memoryStore()
+  const { vault } = await createVault({ store, passphrase })
+  await vault.createSpace(SPACE)
+  await (await openReplica({ schema: backupSchema, space: SPACE, key: vault, store })).close()
+  const valueOf = async (space: string, key: string): Promise<string> =>
+    toHex((await store.records(space, key)).find((record) => record.key === key)!.value)
+  return {
+    space: SPACE,
+    key: toHex(await vault.keyOf(SPACE)),
+    vault: {
+      wraps: await valueOf('driftlog-vault', 'wraps'),
+      space: await valueOf('driftlog-vault', `space/${SPACE}`),
+    },
+    replica: await valueOf(SPACE, 'keys'),
+  }
+}
+
+const makeBackup = async (passphrase: string): Promise<BackupVectors> => {
+  const key = newSpaceKey({ bytes: (length) => new Uint8Array(length).fill(3) })
+  const replica = await openReplica({ schema: backupSchema, space: SPACE, key, store: memoryStore() })
+  for (const text of ['one', 'two']) await replica.mutate((tx) => tx.notes.insert({ text })).stored
+  const file = await replica.backup({ passphrase })
+  const batches = (await replica.export()).map(toHex)
+  await replica.close()
+  return { file: toHex(file), space: SPACE, keys: [`1 ${'03'.repeat(32)}`], batches }
+}
 
 interface EncryptedVectors {
   readonly space: string
