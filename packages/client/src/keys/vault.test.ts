@@ -119,3 +119,27 @@ it('keys that others shared are kept; one space has one key', async () => {
   expect(await codeOf(() => vault.addSpace('other', 'dlk1-nonsense' as SpaceKey))).toBe('OPTION_INVALID')
   expect(await codeOf(() => vault.spaceKey('other'))).toBe('KEY_MISSING')
 })
+
+it('[KEY2] rotated, everything is encrypted anew in one step; what opened it before opens an old copy and no more', async () => {
+  const store = memoryStore()
+  const { vault, recoveryCode } = await createVault({ store, passphrase: 'first' })
+  const [home, club] = [await vault.createSpace('home'), await vault.createSpace('club')]
+  const before = await store.records('driftlog-vault', '')
+  const rotated = await vault.rotate('second')
+  const after = await store.records('driftlog-vault', '')
+  expect(after.map(({ key }) => key)).toEqual(before.map(({ key }) => key))
+  for (const [index, { value }] of after.entries()) expect(value).not.toEqual(before[index].value)
+  for (const secret of [{ passphrase: 'first' }, { recoveryCode }])
+    expect(await codeOf(() => unlockVault({ store, ...secret }))).toBe('KEY_WRONG')
+  for (const secret of [{ passphrase: 'second' }, { recoveryCode: rotated.recoveryCode }]) {
+    const opened = await unlockVault({ store, ...secret })
+    expect([await opened.spaceKey('home'), await opened.spaceKey('club')]).toEqual([home, club])
+  }
+  expect(await rotated.vault.spaceKey('home')).toBe(home)
+  // The account key of before opens nothing of now.
+  expect(await codeOf(() => vault.spaceKey('home'))).toBe('KEY_WRONG')
+  expect(await codeOf(() => vault.rotate('third'))).toBe('KEY_WRONG')
+  await rotated.vault.removeSpace('club')
+  expect(await rotated.vault.spaces()).toEqual(['home'])
+  expect(await codeOf(() => rotated.vault.spaceKey('club'))).toBe('KEY_MISSING')
+})

@@ -171,6 +171,32 @@ export class Vault {
     return code
   }
 
+  /** Lets go of the key of a space, for good. Where the space has data here, nobody can read it any more without the key. */
+  async removeSpace(space: string): Promise<void> {
+    await this.#store.append(VAULT_SPACE, [], { records: [{ key: spaceRecord(space), value: undefined }] })
+  }
+
+  /**
+   * Another account key, after which no older copy of the vault opens with what opens this one: everything that it keeps is encrypted anew,
+   * in one step. Answers the vault to go on with, this one is of no use any more, and the new recovery code. Rejects with
+   * OPTION_INVALID for an empty passphrase.
+   */
+  async rotate(passphrase: string): Promise<{ readonly vault: Vault; readonly recoveryCode: string }> {
+    const random = this.#random
+    const accountKey = random.bytes(ACCOUNT_KEY_BYTES)
+    const { code, secret } = newRecoveryCode(random)
+    const byRecoveryCode = encrypt(accountKey, wrapDomain, recoveryKey(secret), random)
+    const wraps = encodeWraps({ ...passphraseWrap(accountKey, passphrase, random), byRecoveryCode })
+    const vault = new Vault({ store: this.#store, random }, accountKey)
+    const records = [{ key: WRAPS, value: wraps }]
+    for (const space of await this.spaces()) {
+      const key = spaceRecord(space)
+      records.push({ key, value: vault.#records.seal(VAULT_SPACE, key, await this.keyOf(space)) })
+    }
+    await this.#store.append(VAULT_SPACE, [], { records })
+    return { vault, recoveryCode: code }
+  }
+
   async #wraps(): Promise<Wraps> {
     const wraps = await readWraps(this.#store)
     if (wraps === undefined) throw new DriftlogError('KEY_MISSING', 'the store has no vault any more')
@@ -215,9 +241,11 @@ const writeRecord = async (store: BatchStore, key: string, value: Uint8Array): P
   await store.append(VAULT_SPACE, [], { records: [{ key, value }] })
 }
 
-const writeWraps = (store: BatchStore, { salt, cost, byPassphrase, byRecoveryCode }: Wraps): Promise<void> => {
+const writeWraps = (store: BatchStore, wraps: Wraps): Promise<void> => writeRecord(store, WRAPS, encodeWraps(wraps))
+
+const encodeWraps = ({ salt, cost, byPassphrase, byRecoveryCode }: Wraps): Uint8Array => {
   const writer = new ByteWriter(320).varint(FORMAT).varint(cost.passes).varint(cost.memoryBytes).raw(salt)
-  return writeRecord(store, WRAPS, withChecksum(writer.bytes(byPassphrase).bytes(byRecoveryCode).finish()))
+  return withChecksum(writer.bytes(byPassphrase).bytes(byRecoveryCode).finish())
 }
 
 const readWraps = async (store: BatchStore): Promise<Wraps | undefined> => {
