@@ -142,6 +142,10 @@ const found: readonly Found[] = [
     what: 'of two who opened one conflict again at once the oracle took the last to hold the unique value, not the first (UNIQ1, CONF4)',
     schedule: { seed: 8_200_064, options: { tabs: 1, burst: 40, devices: 5, ops: 225, faults: 42 } },
   },
+  {
+    what: 'a snapshot kept what the chain of a device began with that had written nothing, and its installation had another key by then (SNAP1)',
+    schedule: '1022&devices=3&ops=60&faults=15&faultsMs=60000&sql=true&encrypted=true&snapshotAfterOps=10',
+  },
 ]
 
 /** What there was not yet when they were found. */

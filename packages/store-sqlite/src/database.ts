@@ -75,7 +75,7 @@ export const openDatabase = (path: string, options: OpenOptions): Database.Datab
   }
   try {
     readVersion(database, path)
-    setDurability(database, path)
+    setDurability(database, path, options.busyMs)
     database
       .transaction(() => {
         if (readVersion(database, path) === undefined) database.exec(SCHEMA)
@@ -110,9 +110,24 @@ const readVersion = (database: Database.Database, path: string): number | undefi
   return version
 }
 
-const setDurability = (database: Database.Database, path: string): void => {
+/** To make a file one with a WAL takes a lock for which SQLite does not wait: where several processes open a new file at once, one goes first. */
+const setJournal = (database: Database.Database, busyMs: number): unknown => {
+  for (let waitedMs = 0; ; waitedMs += STEP_MS) {
+    try {
+      return database.pragma('journal_mode = WAL', { simple: true })
+    } catch (error) {
+      const isBusy = error instanceof Database.SqliteError && error.code.startsWith('SQLITE_BUSY')
+      if (!isBusy || waitedMs >= busyMs) throw error
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, STEP_MS)
+    }
+  }
+}
+
+const STEP_MS = 10
+
+const setDurability = (database: Database.Database, path: string, busyMs: number): void => {
   const expected = database.memory ? 'memory' : 'wal'
-  const journal: unknown = database.pragma('journal_mode = WAL', { simple: true })
+  const journal = setJournal(database, busyMs)
   database.pragma('synchronous = FULL')
   // Only macOS heeds these two: there a plain fsync leaves the data in the drive's cache.
   database.pragma('fullfsync = ON')

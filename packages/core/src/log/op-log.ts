@@ -93,7 +93,9 @@ export class OpLog {
     readonly shifts: readonly Shift[]
     readonly stating: ReadonlySet<DeviceId>
   } {
-    return { branches: [...this.#tree.all()], shifts: [...this.#shifts.values()], stating: this.#stating }
+    // Of a device that wrote nothing yet, not even its certificate is settled.
+    const branches = [...this.#tree.all()].filter(({ base, held }) => held > base)
+    return { branches, shifts: [...this.#shifts.values()], stating: this.#stating }
   }
 
   /** The next branch of a log that is made from a local snapshot, after what it goes on from. */

@@ -1,10 +1,12 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { Keyring } from '../crypto/keyring.ts'
-import { cryptoReady } from '../crypto/sodium.ts'
+import { makeCertificate } from '../crypto/identity.ts'
+import { cryptoReady, signingKeysFromSeed } from '../crypto/sodium.ts'
 import { decodeBatch } from '../log/batch.ts'
 import { memoryStore } from '../log/memory-store.ts'
 import type { OpLog } from '../log/op-log.ts'
+import { verifyBatch } from '../log/signature.ts'
 import { Writer } from '../log/writer.ts'
 import { byRow } from '../op/author.ts'
 import { lateReader, lawKinds, lawSteps, runLawHistory } from '../projection/law-histories.test-support.ts'
@@ -117,6 +119,19 @@ describe('a local snapshot', () => {
     const restored = again(state)
     expect(told(restored)).toEqual(told(state))
     for (const { header } of batches) expect(restored.log.holder(header)).toBe(state.log.holder(header))
+  })
+
+  it('[SNAP1 OP8] a device that wrote nothing yet begins with the certificate that it has when it writes', () => {
+    const a = createReplica(1)
+    const { log, projector } = again(a)
+    const installation = signingKeysFromSeed(new Uint8Array(32).fill(77))
+    const { keys, device, space } = identityOf(1)
+    const certificate = makeCertificate(space, keys.publicKey, installation)
+    const writer = new Writer({ space, device, keys, certificate }, log, projector, 0, seededRandom(1))
+    writer.write(byRow([a.change(shapes.insert, 'x')]), START_MS, 1)
+    const [batch] = writer.seal()
+    verifyBatch(batch, undefined)
+    expect(createReplica(2).receive(batch.bytes)).toBe(true)
   })
 
   it('[SNAP2] none is made while something waits', () => {
