@@ -34,6 +34,7 @@ export interface TableLayout {
 
 /** The SQL database that the tables lie in; it need not be named but where something is made or dropped. */
 export const DATABASE = 'app'
+export const PAGE_BYTES = 8192
 export const ROW_NUMBER = '_rowid_'
 const SEARCH_PREFIX = '_search_'
 
@@ -81,9 +82,9 @@ export interface IndexLayout {
 }
 
 /** The index on `id` and the app's own. */
-export const indexesOf = ({ table }: TableLayout): readonly IndexLayout[] =>
+export const indexesOf = ({ table }: TableLayout, database = DATABASE): readonly IndexLayout[] =>
   [['id'], ...table.indexes].map((columns, index) => {
-    const name = `${DATABASE}.${quote(`_index_${table.name}_${index}`)}`
+    const name = `${database}.${quote(`_index_${table.name}_${index}`)}`
     const on = `${quote(table.name)} (${columns.map(quote).join(', ')})`
     return { create: `CREATE ${index === 0 ? 'UNIQUE ' : ''}INDEX ${name} ON ${on}`, drop: `DROP INDEX ${name}` }
   })
