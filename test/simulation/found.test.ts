@@ -142,6 +142,10 @@ const found: readonly Found[] = [
     what: 'of two who opened one conflict again at once the oracle took the last to hold the unique value, not the first (UNIQ1, CONF4)',
     schedule: { seed: 8_200_064, options: { tabs: 1, burst: 40, devices: 5, ops: 225, faults: 42 } },
   },
+  {
+    what: 'the checker had a plain write on a manual field, where two had written the same, replace one of the two alone (STRAT5)',
+    schedule: { seed: 8_200_994, options: { tabs: 1, burst: 40, devices: 5, ops: 225, faults: 42 } },
+  },
 ]
 
 const run = (schedule: Found['schedule']) => {
