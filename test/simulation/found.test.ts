@@ -146,6 +146,10 @@ const found: readonly Found[] = [
     what: 'a snapshot kept what the chain of a device began with that had written nothing, and its installation had another key by then (SNAP1)',
     schedule: '1022&devices=3&ops=60&faults=15&faultsMs=60000&sql=true&encrypted=true&snapshotAfterOps=10',
   },
+  {
+    what: 'the checker had a plain write on a manual field, where two had written the same, replace one of the two alone (STRAT5)',
+    schedule: { seed: 8_200_994, options: { tabs: 1, burst: 40, devices: 5, ops: 225, faults: 42 } },
+  },
 ]
 
 /** What there was not yet when they were found. */

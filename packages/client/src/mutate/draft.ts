@@ -64,11 +64,8 @@ export class DraftMemory {
       const { ops } = view.cells
       this.#shown.set(field, list && (placedItems(list, (a, b) => ops.compare(a, b)) as readonly PlacedItem[]))
     }
-    const shown = fieldView.shownRef(row)
-    // A manual field shows one of its values, and the others wait for a person: a form does not settle that by the way (CELL2).
-    const writes = fieldView
-      .writes(row)
-      .filter(({ ref, isReopened }) => fieldView.field.strategy.kind !== 'manual' || (ref === shown && !isReopened))
+    // A manual field shows one of its values, and the others wait for a person: a form does not settle that by the way.
+    const writes = fieldView.writesShown(row)
     this.#fields.set(field, new Set(writes.map(({ ref }) => keyOf(ref, view.cells.ops))))
   }
 

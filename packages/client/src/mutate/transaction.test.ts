@@ -200,6 +200,96 @@ describe('rows that are not there', () => {
   })
 })
 
+describe('[STRAT5] a plain write on a field that waits for a person', () => {
+  /** Each device has written one of the values, in their order. */
+  const withOwners = async (...owners: string[]): Promise<Device[]> => {
+    const devices = await Promise.all(owners.map(() => device(schema)))
+    devices[0].mutate((tx) => tx.tasks.insert({ id: 'x' }))
+    await exchange(...devices)
+    owners.forEach((owner, index) => devices[index].mutate((tx) => tx.tasks.update('x', { owner })))
+    await exchange(...devices)
+    return devices
+  }
+  const ownersOf = (replica: Device) => replica.candidates('tasks', 'x', 'owner').map(({ value }) => value)
+  const write = (replica: Device, owner: string) => replica.mutate((tx) => tx.tasks.update('x', { owner }))
+  const save = (replica: Device, owner: string) => replica.draft('tasks', 'x').save({ owner })
+
+  it.each([
+    [['Ana', 'Ana'], ['Cem']],
+    [
+      ['Ana', 'Ben', 'Ana'],
+      ['Cem', 'Ben'],
+    ],
+    [
+      ['Ana', 'Ana', 'Ben'],
+      ['Cem', 'Ana', 'Ana'],
+    ],
+  ])('of %j leaves %j, as a form does: the value that is shown goes, whoever wrote it', async (owners, left) => {
+    for (const put of [write, save]) {
+      const devices = await withOwners(...owners)
+      put(devices[1], 'Cem')
+      await exchange(...devices)
+      for (const replica of devices) {
+        expect(ownersOf(replica)).toEqual(left)
+        expect(replica.conflicts).toHaveLength(left.length > 1 ? 1 : 0)
+        expect(replica.settledConflicts()).toEqual([])
+      }
+      devices[1].undo()
+      expect(ownersOf(devices[1])).toEqual(owners.toReversed())
+    }
+  })
+
+  it('leaves the same where another value comes before it or after it', async () => {
+    for (const isBefore of [true, false]) {
+      const [a, b, c] = [await device(schema), await device(schema), await device(schema)]
+      a.mutate((tx) => tx.tasks.insert({ id: 'x' }))
+      await exchange(a, b, c)
+      write(c, 'Ben')
+      for (const replica of [a, b]) write(replica, 'Ana')
+      await exchange(...(isBefore ? [a, b, c] : [a, b]))
+      write(a, 'Cem')
+      await exchange(a, b, c)
+      for (const replica of [a, b, c]) expect(ownersOf(replica)).toEqual(['Cem', 'Ben'])
+    }
+  })
+
+  it('[CONF1] one value that two devices wrote, and that two opened again, is no conflict and goes as one', async () => {
+    for (const put of [write, save]) {
+      const [a, b] = await withOwners('Ana', 'Ana')
+      for (const replica of [a, b]) {
+        write(replica, 'Ben')
+        replica.undo()
+      }
+      await exchange(a, b)
+      for (const replica of [a, b]) {
+        expect(ownersOf(replica)).toEqual(['Ana', 'Ana'])
+        expect(replica.conflicts).toEqual([])
+      }
+      put(b, 'Cem')
+      await exchange(a, b)
+      for (const replica of [a, b]) expect([ownersOf(replica), replica.conflicts]).toEqual([['Cem'], []])
+    }
+  })
+
+  it('[CONF4] leaves all that two devices opened again, also where it replaces a value shown beside that', async () => {
+    for (const put of [write, save]) {
+      const [a, b, c] = await withOwners('Ana', 'Ben', 'Ana')
+      a.resolve(a.conflicts[0], 'Cem')
+      await exchange(a, b, c)
+      const [settled] = a.settledConflicts()
+      for (const replica of [a, b]) replica.reopen(settled)
+      write(c, 'Ben')
+      await exchange(a, b, c)
+      put(b, 'Dan')
+      await exchange(a, b, c)
+      for (const replica of [a, b, c]) expect(ownersOf(replica)).toEqual(['Dan', 'Ana', 'Ben', 'Ana'])
+      a.resolve(a.conflicts[0], 'Eva')
+      await exchange(a, b, c)
+      for (const replica of [a, b, c]) expect([ownersOf(replica), replica.conflicts]).toEqual([['Eva'], []])
+    }
+  })
+})
+
 it('[UNIQ1] two rows that come back in one mutation with one value are refused', async () => {
   const a = await device(schema)
   a.mutate((tx) => tx.tasks.insert({ id: 'x', code: '1' }))

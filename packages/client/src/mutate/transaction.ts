@@ -270,10 +270,8 @@ export class Transaction {
   ): readonly Write[] | undefined {
     const { view, cells } = this.#context
     if (draft !== undefined) return draft.knownOf(field, writes, cells.ops)
-    if (field.strategy.kind !== 'manual' || !isContest(writes)) return undefined
-    // Only what was shown is replaced, and of a conflict that was opened again nothing: the rest waits for a person.
-    const ref = view.field(field.table, field.name)!.shownRef(row)
-    return writes.filter((write) => write.ref === ref && write.isReopened !== true)
+    const shown = view.field(field.table, field.name)!.writesShown(row)
+    return shown.length === writes.length ? undefined : shown
   }
 
   #checkUnique(table: PendingTable, field: Field): void {

@@ -10,6 +10,7 @@ import type { SeenVector } from '../clock/seen.ts'
 import { cellLawOf, composedLaw, isOfLife } from '../laws/cell-laws.ts'
 import { addToCounter, type CounterTotal } from '../laws/counter.ts'
 import * as life from '../laws/life.ts'
+import { reopenedValues } from '../laws/reopened.ts'
 import { Law } from '../op/law.ts'
 import type { Shape } from '../op/run.ts'
 import { equalValues, type Value } from '../op/value.ts'
@@ -420,9 +421,19 @@ const makeRoom = (row: Row, column: number): void => {
 /** Whether some register of the row holds more than one write, or one that stands for several. */
 export const hasSiblings = (row: Row): boolean => row.refs.includes(SIBLINGS)
 
-/** Whether writes hold more than one value. */
-export const isContest = (writes: readonly Write[]): boolean =>
-  writes.some(({ isReopened }) => isReopened) || writes.some(({ value }) => !equalValues(value, writes[0].value))
+/** Whether a write stands for that value alone: one that stands for several candidates may do so, too. */
+export const standsFor = (write: Write, value: Value): boolean =>
+  write.isReopened === true
+    ? reopenedValues(write.value).every((other) => equalValues(other, value))
+    : equalValues(write.value, value)
+
+/** Whether writes hold more than one value (CONF1). */
+export const isContest = (writes: readonly Write[]): boolean => {
+  if (writes.length === 0) return false
+  const [first] = writes
+  const value = first.isReopened === true ? reopenedValues(first.value)[0] : first.value
+  return !writes.every((write) => standsFor(write, value))
+}
 
 /** The concurrent writes of a register, by rising total order; empty where it was never written. */
 export const writesOf = (row: Row, column: number): readonly Write[] => {

@@ -35,6 +35,10 @@ export const reopenedCandidates = (value: Value, written: Hlc): ReopenedCandidat
     value: candidate,
   }))
 
+/** The values alone of a value that fits. */
+export const reopenedValues = (value: Value): Value[] =>
+  (value as readonly [Uint8Array, number, Value][]).map(([, , candidate]) => candidate)
+
 export const fitsReopened = (value: Value): boolean =>
   Array.isArray(value) && value.length >= 2 && value.length <= MAX_REOPENED && value.every(isCandidate)
 

@@ -1,5 +1,5 @@
 /** What a field shows of its cell: by the law of the cell and, for registers, by the strategy of the schema. */
-import { writesOf } from '../../cells/cell-state.ts'
+import { isContest, standsFor, writesOf } from '../../cells/cell-state.ts'
 import type { OpIndex } from '../../cells/ops.ts'
 import { ABSENT, columnIndex, type Row, SIBLINGS, type TableCells, type Write } from '../../cells/row.ts'
 import { type Elements, lastWrite, observedRemove } from '../../laws/elements.ts'
@@ -86,6 +86,17 @@ export class FieldView {
     const latest = this.#latest(writes)
     if (latest !== undefined) return latest.ref
     return this.choice(writes).shown?.ref ?? writes[writes.length - 1].ref
+  }
+
+  /**
+   * What a plain write takes the place of, and a form knows (STRAT5): all writes or, where a person is to choose among several values,
+   * those that stand for the one that is shown, and for no other.
+   */
+  writesShown(row: Row): readonly Write[] {
+    const writes = this.writes(row)
+    if (this.field.strategy.kind !== 'manual' || !isContest(writes)) return writes
+    const { value } = this.#latest(writes) ?? this.choice(writes)
+    return writes.filter((write) => standsFor(write, value))
   }
 
   /** The op by which a row that is there shows what it shows: the default, where nothing was written, by its first change. */

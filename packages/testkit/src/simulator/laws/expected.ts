@@ -118,7 +118,7 @@ const isLifeOpen = (acts: readonly Act[]): boolean => {
 }
 
 const isContest = (candidates: readonly Candidate[]): boolean =>
-  candidates.some(({ isReopened, value }) => isReopened || value !== candidates[0].value)
+  candidates.some(({ value }) => value !== candidates[0].value)
 
 /** REF1: what is dead, and what refers to it by a reference that cascades, and so on. */
 const hiddenBy = (rows: ReadonlyMap<string, readonly Act[]>, dead: ReadonlySet<string>): Set<string> => {

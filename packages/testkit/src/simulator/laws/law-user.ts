@@ -2,7 +2,7 @@
  * What a user of one replica does with the laws: edits, undo and redo, forms that stay open while others write, decisions about
  * conflicts. After each act it looks whether the replica shows what was asked for.
  */
-import type { Draft, Receipt, Replica, Tx } from '@driftlog/client'
+import type { Candidate, Draft, Receipt, Replica, Tx } from '@driftlog/client'
 import { type Conflict, DriftlogError, type Schema } from '@driftlog/core'
 import type { Random } from '../random.ts'
 import { comparable, editAtRandom } from './edits.ts'
@@ -142,24 +142,39 @@ export class LawUser {
   #states(id: string): State[] {
     return this.#parts.replica
       .candidates('things', id, 'state')
-      .map(({ value, author, at }) => ({ value, author, key: `${String(value)} ${author} ${at.getTime()}` }))
+      .map((candidate) => ({ value: candidate.value, author: candidate.author, key: keyOf(candidate) }))
   }
 
-  /** Whether a conflict of the field was opened again: then a write stands for several candidates. */
-  #isReopened(id: string): boolean {
+  /** Those of a conflict that was opened again: a write stands for several of them. */
+  #reopened(id: string): Set<string> {
     const conflict = this.#parts.replica.conflicts.find((one) => one.id === `things/${id}/state`)
-    return conflict?.candidates.some(({ dot }) => dot === undefined) ?? false
+    const candidates = (conflict?.candidates ?? []).filter(({ dot }) => dot === undefined)
+    return new Set(candidates.map(keyOf))
+  }
+
+  /** STRAT5: what a plain write takes the place of, and a form knows. Of a field that waits for a person the value that it shows. */
+  #shownStates(id: string): Set<string> {
+    const [shown, ...others] = this.#states(id)
+    if (shown === undefined) return new Set()
+    const reopened = this.#reopened(id)
+    const taken = [shown, ...others].filter(
+      ({ value, key }) => this.#parts.version === 1 || (value === shown.value && !reopened.has(key)),
+    )
+    return new Set(taken.map(({ key }) => key))
   }
 
   #editMarked(random: Random, make: Make): void {
-    const { replica, version } = this.#parts
+    const { replica } = this.#parts
     const context = this.#context(random)
-    const before = new Map<string, { readonly states: State[]; readonly isUnknown: boolean }>()
+    const before = new Map<
+      string,
+      { readonly states: State[]; readonly taken: Set<string>; readonly isUnknown: boolean }
+    >()
     for (let row = 0; row < context.rows; row++) {
       const id = `thing-${row}`
       // Of a row that is not there nobody is told.
-      const isUnknown = this.row('things', id) === undefined || this.#isReopened(id)
-      before.set(id, { states: this.#states(id), isUnknown })
+      const isUnknown = this.row('things', id) === undefined || this.#reopened(id).size > 0
+      before.set(id, { states: this.#states(id), taken: this.#shownStates(id), isUnknown })
     }
     let id = ''
     let inside = ''
@@ -183,11 +198,10 @@ export class LawUser {
     const shown = this.row('things', id)
     // A reference may have pulled it along.
     if (shown !== undefined) this.#tell(`things/${id} after its mutation`, inside, comparable(shown))
-    const { states, isUnknown } = before.get(id)!
+    const { states, taken, isUnknown } = before.get(id)!
     const own = this.#states(id).find(({ value }) => value === `state ${context.unique}`)
     if (own === undefined || (isUnknown && states.length > 0)) return
-    // CELL2: the latest, which is shown, comes first. A manual field keeps the others.
-    const rest = version === 2 ? states.slice(1) : []
+    const rest = states.filter(({ key }) => !taken.has(key))
     this.#tellStates(`things/${id}.state after a plain write`, [own, ...rest], this.#states(id))
   }
 
@@ -250,14 +264,10 @@ export class LawUser {
     if (form === undefined) {
       const id = `thing-${random.below(rows)}`
       if (this.row('things', id) === undefined) return
-      const states = this.#states(id)
-      // A form on a field that waits for a person knows the value that it shows, the latest, and no other.
-      const isManual = this.#parts.version === 2
-      const known = new Set((isManual ? states.slice(0, this.#isReopened(id) ? 0 : 1) : states).map(({ key }) => key))
       this.#forms.push({
         draft: replica.draft('things', id),
         id,
-        known,
+        known: this.#shownStates(id),
         takenBack: this.#takenBack,
         projected: replica.projected(),
       })
@@ -275,7 +285,7 @@ export class LawUser {
     const isTold = ({ author }: State): boolean => now.get(author as never) === projected.get(author)
     const before = this.#states(id)
     const isExact = before.every((one) => !known.has(one.key) || isTold(one))
-    const isReopened = this.#isReopened(id)
+    const isReopened = this.#reopened(id).size > 0
     make(false, () => draft.save({ state } as never))
     const own = this.#states(id).find(({ value }) => value === state)
     this.#tell(`things/${id}.state holds what a form saved`, 'true', String(own !== undefined))
@@ -341,6 +351,8 @@ export class LawUser {
     }
   }
 }
+
+const keyOf = ({ value, author, at }: Candidate): string => `${String(value)} ${author} ${at.getTime()}`
 
 /** Thrown to have a mutation do nothing. */
 class Nothing extends Error {}

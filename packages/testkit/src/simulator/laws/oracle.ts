@@ -30,7 +30,6 @@ export interface Candidate {
   readonly stamp: number
   readonly author: string
   readonly value: Value
-  readonly isReopened: boolean
 }
 
 /** Whether an op had seen another one, or is it. */
@@ -67,9 +66,9 @@ export const candidatesOf = (acts: readonly Act[], field: string): Candidate[] =
   }
   return writes
     .flatMap(({ op, law, value }): Candidate[] => {
-      if (law === Law.set) return [{ op, stamp: op.stamp, author: op.device, value, isReopened: false }]
+      if (law === Law.set) return [{ op, stamp: op.stamp, author: op.device, value }]
       return (value as readonly [Uint8Array, number, Value][]).map(([author, stamp, candidate]) => {
-        return { op, stamp: Math.min(stamp, op.stamp), author: textOfBytes(author), value: candidate, isReopened: true }
+        return { op, stamp: Math.min(stamp, op.stamp), author: textOfBytes(author), value: candidate }
       })
     })
     .sort((a, b) => a.stamp - b.stamp || (a.author < b.author ? -1 : a.author > b.author ? 1 : 0))
