@@ -548,7 +548,10 @@ export class Replica<S extends Schema> {
     const writer = new BackupWriter(passphrase, { space, epochs, batches: of }, ports.random)
     for (const [index, batch] of batches.entries()) {
       writer.add(batch)
-      if (index % PROGRESS_EVERY === 0) onProgress?.({ batches: index, of })
+      if (index % PROGRESS_EVERY > 0) continue
+      onProgress?.({ batches: index, of })
+      // What is told can be shown meanwhile.
+      await new Promise<void>((resolve) => ports.timers.schedule(0, resolve))
     }
     onProgress?.({ batches: of, of })
     return writer.finish()

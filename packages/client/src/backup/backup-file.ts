@@ -115,17 +115,19 @@ const damaged = (why: string): DriftlogError => new DriftlogError('BACKUP_DAMAGE
  */
 export class BackupReader {
   readonly contents: BackupContents
-  readonly #reader: ByteReader
+  readonly #file: Uint8Array
   readonly #key: Uint8Array
   readonly #head: Uint8Array
-  #chunk = 0
+  /** Where the chunks begin. */
+  readonly #start: number
 
   constructor(file: Uint8Array, passphrase: string) {
     const reader = new ByteReader(file)
-    this.#reader = reader
     const { salt, cost } = orDamaged(() => readHead(reader))
+    this.#file = file
     this.#head = file.subarray(0, reader.position)
-    const plain = this.#next(passphraseKey(passphrase, salt, cost))
+    const plain = this.#next(reader, 0, passphraseKey(passphrase, salt, cost))
+    this.#start = reader.position
     if (plain.isLast) throw damaged('no batches')
     const keys = new ByteReader(plain.bytes)
     this.#key = keys.raw(BACKUP_KEY_BYTES)
@@ -137,11 +139,13 @@ export class BackupReader {
     this.contents = { space, batches, epochs: epochs.size === 0 ? undefined : epochs }
   }
 
-  /** The batches of one chunk after the other. */
+  /** The batches of one chunk after the other, from the first on at each call: the passphrase's key costs a second. */
   *chunks(): Generator<Uint8Array[]> {
+    const file = new ByteReader(this.#file)
+    file.raw(this.#start)
     let found = 0
-    for (let isLast = false; !isLast; ) {
-      const chunk = this.#next(this.#key)
+    for (let place = 1, isLast = false; !isLast; place++) {
+      const chunk = this.#next(file, place, this.#key)
       isLast = chunk.isLast
       const reader = new ByteReader(chunk.bytes)
       const batches: Uint8Array[] = []
@@ -149,15 +153,14 @@ export class BackupReader {
       found += batches.length
       yield batches
     }
-    if (found !== this.contents.batches || this.#reader.remaining > 0) throw damaged('its end')
+    if (found !== this.contents.batches || file.remaining > 0) throw damaged('its end')
   }
 
-  #next(key: Uint8Array): { readonly bytes: Uint8Array; readonly isLast: boolean } {
+  #next(file: ByteReader, chunk: number, key: Uint8Array): { readonly bytes: Uint8Array; readonly isLast: boolean } {
     const sealed = orDamaged(() => {
-      const length = this.#reader.raw(LENGTH_BYTES)
-      return this.#reader.raw(new DataView(length.buffer, length.byteOffset).getUint32(0))
+      const length = file.raw(LENGTH_BYTES)
+      return file.raw(new DataView(length.buffer, length.byteOffset).getUint32(0))
     })
-    const chunk = this.#chunk++
     for (const isLast of [false, true]) {
       const bytes = decrypt(sealed, placeOf(this.#head, chunk, isLast), key)
       if (bytes === 'wrong-key')

@@ -99,6 +99,8 @@ it('[BACK2] another passphrase, and any byte that differs, is told, and nothing 
   for (const length of [0, 10, 40, 150, file.length >> 1, file.length - 1])
     expect(await codeOf(file.slice(0, length))).toBe('BACKUP_DAMAGED')
   expect(await codeOf(Uint8Array.of(...file, 0))).toBe('BACKUP_DAMAGED')
+  const unwanted = restoreBackup(file, { store, passphrase: PASSPHRASE, accept: ({ space }) => Promise.reject(space) })
+  await expect(unwanted).rejects.toBe('home')
   expect(await store.end('home')).toEqual(startCursor)
   expect(await store.records('home', '')).toEqual([])
   await expect(replica.backup({ passphrase: '' })).rejects.toMatchObject({ code: 'OPTION_INVALID' })

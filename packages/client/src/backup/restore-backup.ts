@@ -24,6 +24,8 @@ export interface BackupProgress {
 export interface RestoreOptions {
   readonly store: BatchStore
   readonly passphrase: string
+  /** Told what the backup is of, before anything is stored: rejects where it should not be. */
+  readonly accept?: (backup: RestoredBackup) => void | Promise<void>
   readonly onProgress?: (progress: BackupProgress) => void
   readonly random?: Randomness
 }
@@ -37,17 +39,19 @@ export interface RestoredBackup {
 /**
  * Puts what a backup holds into a store, where it is opened from by a device of its own: a fresh one, whoever made the backup. What
  * the store has of the space already stays, and nothing doubles. Rejects with KEY_WRONG for another passphrase, BACKUP_DAMAGED (then
- * nothing was stored), FORMAT_UNKNOWN, and what the store rejects with; calling it again goes on where that left off.
+ * nothing was stored), FORMAT_UNKNOWN, and what `accept` and the store reject with; calling it again goes on where that left off.
  */
 export const restoreBackup = async (file: Uint8Array, options: RestoreOptions): Promise<RestoredBackup> => {
-  const { store, passphrase, onProgress, random = systemPorts.random } = options
+  const { store, passphrase, accept, onProgress, random = systemPorts.random } = options
   await cryptoReady()
-  const { contents } = new BackupReader(file, passphrase)
-  const { space, epochs, batches: of } = contents
-  checkAll(new BackupReader(file, passphrase), space)
+  const reader = new BackupReader(file, passphrase)
+  const { space, epochs, batches: of } = reader.contents
+  const restored: RestoredBackup = { space, key: epochs === undefined ? 'unencrypted' : writeSpaceKey(epochs.get(1)!) }
+  checkAll(reader, space)
+  await accept?.(restored)
   if (epochs !== undefined) await storeKeys(store, space, epochs, random)
   let batches = 0
-  for (const chunk of new BackupReader(file, passphrase).chunks()) {
+  for (const chunk of reader.chunks()) {
     const outcomes = await store.append(
       space,
       chunk.map((bytes) => decodeBatch(bytes.slice())),
@@ -57,7 +61,7 @@ export const restoreBackup = async (file: Uint8Array, options: RestoreOptions): 
     batches += chunk.length
     onProgress?.({ batches, of })
   }
-  return { space, key: epochs === undefined ? 'unencrypted' : writeSpaceKey(epochs.get(1)!) }
+  return restored
 }
 
 /** Whoever knows the passphrase can write anything into a file: but not in the name of a device. */
