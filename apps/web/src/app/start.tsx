@@ -108,7 +108,14 @@ const openSpace = async (root: Root, config: Config, space: string, link: LinkKe
   }
 
   try {
-    const { key, vault, isNew } = await findKey({ space, store, link, ask: askBy(show), look, startOver })
+    const { key, vault, isNew } = await findKey({
+      space,
+      store,
+      link,
+      ask: askBy(show, { space, store }),
+      look,
+      startOver,
+    })
     const replica = await openAppReplica({ space, key, store, transport })
     if (isNew) addSamples(replica, localDay(new Date()))
     // For the tests and the curious: try `await driftlog.replica.query(db => db.selectFrom('tasks').selectAll())`.

@@ -1,13 +1,17 @@
-import type { Vault } from '@driftlog/client'
+import type { SpaceKey, Vault } from '@driftlog/client'
 import { type ReactNode, StrictMode } from 'react'
+import { type RestoreTarget, restoreInto } from '../backup/restore.ts'
 import { Screen } from '../ui/screen.tsx'
 import type { Questions } from './find-key.ts'
 import { RecoveryCode } from './recovery-code.tsx'
 import { AloneScreen, LockedScreen, LookingScreen, PlainScreen, ReplaceScreen, SlipScreen } from './screens.tsx'
 import { UnlockScreen } from './unlock-screen.tsx'
 
-/** Asks by a screen at a time. `render`: shows it in the place of the app. */
-export const askBy = (render: (screen: ReactNode) => void): Questions => {
+/** Asks by a screen at a time. `render`: shows it in the place of the app. `place`: where a backup is restored to. */
+export const askBy = (
+  render: (screen: ReactNode) => void,
+  place: Pick<RestoreTarget, 'space' | 'store'>,
+): Questions => {
   let asked = 0
   const ask = <T,>(screen: (answer: (value: T) => void) => ReactNode): Promise<T> =>
     new Promise((resolve) => {
@@ -28,8 +32,16 @@ export const askBy = (render: (screen: ReactNode) => void): Questions => {
           <RecoveryCode code={code} onWritten={answer} />
         </Screen>
       )),
-    key: (isRight, isWrong) => ask((answer) => <LockedScreen isRight={isRight} isWrong={isWrong} onKey={answer} />),
-    keyOrBegin: () => ask((answer) => <AloneScreen onKey={answer} onBegin={() => answer('begin')} />),
+    key: (isRight, isWrong) => {
+      const restore = restoreInto({ ...place, isRight })
+      return ask((answer) => <LockedScreen isRight={isRight} isWrong={isWrong} restore={restore} onKey={answer} />)
+    },
+    keyOrBegin: () => {
+      const restore = restoreInto({ ...place, isRight: async () => true })
+      return ask<SpaceKey | 'begin'>((answer) => (
+        <AloneScreen restore={restore} onKey={answer} onBegin={() => answer('begin')} />
+      ))
+    },
     replace: (sight, isRight) =>
       ask((answer) => (
         <ReplaceScreen

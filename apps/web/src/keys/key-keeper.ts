@@ -35,6 +35,10 @@ export class KeyKeeper {
     this.#isProtected = options.vault !== undefined
   }
 
+  get space(): string {
+    return this.#options.space
+  }
+
   get link(): string {
     return this.#options.link
   }

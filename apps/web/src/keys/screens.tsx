@@ -1,5 +1,8 @@
 /** What is shown in the place of the app until there is a key. */
 import type { SpaceKey } from '@driftlog/client'
+import { useState } from 'react'
+import type { Restore } from '../backup/restore.ts'
+import { RestoreScreen } from '../backup/restore-screen.tsx'
 import { Screen } from '../ui/screen.tsx'
 import { KeyForm } from './key-form.tsx'
 import type { Sight } from './look.ts'
@@ -22,46 +25,65 @@ export interface LockedScreenProps {
   readonly isRight: IsRight
   /** The link had a key, and it opens nothing here. */
   readonly isWrong: boolean
+  readonly restore: Restore
   readonly onKey: (key: SpaceKey) => void
 }
 
-export const LockedScreen = ({ isRight, isWrong, onKey }: LockedScreenProps) => (
-  <Screen title="This space is locked">
-    {isWrong && <p className="banner">The key of the link opens nothing of what is in this space.</p>}
-    <p>
-      What it holds is encrypted, and this device has no key yet. The server has none either: open the link of a device
-      that shows the tasks, or paste it here.
-    </p>
-    <KeyForm submit="Open" isRight={isRight} onKey={onKey} />
-  </Screen>
+export const LockedScreen = ({ isRight, isWrong, restore, onKey }: LockedScreenProps) => {
+  const [isRestoring, setRestoring] = useState(false)
+  if (isRestoring) return <RestoreScreen restore={restore} onKey={onKey} onBack={() => setRestoring(false)} />
+  return (
+    <Screen title="This space is locked">
+      {isWrong && <p className="banner">The key of the link opens nothing of what is in this space.</p>}
+      <p>
+        What it holds is encrypted, and this device has no key yet. The server has none either: open the link of a
+        device that shows the tasks, or paste it here.
+      </p>
+      <KeyForm submit="Open" isRight={isRight} onKey={onKey}>
+        <RestoreButton onClick={() => setRestoring(true)} />
+      </KeyForm>
+    </Screen>
+  )
+}
+
+const RestoreButton = ({ onClick }: { readonly onClick: () => void }) => (
+  <button type="button" className="link-button" onClick={onClick}>
+    Restore from a backup
+  </button>
 )
 
 export interface AloneScreenProps {
+  readonly restore: Restore
   readonly onKey: (key: SpaceKey) => void
   readonly onBegin: () => void
 }
 
 /** Beginning without having looked is a choice: two beginnings of one space have two keys. */
-export const AloneScreen = ({ onKey, onBegin }: AloneScreenProps) => (
-  <Screen title="The server does not answer">
-    <p>
-      This device has no key yet, and cannot see whether the space holds anything. Connect once, or paste the link of a
-      device that shows the tasks.
-    </p>
-    <KeyForm submit="Open" isRight={async () => true} onKey={onKey}>
-      <button type="button" className="button" onClick={() => location.reload()}>
-        Try again
-      </button>
-    </KeyForm>
-    <p className="fine-print">
-      Or{' '}
-      <button type="button" className="link-button" onClick={onBegin}>
-        begin a new space
-      </button>
-      , with a key of its own. If the space has begun elsewhere already, neither side will be able to read the other.
-    </p>
-  </Screen>
-)
+export const AloneScreen = ({ restore, onKey, onBegin }: AloneScreenProps) => {
+  const [isRestoring, setRestoring] = useState(false)
+  if (isRestoring) return <RestoreScreen restore={restore} onKey={onKey} onBack={() => setRestoring(false)} />
+  return (
+    <Screen title="The server does not answer">
+      <p>
+        This device has no key yet, and cannot see whether the space holds anything. Connect once, or paste the link of
+        a device that shows the tasks.
+      </p>
+      <KeyForm submit="Open" isRight={async () => true} onKey={onKey}>
+        <button type="button" className="button" onClick={() => location.reload()}>
+          Try again
+        </button>
+        <RestoreButton onClick={() => setRestoring(true)} />
+      </KeyForm>
+      <p className="fine-print">
+        Or{' '}
+        <button type="button" className="link-button" onClick={onBegin}>
+          begin a new space
+        </button>
+        , with a key of its own. If the space has begun elsewhere already, neither side will be able to read the other.
+      </p>
+    </Screen>
+  )
+}
 
 export interface ReplaceScreenProps {
   readonly sight: Sight

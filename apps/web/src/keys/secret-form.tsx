@@ -16,12 +16,14 @@ export interface SecretFormProps {
   readonly busy: string
   /** What was typed, by name. Resolves with what is wrong with it; undefined: it is accepted. */
   readonly onSubmit: (typed: Readonly<Record<string, string>>) => Promise<string | undefined>
+  /** Above the fields, where something else is to be given first. */
+  readonly before?: ReactNode
   /** Beside the button. */
   readonly children?: ReactNode
 }
 
 /** One or two secrets and a button. What is wrong is said under them, and the first field has the focus again. */
-export const SecretForm = ({ fields, submit, busy, onSubmit, children }: SecretFormProps) => {
+export const SecretForm = ({ fields, before, submit, busy, onSubmit, children }: SecretFormProps) => {
   const id = useId()
   const first = useRef<HTMLInputElement>(null)
   const [problem, setProblem] = useState<string>()
@@ -49,6 +51,7 @@ export const SecretForm = ({ fields, submit, busy, onSubmit, children }: SecretF
 
   return (
     <form className="secret-form" onSubmit={read}>
+      {before}
       {fields.map(({ name, label, hint, autoComplete }, index) => (
         <div key={name} className="secret-field">
           <label htmlFor={id + name}>{label}</label>
@@ -63,7 +66,7 @@ export const SecretForm = ({ fields, submit, busy, onSubmit, children }: SecretF
             spellCheck={false}
             required
             // The form is there because of this field alone.
-            autoFocus={index === 0}
+            autoFocus={index === 0 && before === undefined}
             aria-invalid={problem !== undefined}
             aria-describedby={`${hint === undefined ? '' : `${id}${name}-hint `}${id}problem`}
           />
