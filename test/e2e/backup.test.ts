@@ -63,12 +63,12 @@ test('[BACK1] [BACK2] a backup opens on a device that never saw the link, by its
 
   // For other programs, and said to be readable.
   await backUp.click()
-  expect(JSON.parse(await readFile(await downloaded(a, 'Download as JSON'), 'utf8'))).toMatchObject({
+  expect(JSON.parse(await readFile(await downloaded(a, 'Download JSON'), 'utf8'))).toMatchObject({
     space: 'demo',
     tables: { tasks: expect.arrayContaining([expect.objectContaining({ title: PLANTED })]) },
   })
   await backUp.click()
-  const sqlite = await readFile(await downloaded(a, 'Download as SQLite'))
+  const sqlite = await readFile(await downloaded(a, 'Download SQLite'))
   expect(sqlite.subarray(0, 15).toString()).toBe('SQLite format 3')
   await converge(a)
 

@@ -51,10 +51,10 @@ export const BackupDialog = ({ onClose }: { readonly onClose: () => void }) => {
         <p>The tasks as they are now, for other programs. Whoever has such a file reads it; it cannot be restored.</p>
         <div className="button-row">
           <button type="button" className="button" onClick={() => givePlain('json')}>
-            Download as JSON
+            Download JSON
           </button>
           <button type="button" className="button" onClick={() => givePlain('sqlite')}>
-            Download as SQLite
+            Download SQLite
           </button>
         </div>
         <p className="secret-problem" role="alert">
