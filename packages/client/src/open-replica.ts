@@ -92,8 +92,10 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
     const state = new ReplicaState({ log, projector, writer })
     const keeper = new Keeper({ store, space, timers: ports.timers, random, state, read, renew })
     keeper.begin()
-    const saved = tablesOf(schema, snapshot?.tables)
-    const view = new CurrentView(schema, projector.cells, options.development ?? false, saved)
+    // While an app is developed its functions change, and their versions do not.
+    const isDevelopment = options.development ?? false
+    const saved = isDevelopment ? undefined : tablesOf(schema, snapshot?.tables)
+    const view = new CurrentView(schema, projector.cells, isDevelopment, saved)
     const tables = new LiveTables({
       schema,
       view,
@@ -108,12 +110,11 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
           state,
           timers: ports.timers,
           records,
-          tables: () => saveTables(schema, view, tables),
+          tables: () => (isDevelopment ? undefined : saveTables(schema, view, tables)),
           newOps: options.snapshotAfterOps,
         },
         snapshot?.saved ?? 0,
       )
-    if (snapshot !== undefined) snapshots?.scrub()
     const engine = transport && new SyncEngine({ space, state, transport, keeper, ports, cursor, acknowledged })
     const newId = idSource(ports.random)
     const clock = new CorrectedClock(ports.clock, clockOffsetMs)

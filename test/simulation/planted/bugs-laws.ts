@@ -44,8 +44,8 @@ export const lawBugs: readonly PlantedBug[] = [
     name: 'reopening-loses-a-candidate',
     rule: 'CONF4',
     file: 'packages/core/src/laws/reopened.ts',
-    find: '(value as readonly [Uint8Array, number, Value][]).map(',
-    replace: '(value as readonly [Uint8Array, number, Value][]).slice(1).map(',
+    find: '(value as readonly [Uint8Array, number, Value][]).map(([author',
+    replace: '(value as readonly [Uint8Array, number, Value][]).slice(1).map(([author',
     options: crowded,
   },
   {

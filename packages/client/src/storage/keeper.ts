@@ -52,9 +52,6 @@ const GATHER_MS = 50
 /** The same where others write much: then everybody has enough to do to bring in what comes. */
 const GATHER_BUSY_MS = 100
 
-/** What is looked at in one go, so that nobody has to wait for it. */
-const SCRUB_PAGE = { batches: 200, bytes: 500_000 }
-
 export interface KeeperOptions {
   readonly store: QuarantiningStore
   readonly space: string
@@ -255,44 +252,24 @@ export class Keeper {
   }
 
   /**
-   * Stores a record that tells of all that is stored, and up to where that goes. `make` is called when nothing is unsaved; where
-   * it answers undefined, or something is unsaved again, nothing happens. Answers whether it is stored.
+   * Stores a record that tells of all that is stored; a cache, whose loss is no news. `make` is called when nothing is unsaved, or
+   * damaged. Answers whether that was so, and it is stored.
    */
-  async saveRecord(make: (read: Cursor) => RecordChange | undefined): Promise<boolean> {
-    const save = async (): Promise<boolean> => {
+  async saveCache(make: () => RecordChange | undefined): Promise<'saved' | 'not now' | 'failed'> {
+    return this.#enqueue(async () => {
       const { store, space } = this.#options
-      await this.#flush()
-      const record = this.unsavedCount > 0 || this.#rebuilder.isNeeded ? undefined : make(this.#read)
-      if (record === undefined) return false
-      await store.append(space, [], { records: [record] })
-      return true
-    }
-    try {
-      return await this.#enqueue(save)
-    } catch (error) {
-      // What is not stored by now is tried again and told of by who does that.
-      this.failed(error)
-      return false
-    }
-  }
-
-  /**
-   * Looks at stored batches whose place is after `from`, for such as rotted: the store tells of them (KEEP6). Answers up to where; undefined at
-   * the end.
-   */
-  async scrub(from: Cursor): Promise<Cursor | undefined> {
-    const { store, space } = this.#options
-    const look = async (): Promise<Cursor | undefined> => {
-      const page = await store.readAfter(space, from, SCRUB_PAGE)
-      await this.#rebuildIfNeeded()
-      return page.more ? page.cursor : undefined
-    }
-    try {
-      return await this.#enqueue(look)
-    } catch (error) {
-      this.failed(error)
-      return undefined
-    }
+      const isWhole = this.unsavedCount === 0 && !this.#rebuilder.isNeeded && store.damaged(space).length === 0
+      const record = isWhole ? make() : undefined
+      if (record === undefined) return 'not now'
+      try {
+        await store.append(space, [], { records: [record] })
+        return 'saved'
+      } catch {
+        // What people wrote needs the room more.
+        await store.append(space, [], { records: [{ key: record.key, value: undefined }] }).catch(() => undefined)
+        return 'failed'
+      }
+    })
   }
 
   /** A small value for the next append. */

@@ -4,18 +4,18 @@
  *     changes ─▶ quiet for a while ─▶ enough new ops? ─▶ keeper: cursor and state in one step ─▶ record "snapshot"
  *
  * Invariants:
- * - a snapshot says up to where in the arrival order of its store it goes, and lies in the same store: what comes after it is
- *   read from the log, and a store that went back to a backup went back with it;
- * - what it stands for is not read when the replica opens, and looked at for damage soon after;
+ * - a snapshot lies in the store that it is of; what that has and the snapshot has not is read from the log, and a store that
+ *   has less than its snapshot has none;
+ * - what it stands for is looked at when the replica opens, though not opened: rot must not be found after more was written on it;
  * - it is never the only copy of anything: where it does not fit, the log is read whole.
  */
 import {
   ByteReader,
   ByteWriter,
-  type Cursor,
   deflate,
   DriftlogError,
   equalBytes,
+  equalVectors,
   hash,
   inflate,
   type Keyring,
@@ -37,8 +37,6 @@ const CHECK_BYTES = 16
 const QUIET_MS = 5_000
 /** The cells of a snapshot are read when they are needed, or so long after the opening. */
 const WAKE_MS = 500
-/** Between one page of the log that is looked at for damage and the next. */
-const SCRUB_MS = 200
 /** How many new ops are worth one by default; and, of a long log, which share of it. */
 const NEW_OPS = 1_000
 const NEW_SHARE = 0.1
@@ -56,7 +54,7 @@ export const readSnapshot = async (
   const restored = opened && restoreSnapshot(opened.snapshot, keyring)
   if (restored === undefined) return undefined
   const saved = opsIn(restored)
-  const read = await readRest(store, { ...restored, end: opened!.cursor })
+  const read = await readRest(store, { ...restored, end: startCursor })
   // What came since is not in the tables.
   const isWhole = read?.projector.cells.isAsleep === true
   return read && { ...read, saved, tables: isWhole ? opened!.tables : undefined }
@@ -97,11 +95,10 @@ const openRecord = (
   records: RecordCipher,
   space: string,
   value: Uint8Array,
-): { readonly cursor: Cursor; readonly tables: SavedTables | undefined; readonly snapshot: Uint8Array } | undefined => {
+): { readonly tables: SavedTables | undefined; readonly snapshot: Uint8Array } | undefined => {
   try {
     const reader = new ByteReader(records.open(space, SNAPSHOT, value))
-    const cursor = { position: reader.varint(), tag: reader.bytes().slice() }
-    return { cursor, tables: readTables(reader), snapshot: reader.raw(reader.remaining) }
+    return { tables: readTables(reader), snapshot: reader.raw(reader.remaining) }
   } catch (error) {
     // Damaged. The log is what counts.
     if (error instanceof DriftlogError) return undefined
@@ -109,29 +106,29 @@ const openRecord = (
   }
 }
 
-/** Takes in what arrived after the snapshot. undefined where it tells that what is before has other names, or other stamps, now. */
+/**
+ * Looks through the whole store, which costs little beside replaying it: for batches that rotted (whoever writes must know what it
+ * cannot show any more), and for what the snapshot does not have: what came later, what waited, what could not be opened. undefined
+ * where what is in the store tells that what is in the snapshot has other names, or other stamps, or is more than there is.
+ */
 const readRest = async (store: QuarantiningStore, read: ReadLog): Promise<ReadLog | undefined> => {
   const { log, projector } = read
   const { space } = log.keyring
-  let { end } = read
-  try {
-    for (let more = true; more; ) {
-      const page = await store.readAfter(space, end, LOAD_PAGE)
-      for (const { batch, branch } of page.batches) {
-        const { header } = batch
-        if (log.holder(header) !== undefined) continue
-        if (log.isRenaming(header, branch) || log.addShifts(header.shifts) || log.lacksBefore(header, branch))
-          return undefined
-        log.receive(log.open(batch), branch)
-      }
-      end = page.cursor
-      more = page.more
+  let end = startCursor
+  for (let more = true; more; ) {
+    const page = await store.readAfter(space, end, LOAD_PAGE)
+    for (const { batch, branch } of page.batches) {
+      const { header } = batch
+      if (log.holder(header) !== undefined) continue
+      if (log.isRenaming(header, branch) || log.addShifts(header.shifts) || log.lacksBefore(header, branch))
+        return undefined
+      log.receive(log.open(batch), branch)
     }
-  } catch (error) {
-    if (error instanceof DriftlogError && error.code === 'BASE_MISMATCH') return undefined
-    throw error
+    end = page.cursor
+    more = page.more
   }
-  return store.damaged(space).length > 0 ? undefined : { log, projector, end }
+  const isSound = store.damaged(space).length === 0 && equalVectors(await store.vector(space), log.held())
+  return isSound ? { log, projector, end } : undefined
 }
 
 export interface SnapshotsOptions {
@@ -151,8 +148,9 @@ export class Snapshots {
   /** Ops in the snapshot of the store. */
   #saved: number
   #hasChanged = false
+  /** Moves with what is held. */
+  #mark = -1
   #stopWaiting: (() => void) | undefined
-  #stopScrubbing: (() => void) | undefined
   #stopSleeping: (() => void) | undefined
 
   /** `saved`: how many ops the snapshot has that the store has now. */
@@ -162,6 +160,11 @@ export class Snapshots {
     this.#saved = saved
     const happened: Observable<unknown> = merge(keeper.changes, keeper.arrivals)
     this.#listening = happened.subscribe(() => {
+      // Nor is it news that the storage fails, or works again.
+      const { log, writer } = state
+      const mark = log.receivedCount + log.heldSeq(writer.identity.device)
+      if (mark === this.#mark) return
+      this.#mark = mark
       this.#hasChanged = true
       if (this.#stopWaiting === undefined) this.#wait()
     })
@@ -170,17 +173,6 @@ export class Snapshots {
     // Whoever writes first should not have to wait for it.
     if (state.projector.cells.isAsleep)
       this.#stopSleeping = options.timers.schedule(WAKE_MS, () => state.projector.cells.awaken())
-  }
-
-  /** What a snapshot stood for was not read: so whether it rotted is looked at now, a page at a time. */
-  scrub(from: Cursor = startCursor): void {
-    this.#stopScrubbing = this.#options.timers.schedule(SCRUB_MS, () => void this.#scrubPage(from))
-  }
-
-  async #scrubPage(from: Cursor): Promise<void> {
-    this.#stopScrubbing = undefined
-    const next = await this.#options.keeper.scrub(from)
-    if (next !== undefined && !this.#listening.closed) this.scrub(next)
   }
 
   #wait(): void {
@@ -192,26 +184,31 @@ export class Snapshots {
     })
   }
 
-  /** Where that fails nothing is lost, and the keeper tells if the storage does. */
   async #save(): Promise<void> {
     const { keeper, state, records, tables, newOps = NEW_OPS } = this.#options
     const { space } = state.log.keyring
     const ops = opsIn(state)
     if (ops - this.#saved < Math.max(newOps, Math.min(ops * NEW_SHARE, newOps * 100))) return
-    const isSaved = await keeper.saveRecord((cursor) => {
+    try {
+      await keeper.settled()
+    } catch {
+      // Told by who stores it, and tried again.
+      return
+    }
+    const outcome = await keeper.saveCache(() => {
       const snapshot = saveSnapshot(state.log, state.projector)
       if (snapshot === undefined) return undefined
-      const writer = new ByteWriter(snapshot.length + 1_048_576).varint(cursor.position).bytes(cursor.tag)
+      const writer = new ByteWriter(snapshot.length + 1_048_576)
       writeTables(writer, tables())
       return { key: SNAPSHOT, value: records.seal(space, SNAPSHOT, writer.raw(snapshot).finish()) }
     })
-    if (isSaved) this.#saved = ops
+    // Where it cannot be stored, it may be so many ops later.
+    if (outcome !== 'not now') this.#saved = ops
   }
 
   /** Makes one where it is worth it, before the keeper closes. */
   async close(): Promise<void> {
     this.#stopWaiting?.()
-    this.#stopScrubbing?.()
     this.#stopSleeping?.()
     this.#listening.unsubscribe()
     await this.#save()

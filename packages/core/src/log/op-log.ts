@@ -87,15 +87,13 @@ export class OpLog {
     this.#projector = projector
   }
 
-  /** For a local snapshot, of a log in which nothing waits. */
+  /** For a local snapshot. */
   get saved(): {
     readonly branches: readonly LogBranch[]
     readonly shifts: readonly Shift[]
     readonly stating: ReadonlySet<DeviceId>
   } {
-    // Of a device that wrote nothing yet, not even its certificate is settled.
-    const branches = [...this.#tree.all()].filter(({ base, held }) => held > base)
-    return { branches, shifts: [...this.#shifts.values()], stating: this.#stating }
+    return { branches: [...this.#tree.all()], shifts: [...this.#shifts.values()], stating: this.#stating }
   }
 
   /** The next branch of a log that is made from a local snapshot, after what it goes on from. */

@@ -13,38 +13,13 @@ import {
   type TableCells,
   type Write,
 } from '../cells/row.ts'
-import type { Settled } from '../cells/settled.ts'
 import type { ByteReader, ByteWriter } from '../codec/bytes.ts'
 import type { CounterTotal } from '../laws/counter.ts'
-import { type DotRef, deviceOfRef, dotRef, seqOfRef } from '../op/dot-ref.ts'
+import type { DotRef } from '../op/dot-ref.ts'
 import { readValue, type Value, writeValue } from '../op/value.ts'
-import { packAny, unpackAny } from './any.ts'
-
-/** What stands for a ref where there may be something else: below this, one of SIBLINGS, COUNTED, COMPOSED, ABSENT. */
-const FIRST_DEVICE = 4
-
-export const writeRef = (writer: ByteWriter, ref: DotRef): void => {
-  if (ref <= 0) writer.varint(-ref)
-  else writer.varint(FIRST_DEVICE + deviceOfRef(ref)).varint(seqOfRef(ref))
-}
-
-export const readRef = (reader: ByteReader): DotRef => {
-  const first = reader.varint()
-  if (first >= FIRST_DEVICE) return dotRef(first - FIRST_DEVICE, reader.varint())
-  // Not -0, which is no ref.
-  return first === 0 ? ABSENT : -first
-}
-
-const writeRefs = (writer: ByteWriter, refs: readonly DotRef[]): void => {
-  writer.varint(refs.length)
-  for (const ref of refs) writeRef(writer, ref)
-}
-
-const readRefs = (reader: ByteReader): DotRef[] => {
-  const refs: DotRef[] = []
-  for (let left = reader.count(); left > 0; left--) refs.push(readRef(reader))
-  return refs
-}
+import { readComposed, writeComposed } from './composed-codec.ts'
+import { readRef, readRefs, writeRef, writeRefs } from './ref-codec.ts'
+import { readSettled, writeSettled } from './settled-codec.ts'
 
 /** The places of rows, in the order in which `writeCells` writes them. */
 export const rowPlaces = (cells: CellState): Map<Row, number> => {
@@ -59,8 +34,7 @@ export const writeCells = (writer: ByteWriter, cells: CellState, places: Readonl
   for (const table of tables) writeTable(writer, table)
   writer.varint(cells.contested.size)
   for (const row of cells.contested) writer.varint(places.get(row)!)
-  const settled = cells.settled.newest().map(({ row, ...one }) => [places.get(row)!, one])
-  writer.bytes(packAny(settled))
+  writeSettled(writer, cells.settled.newest(), places)
 }
 
 /** Into cells that are empty. Answers the rows by their places. */
@@ -69,8 +43,7 @@ export const readCells = (reader: ByteReader, cells: CellState): Row[] => {
   cells.lastRowNumber = reader.varint()
   for (let left = reader.count(); left > 0; left--) readTable(reader, cells, rows)
   for (let left = reader.count(); left > 0; left--) cells.contested.add(rows[reader.varint()])
-  for (const [row, one] of unpackAny(reader.bytes()) as [number, Omit<Settled, 'row'>][])
-    cells.settled.add({ ...one, row: rows[row] } as Settled)
+  for (const settled of readSettled(reader, rows)) cells.settled.add(settled)
   return rows
 }
 
@@ -96,7 +69,7 @@ const writeTable = (writer: ByteWriter, { name, columns, rows }: TableCells): vo
   }
   for (let column = 0; column < columns.length; column++)
     for (const { refs, values } of rows.values())
-      if (column < refs.length) writeCell(writer, refs[column], values[column])
+      if (column < refs.length) writeCell(writer, columns[column].law, refs[column], values[column])
 }
 
 const readTable = (reader: ByteReader, cells: CellState, rows: Row[]): void => {
@@ -139,11 +112,11 @@ const readTable = (reader: ByteReader, cells: CellState, rows: Row[]): void => {
   }
 }
 
-const writeCell = (writer: ByteWriter, ref: DotRef, content: Row['values'][number]): void => {
+const writeCell = (writer: ByteWriter, law: number, ref: DotRef, content: Row['values'][number]): void => {
   writeRef(writer, ref)
   if (ref === ABSENT) return
   if (ref === COUNTED) writer.string((content as CounterTotal).toString())
-  else if (ref === COMPOSED) writer.bytes(packAny(content))
+  else if (ref === COMPOSED) writeComposed(writer, law, content)
   else if (ref === SIBLINGS) {
     const writes = content as Write[]
     writer.varint(writes.length)
@@ -160,7 +133,7 @@ const readCell = (reader: ByteReader, row: Row, column: number): void => {
   row.refs[column] = ref
   if (ref === ABSENT) return
   if (ref === COUNTED) row.values[column] = totalOf(reader.string())
-  else if (ref === COMPOSED) row.values[column] = unpackAny(reader.bytes()) as object
+  else if (ref === COMPOSED) row.values[column] = readComposed(reader, row.table.columns[column].law)
   else if (ref === SIBLINGS) {
     const writes: Write[] = []
     for (let left = reader.count(); left > 0; left--) {

@@ -1,4 +1,7 @@
-/** The log in a local snapshot: branches, where they end, and the chain hashes that were verified. Only of a log in which nothing waits. */
+/**
+ * The log in a local snapshot: branches as far as they are projected, and the chain hashes that were verified. What is held
+ * beyond that (it waits, or cannot be opened) is received again from the store.
+ */
 import { deviceIdFromBytes, deviceIdToBytes, DEVICE_ID_BYTES, type DeviceId } from '../clock/dot.ts'
 import type { ByteReader, ByteWriter } from '../codec/bytes.ts'
 import { HASH_BYTES } from '../crypto/sodium.ts'
@@ -8,14 +11,18 @@ import type { OpLog } from '../log/op-log.ts'
 
 const NO_ID = new Uint8Array(DEVICE_ID_BYTES)
 
-/** Whether a log can be saved: all that it holds is projected. */
-export const isSaveable = (log: OpLog): boolean => {
-  const { waiting, parked, locked, unopenable } = log.backlog()
-  return waiting + parked + locked + unopenable === 0 && log.damage === undefined
-}
+/** What of a branch is projected. */
+const projectedSeq = ({ queue, held }: LogBranch): number => (queue.length === 0 ? held : queue[0].toSeq - queue[0].ops)
+
+/** Whether a log can be saved: what is projected of each branch ends where a batch does, and nothing is broken. */
+export const isSaveable = (log: OpLog): boolean =>
+  log.damage === undefined &&
+  log.saved.branches.every((branch) => branch.queue.length === 0 || !branch.inside.has(projectedSeq(branch)))
 
 export const writeLog = (writer: ByteWriter, log: OpLog): void => {
-  const { branches, shifts, stating } = log.saved
+  const { shifts, stating } = log.saved
+  // Of a device of which nothing is projected yet, not even its certificate is settled.
+  const branches = log.saved.branches.filter((branch) => projectedSeq(branch) > branch.base)
   writer.raw(encodeShifts(shifts)).varint(branches.length)
   for (const branch of branches) writeBranch(writer, branch, log, stating.has(branch.id))
 }
@@ -27,7 +34,10 @@ export const readLog = (reader: ByteReader, log: OpLog): void => {
 }
 
 const writeBranch = (writer: ByteWriter, branch: LogBranch, log: OpLog, isStating: boolean): void => {
-  const { id, device, parent, base, baseTag, certificate, start, held, tip, inside } = branch
+  const { id, device, parent, base, baseTag, certificate, start, queue } = branch
+  const held = projectedSeq(branch)
+  const tip = queue.length === 0 ? branch.tip : { seq: held, tag: log.chain.lastTag(id) }
+  const inside = [...branch.inside].filter((seq) => seq <= held)
   writer.raw(deviceIdToBytes(id)).raw(deviceIdToBytes(device))
   writer
     .raw(parent === undefined ? NO_ID : deviceIdToBytes(parent.id))
@@ -41,7 +51,7 @@ const writeBranch = (writer: ByteWriter, branch: LogBranch, log: OpLog, isStatin
   writer
     .varint(tip?.seq ?? 0)
     .bytes(tip?.tag ?? new Uint8Array(0))
-    .varint(inside.size)
+    .varint(inside.length)
   for (const seq of inside) writer.varint(seq)
   const chain = log.chain.saved(id)
   writer.byte(chain === undefined ? 0 : 1)
