@@ -1,7 +1,7 @@
 /** A simulated world: a server, devices, and the links between them. */
 import { type HealedStore, vectorText } from './checkers/checker.ts'
 import type { SimulatedDisk } from './disk.ts'
-import { batchesOf } from './disk-copy.ts'
+import { batchesOf, SPACE } from './disk-copy.ts'
 import type { FaultKind } from './faults.ts'
 import type { Kernel } from './kernel.ts'
 import type { Mutation } from './ledger.ts'
@@ -149,6 +149,7 @@ export class World {
   /** What can be read of a disk, and how many of its batches cannot. */
   async storeAt(where: number | 'server'): Promise<HealedStore> {
     const { disk } = where === 'server' ? this.server : this.machines[where]
-    return { where, batches: await batchesOf(disk.durable), damaged: disk.damaged.size }
+    const records = await disk.durable.records(SPACE, '')
+    return { where, batches: await batchesOf(disk.durable), records, damaged: disk.damaged.size }
   }
 }

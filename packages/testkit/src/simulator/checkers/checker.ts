@@ -34,6 +34,8 @@ export interface HealedReplica {
 export interface HealedStore {
   readonly where: number | 'server'
   readonly batches: readonly StoredBatch[]
+  /** What lies beside them. */
+  readonly records: readonly { readonly key: string; readonly value: Uint8Array }[]
   /** How many more do not read back. */
   readonly damaged: number
 }

@@ -2,6 +2,7 @@
 import type { CheckerFactory } from './checker.ts'
 
 const NONCE_BYTES = 24
+const SEED_BYTES = 32
 /** What the workload writes, in every kind of field that holds text. */
 const PLAIN = ['title ', 'text ', 'label '].map((word) => [...new TextEncoder().encode(word)])
 
@@ -10,7 +11,12 @@ export const secrecy: CheckerFactory = (report, { encrypted }) => ({
   atHealed({ stores }) {
     if (!encrypted) return
     const messages = new Map<string, string>()
-    for (const { where, batches } of stores) {
+    for (const { where, batches, records } of stores) {
+      for (const { key, value } of records) {
+        const isSecret = key.startsWith('slot/') || key === 'installation'
+        if (PLAIN.some((word) => contains(value, word))) report(`${key} at ${where} shows what was written`)
+        if (isSecret && value.length === SEED_BYTES) report(`${key} at ${where} is a key in the clear`)
+      }
       for (const { batch } of batches) {
         const { device, fromSeq, keyEpoch } = batch.header
         const what = `${device} ${fromSeq} at ${where}`
