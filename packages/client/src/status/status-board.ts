@@ -14,7 +14,8 @@ import type { CurrentView } from '../query/current-view.ts'
 import type { ReplicaState } from '../state/replica-state.ts'
 import type { Keeper } from '../storage/keeper.ts'
 import type { SyncEngine } from '../sync/engine.ts'
-import { asideError, countAbove, equalStatus, type Status, statusError, summarize } from './status.ts'
+import { KeyDoubt } from './key-doubt.ts'
+import { asideError, countAbove, equalStatus, isForeign, type Status, statusError, summarize } from './status.ts'
 
 const NO_SESSION: SessionStatus = {
   phase: 'offline',
@@ -44,13 +45,18 @@ export class StatusBoard {
   #others:
     | { readonly log: OpLog; readonly received: number; readonly known: VersionVector; readonly pending: number }
     | undefined
+  readonly #keyDoubt = new KeyDoubt()
   #wasInSync = false
   #lastSyncedAt: Date | undefined
 
   constructor(sources: StatusSources) {
     this.#sources = sources
     this.status$ = new BehaviorSubject(this.#read())
-    sources.engine?.status$.subscribe(() => this.refresh())
+    sources.engine?.status$.subscribe(() => {
+      // At once: whoever waits for the sync is told next.
+      this.#noteKey()
+      this.refresh()
+    })
     sources.engine?.acknowledged$.subscribe(() => this.refresh())
   }
 
@@ -64,6 +70,7 @@ export class StatusBoard {
   }
 
   #publish(): void {
+    this.#noteKey()
     this.#noteSync()
     const next = this.#read()
     if (!equalStatus(this.status$.value, next)) this.status$.next(next)
@@ -71,6 +78,23 @@ export class StatusBoard {
 
   get #session(): SessionStatus {
     return this.#sources.engine?.status$.value ?? NO_SESSION
+  }
+
+  #noteKey(): void {
+    const { state, keeper, engine } = this.#sources
+    const { log, projector } = state
+    this.#keyDoubt.note(this.#session, {
+      // Who has no key tells what is encrypted from what is not, and takes that in.
+      opened: log.keyring.isLocked ? log.held().keys() : projector.projected.keys(),
+      isAtServer: (branch) => (engine?.acknowledged$.value.get(branch) ?? 0) > 0,
+      isOwn: (branch) => keeper.ownDevices.has(log.branch(branch)?.device ?? branch),
+    })
+  }
+
+  get #keyError(): DriftlogError | undefined {
+    return this.#keyDoubt.isKeyWrong
+      ? new DriftlogError('KEY_WRONG', 'nothing of what the server has opens with it')
+      : undefined
   }
 
   get #pending(): number {
@@ -106,7 +130,7 @@ export class StatusBoard {
     const damaged = store.damaged(space)
     const damage = log.damage ?? (damaged.length > 0 ? damageError(damaged[0]) : undefined)
     const session = this.#session
-    const { online, syncing } = session
+    const { online, syncing, refused } = session
     const backlog = log.backlog()
     const { waiting, parked, locked, unopenable } = backlog
     const flags = {
@@ -118,10 +142,16 @@ export class StatusBoard {
       parked,
       locked,
       unopenable,
+      foreign: refused.filter(isForeign),
       damaged: damaged.length,
       conflicts: this.#openConflicts(),
       newerSchema: this.#newerSchema(),
-      error: statusError(keeper.error ?? keeper.readError, damage, session, asideError(backlog, log.keyring.isLocked)),
+      error: statusError(
+        keeper.error ?? keeper.readError,
+        damage,
+        session,
+        this.#keyError ?? asideError(backlog, log.keyring.isLocked),
+      ),
       readOnly: keeper.error !== undefined,
       lastSyncedAt: this.#lastSyncedAt,
     }
@@ -163,7 +193,7 @@ export class StatusBoard {
       keeper.error ?? keeper.readError,
       state.log.damage,
       isTrying ? NO_SESSION : this.#session,
-      undefined,
+      isTrying ? undefined : this.#keyError,
     )
     // What is damaged is no part of it: it is fetched again, or nobody has it, and neither is a reason to wait.
     // A clock that is ahead is set back, and stamps that are ahead are shifted or become due: that takes its time.

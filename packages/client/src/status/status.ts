@@ -30,6 +30,11 @@ export interface Status {
   readonly locked: number
   /** Ops that no key opens, taken in while there was none to try. Nothing can be done about them, and nothing else suffers. */
   readonly unopenable: number
+  /**
+   * What the server has and the key here does not open, by branch: it was not taken in. An `error` only where nothing of what
+   * the server has opens, for then it is the key here that is most likely wrong; else somebody pushed who lacks the key.
+   */
+  readonly foreign: readonly RefusedBranch[]
   /** Stored batches that rotted and are left out until they were fetched again, with what goes on from them. */
   readonly damaged: number
   /** Open conflicts: what no rule decides, and a person is asked for. See `Replica.conflicts$`. */
@@ -52,7 +57,8 @@ export const statusError = (
   session: SessionStatus,
   aside: DriftlogError | undefined,
 ): Status['error'] => {
-  const found = [storage, damage, session.error, ...session.refused, aside].find(
+  const refused = session.refused.filter((branch) => !isForeign(branch))
+  const found = [storage, damage, session.error, ...refused, aside].find(
     (fault) => fault !== undefined && !PASSING.has(fault.code),
   )
   if (found === undefined) return undefined
@@ -64,6 +70,9 @@ export const asideError = ({ parked, locked }: Backlog, isLocked: boolean): Drif
   if (parked > 0) return new DriftlogError('FORMAT_UNKNOWN', `${parked} ops; update this app`)
   return locked > 0 && !isLocked ? new DriftlogError('KEY_MISSING', `${locked} ops`) : undefined
 }
+
+/** SPEC KEY7: a branch that the key here does not open. */
+export const isForeign = ({ code }: RefusedBranch): boolean => code === 'KEY_WRONG'
 
 const describeRefusal = ({ device, code, details }: RefusedBranch): string => {
   const particulars = Object.entries({ device, ...details }).map(([name, value]) => `${name} ${value}`)
@@ -95,6 +104,8 @@ export const equalStatus = (a: Status, b: Status): boolean =>
   a.error?.code === b.error?.code &&
   a.error?.message === b.error?.message &&
   a.lastSyncedAt?.getTime() === b.lastSyncedAt?.getTime() &&
+  a.foreign.length === b.foreign.length &&
+  a.foreign.every(({ branch }, index) => branch === b.foreign[index].branch) &&
   (
     [
       'summary',

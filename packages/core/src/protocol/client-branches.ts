@@ -10,7 +10,7 @@
  */
 import type { VersionVector } from '../clock/version-vector.ts'
 import { byVector, fail, faultOf, opened } from './client-connection.ts'
-import { type Asking, type Draft, isSetAside, part, setAside } from './client-state.ts'
+import { type Asking, type Draft, isForeign, isSetAside, part, setAside } from './client-state.ts'
 import type { BranchPoints, ClientInput } from './client-types.ts'
 import { finishCatchUp, putOff } from './client-pull.ts'
 import type { Located, Refused } from './messages.ts'
@@ -102,7 +102,11 @@ export const placed = (draft: Draft, input: ClientInput & { kind: 'placed' }): v
   const news = input.forked.filter((branch) => !state.parted.has(branch) && !isSetAside(state, branch))
   for (const branch of news) part(draft, branch)
   if (news.length > 0) byVector(draft)
-  else finishCatchUp(draft, input.unverified.length === 0)
+  else
+    finishCatchUp(
+      draft,
+      input.unverified.every((branch) => isForeign(state, branch)),
+    )
 }
 
 export const placingFailed = (draft: Draft, { code, message }: ClientInput & { kind: 'storeFailed' }): void => {

@@ -2,7 +2,7 @@
 import { dominates, type VersionVector } from '../clock/version-vector.ts'
 import { type ErrorCode, DriftlogError } from '../errors.ts'
 import { type Cursor, startCursor } from '../log/batch-store.ts'
-import { type Draft, freshConnection, part } from './client-state.ts'
+import { type Draft, freshConnection, isForeign, part } from './client-state.ts'
 import type { ClientInput } from './client-types.ts'
 import { PROTOCOL_VERSION, type Welcome } from './messages.ts'
 
@@ -110,7 +110,7 @@ export const opened = (draft: Draft, welcome: Welcome, placed: ClientInput & { k
   const sentCursor = state.greetedWith.size === 0 ? startCursor : state.cursor
   open(draft, welcome, placed.vector)
   for (const branch of placed.forked) part(draft, branch)
-  if (placed.unverified.length === 0) {
+  if (placed.unverified.every((branch) => isForeign(state, branch))) {
     // Nothing to pull, but a live session begins with the end of a pull (SYNC11).
     state.promised = undefined
     adopt(draft, welcome.end)

@@ -70,7 +70,7 @@ export const finishCatchUp = (draft: Draft, isAllHere: boolean): void => {
   }
   state.promised = undefined
   // What the local store would not take cannot be found here.
-  const isKeptOut = [...state.refused.values()].some(({ code }) => code === 'FORK')
+  const isKeptOut = [...state.refused.values()].some(({ code }) => code === 'FORK' || code === 'KEY_WRONG')
   if (!isAllHere && !isKeptOut) giveUp(draft, 'GAP')
 }
 

@@ -94,6 +94,20 @@ describe('pulling', () => {
     expect(machine.status).toMatchObject({ caughtUp: false, syncing: false, error: { code: 'GAP' } })
   })
 
+  it('SYNC10, SYNC16 what the key does not open is set aside: nothing is missing, and a poll does not fetch it again', () => {
+    const held = vector({ [ann]: 2 })
+    const welcome = behind(vector({ [ann]: 2, [bob]: 1 }), { cursorValid: true })
+    const machine = new Machine({ mode: 'roundTrip', held, cursor: cursorAt(8) }).open(welcome)
+    machine.hear(page(8, cursorAt(9), [batchOf(bob, 1)], { id: machine.state.pull! }))
+    const foreign = { branch: bob, device: bob, code: 'KEY_WRONG' as const, details: { fromSeq: 1 } }
+    machine.stored(held, { refused: [foreign] })
+    expect(machine.status).toMatchObject({ caughtUp: true, syncing: false, error: undefined, refused: [foreign] })
+    machine.sent()
+    machine.input({ kind: 'timer', name: 'poll' }).hear({ ...inSync, ...welcome })
+    expect(machine.sent().map(({ type }) => type)).toEqual(['hello'])
+    expect(machine.status).toMatchObject({ caughtUp: true, error: undefined, refused: [foreign] })
+  })
+
   it('asks for the next page while the last is being stored, but for no third', () => {
     const { machine, id } = pulling()
     machine.sent()

@@ -270,7 +270,8 @@ export const sessionStatus = (state: ClientSession): SessionStatus => {
     state.rewind
   const isPulling = !caughtUp && state.pullFault === undefined
   const isAlive = state.phase === 'greeting' || state.phase === 'open'
-  const branch = [...state.refused.values()][0]
+  // What somebody without the key pushed is no fault of this session: whether the key here is wrong it cannot tell (KEY7).
+  const branch = [...state.refused.values()].find(({ code }) => code !== 'KEY_WRONG')
   const error =
     state.storeFault ?? state.connectionFault ?? state.pullFault ?? state.pushFault ?? (branch && faultOf(branch.code))
   return {

@@ -277,6 +277,10 @@ export const setAside = (draft: Draft, { branch, device, code, details }: Refuse
 export const isSetAside = ({ refused }: ClientSession, branch: DeviceId): boolean =>
   refused.get(branch)?.isSetAside === true
 
+/** KEY7: the key here does not open it. Asked for again on the same connection it would be the same. */
+export const isForeign = (state: ClientSession, branch: DeviceId): boolean =>
+  isSetAside(state, branch) && state.refused.get(branch)?.code === 'KEY_WRONG'
+
 /** Notes that it must be asked how much of a branch the server holds. `refusal`: of which batches of it made us doubt. */
 export const part = (draft: Draft, branch: DeviceId, refusal?: RefusedBranch): void => {
   const { state } = draft
