@@ -6,7 +6,7 @@ import { schema } from '../data/schema.ts'
 export interface Sight {
   /** It holds something that is encrypted. */
   readonly isBegun: boolean
-  /** It was begun by a version of this app that did not encrypt. */
+  /** It was begun by a version of this app that did not encrypt: nothing that it holds is encrypted. */
   readonly isPlain: boolean
   /** The server told all that it holds. */
   readonly isWhole: boolean
@@ -34,10 +34,12 @@ export const lookAt = async ({ space, store, transport, online, patienceMs }: Lo
   if (replica === undefined) return PLAIN
   try {
     const answer = online ? await within(patienceMs, replica.sync()) : undefined
-    if (answer === 'KEY_WRONG') return PLAIN
+    // Whatever is held is encrypted. Beside it, what is not was pushed by somebody who lacks the key, and shuts nobody out.
+    const isBegun = replica.held().size > 0
+    if (answer === 'KEY_WRONG' && !isBegun) return PLAIN
     const { batches } = await store.readAbove(space, new Map(), SAMPLE)
     return {
-      isBegun: replica.held().size > 0,
+      isBegun,
       isPlain: false,
       isWhole: answer === 'done',
       unsent: replica.status.pending,
