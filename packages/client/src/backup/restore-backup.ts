@@ -7,11 +7,12 @@ import {
   type DeviceId,
   DriftlogError,
   isRefusal,
+  quarantining,
   type Randomness,
   systemPorts,
   verifyBatch,
 } from '@driftlog/core'
-import { storeKeys } from '../keys/load-keys.ts'
+import { restoredKeys } from '../keys/load-keys.ts'
 import { type SpaceKey, writeSpaceKey } from '../keys/space-key.ts'
 import { BackupReader } from './backup-file.ts'
 
@@ -38,8 +39,9 @@ export interface RestoredBackup {
 
 /**
  * Puts what a backup holds into a store, where it is opened from by a device of its own: a fresh one, whoever made the backup. What
- * the store has of the space already stays, and nothing doubles. Rejects with KEY_WRONG for another passphrase, BACKUP_DAMAGED (then
- * nothing was stored), FORMAT_UNKNOWN, and what `accept` and the store reject with; calling it again goes on where that left off.
+ * the store has of the space already stays, its keys too, and nothing doubles. Rejects with KEY_WRONG for another passphrase and where
+ * the space is in the store with another key, or only one of the two is encrypted; with KEYS_DAMAGED, BACKUP_DAMAGED (then nothing was
+ * stored) and FORMAT_UNKNOWN; and with what `accept` and the store reject with; calling it again goes on where that left off.
  */
 export const restoreBackup = async (file: Uint8Array, options: RestoreOptions): Promise<RestoredBackup> => {
   const { store, passphrase, accept, onProgress, random = systemPorts.random } = options
@@ -49,13 +51,15 @@ export const restoreBackup = async (file: Uint8Array, options: RestoreOptions): 
   const restored: RestoredBackup = { space, key: epochs === undefined ? 'unencrypted' : writeSpaceKey(epochs.get(1)!) }
   checkAll(reader, space)
   await accept?.(restored)
-  if (epochs !== undefined) await storeKeys(store, space, epochs, random)
+  let records = await restoredKeys(quarantining(store), space, epochs, random)
   let batches = 0
   for (const chunk of reader.chunks()) {
     const outcomes = await store.append(
       space,
       chunk.map((bytes) => decodeBatch(bytes.slice())),
+      { records },
     )
+    records = []
     const refused = outcomes.find(isRefusal)
     if (refused !== undefined) throw new DriftlogError('BACKUP_DAMAGED', `a batch does not fit: ${refused.kind}`)
     batches += chunk.length
