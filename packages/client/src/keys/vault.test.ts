@@ -1,4 +1,4 @@
-import { type BatchStore, DriftlogError, memoryStore, systemPorts } from '@driftlog/core'
+import { type BatchStore, DriftlogError, memoryMedium, memoryStore, systemPorts } from '@driftlog/core'
 import { expect, it } from 'vitest'
 import { newSpaceKey, readSpaceKey, type SpaceKey } from './space-key.ts'
 import { createVault, hasVault, unlockVault } from './vault.ts'
@@ -79,6 +79,49 @@ it('[KEY2] a new passphrase, or recovery code, makes a new wrap and leaves the o
   expect(await codeOf(() => unlockVault({ store, recoveryCode }))).toBe('KEY_WRONG')
   expect(await (await unlockVault({ store, recoveryCode: renewed })).spaceKey('home')).toBe(key)
   expect(await codeOf(() => vault.changePassphrase(''))).toBe('OPTION_INVALID')
+})
+
+it('[KEY8] of two windows that make a vault at once one does, and its account key is the one that counts', async () => {
+  const medium = memoryMedium()
+  const made = await Promise.allSettled(
+    ['one', 'two', 'three'].map((passphrase) => createVault({ store: memoryStore(medium), passphrase })),
+  )
+  const won = made.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+  const lost = made.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
+  expect(won).toHaveLength(1)
+  for (const reason of lost) expect(reason).toMatchObject({ code: 'OPTION_INVALID' })
+  const key = await won[0].vault.createSpace('home')
+  const opened = await unlockVault({ store: memoryStore(medium), recoveryCode: won[0].recoveryCode })
+  expect(await opened.spaceKey('home')).toBe(key)
+})
+
+it('[KEY8] nor do two changes at once undo each other', async () => {
+  const medium = memoryMedium()
+  const { vault } = await createVault({ store: memoryStore(medium), passphrase: 'first' })
+  const other = await unlockVault({ store: memoryStore(medium), passphrase: 'first' })
+  const [, recoveryCode] = await Promise.all([vault.changePassphrase('second'), other.renewRecoveryCode()])
+  for (const secret of [{ passphrase: 'second' }, { recoveryCode }])
+    expect(await codeOf(() => unlockVault({ store: memoryStore(medium), ...secret }))).toBe('ok')
+  const keys = await Promise.allSettled([vault.createSpace('home'), other.createSpace('home')])
+  expect(keys.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+})
+
+it('[KEY8] where somebody rotated it meanwhile, the one of before changes nothing any more', async () => {
+  const store = memoryStore()
+  const { vault } = await createVault({ store, passphrase: 'first' })
+  const { recoveryCode } = await (await unlockVault({ store, passphrase: 'first' })).rotate('second')
+  const before = await store.records('driftlog-vault', '')
+  for (const change of [
+    () => vault.changePassphrase('third'),
+    () => vault.renewRecoveryCode(),
+    () => vault.rotate('third'),
+    () => vault.createSpace('home'),
+    () => vault.addSpace('home', newSpaceKey()),
+  ])
+    expect(await codeOf(change)).toBe('KEY_WRONG')
+  expect(await store.records('driftlog-vault', '')).toEqual(before)
+  for (const secret of [{ passphrase: 'second' }, { recoveryCode }])
+    expect(await codeOf(() => unlockVault({ store, ...secret }))).toBe('ok')
 })
 
 it('[KEY2] nothing at rest is a key, or a passphrase', async () => {

@@ -5,7 +5,8 @@
  *                              ├─ unwraps ─▶ account key (random, 32) ─▶ the key of each space
  *     recovery code ─────────▶ ┘
  *
- * Both wraps hold the same account key: a new passphrase makes a new wrap and nothing else. The parameters of Argon2id
+ * Both wraps hold the same account key: a new passphrase makes a new wrap and nothing else. Changes of a vault happen one after the
+ * other, in whatever window, and only under the account key that counts by then; so none undoes another. The parameters of Argon2id
  * stand beside it, so that they can rise without locking anyone out.
  */
 import {
@@ -22,9 +23,11 @@ import {
   hash,
   type KdfCost,
   type Randomness,
+  type RecordChange,
   systemPorts,
 } from '@driftlog/core'
 import { withChecksum, withoutChecksum } from './checked.ts'
+import { inTurn } from './in-turn.ts'
 import { encryptedRecords, type RecordCipher } from './record-cipher.ts'
 import { newRecoveryCode, readRecoveryCode } from './recovery-code.ts'
 import { newSpaceKey, readSpaceKey, type SpaceKey, writeSpaceKey } from './space-key.ts'
@@ -32,6 +35,8 @@ import { newSpaceKey, readSpaceKey, type SpaceKey, writeSpaceKey } from './space
 /** Where in a store the vault is: no app's space has this name. */
 const VAULT_SPACE = 'driftlog-vault'
 const WRAPS = 'wraps'
+/** Nothing, encrypted with the account key: it tells whether another one came since. */
+const PROOF = 'wraps/proof'
 const spaceRecord = (space: string): string => `space/${space}`
 
 const FORMAT = 1
@@ -73,12 +78,15 @@ export const createVault = async ({
   readonly recoveryCode: string
 }> => {
   await cryptoReady()
-  if ((await readWraps(store)) !== undefined) throw new DriftlogError('OPTION_INVALID', 'the store has a vault')
   const accountKey = random.bytes(ACCOUNT_KEY_BYTES)
   const vault = new Vault({ store, random }, accountKey)
   const { code, secret } = newRecoveryCode(random)
   const byRecoveryCode = encrypt(accountKey, wrapDomain, recoveryKey(secret), random)
-  await writeWraps(store, { ...passphraseWrap(accountKey, passphrase, random), byRecoveryCode })
+  await inTurn(store, VAULT_SPACE, async () => {
+    if ((await readWraps(store)) !== undefined) throw new DriftlogError('OPTION_INVALID', 'the store has a vault')
+    const wraps = { ...passphraseWrap(accountKey, passphrase, random), byRecoveryCode }
+    await write(store, [wrapsRecord(wraps), vault.proof()])
+  })
   return { vault, recoveryCode: code }
 }
 
@@ -122,21 +130,25 @@ export class Vault {
   }
 
   /** Makes a key for a space that is to begin, and keeps it. Rejects with OPTION_INVALID where the vault has one for it. */
-  async createSpace(space: string): Promise<SpaceKey> {
-    if ((await this.#read(space)) !== undefined)
-      throw new DriftlogError('OPTION_INVALID', 'the vault has a key of the space', { space })
-    const key = newSpaceKey(this.#random)
-    await this.#write(space, readSpaceKey(key))
-    return key
+  createSpace(space: string): Promise<SpaceKey> {
+    return this.#change(async () => {
+      if ((await this.#read(space)) !== undefined)
+        throw new DriftlogError('OPTION_INVALID', 'the vault has a key of the space', { space })
+      const key = newSpaceKey(this.#random)
+      await this.#write(space, readSpaceKey(key))
+      return key
+    })
   }
 
   /** Keeps the key of a space that somebody shared. Rejects with OPTION_INVALID where the vault has another one for it. */
   async addSpace(space: string, key: SpaceKey): Promise<void> {
     const bytes = readSpaceKey(key)
-    const known = await this.#read(space)
-    if (known !== undefined && writeSpaceKey(known) !== writeSpaceKey(bytes))
-      throw new DriftlogError('OPTION_INVALID', 'the vault has another key of the space', { space })
-    if (known === undefined) await this.#write(space, bytes)
+    await this.#change(async () => {
+      const known = await this.#read(space)
+      if (known !== undefined && writeSpaceKey(known) !== writeSpaceKey(bytes))
+        throw new DriftlogError('OPTION_INVALID', 'the vault has another key of the space', { space })
+      if (known === undefined) await this.#write(space, bytes)
+    })
   }
 
   /** The key of a space, to share it. Rejects with KEY_MISSING. */
@@ -157,44 +169,58 @@ export class Vault {
     return (await this.#store.records(VAULT_SPACE, prefix)).map(({ key }) => key.slice(prefix.length))
   }
 
-  /** From now on another passphrase opens it; the recovery code stays. Rejects with OPTION_INVALID for an empty one. */
+  /** From now on another passphrase opens it; the recovery code stays. Rejects with OPTION_INVALID for an empty one, KEY_WRONG where it was rotated meanwhile. */
   async changePassphrase(passphrase: string): Promise<void> {
-    const { byRecoveryCode } = await this.#wraps()
-    await writeWraps(this.#store, { ...passphraseWrap(this.#accountKey, passphrase, this.#random), byRecoveryCode })
+    const wrap = passphraseWrap(this.#accountKey, passphrase, this.#random)
+    await this.#change(async () => write(this.#store, [wrapsRecord({ ...(await this.#wraps()), ...wrap })]))
   }
 
-  /** Another recovery code, in the place of the one before. */
+  /** Another recovery code, in the place of the one before. Rejects with KEY_WRONG as above. */
   async renewRecoveryCode(): Promise<string> {
     const { code, secret } = newRecoveryCode(this.#random)
     const byRecoveryCode = encrypt(this.#accountKey, wrapDomain, recoveryKey(secret), this.#random)
-    await writeWraps(this.#store, { ...(await this.#wraps()), byRecoveryCode })
+    await this.#change(async () => write(this.#store, [wrapsRecord({ ...(await this.#wraps()), byRecoveryCode })]))
     return code
   }
 
   /** Lets go of the key of a space, for good. Where the space has data here, nobody can read it any more without the key. */
   async removeSpace(space: string): Promise<void> {
-    await this.#store.append(VAULT_SPACE, [], { records: [{ key: spaceRecord(space), value: undefined }] })
+    await write(this.#store, [{ key: spaceRecord(space), value: undefined }])
   }
 
   /**
    * Another account key, after which no older copy of the vault opens with what opens this one: everything that it keeps is encrypted anew,
    * in one step. Answers the vault to go on with, this one is of no use any more, and the new recovery code. Rejects with
-   * OPTION_INVALID for an empty passphrase.
+   * OPTION_INVALID for an empty passphrase, KEY_WRONG where somebody else rotated it meanwhile.
    */
   async rotate(passphrase: string): Promise<{ readonly vault: Vault; readonly recoveryCode: string }> {
     const random = this.#random
     const accountKey = random.bytes(ACCOUNT_KEY_BYTES)
     const { code, secret } = newRecoveryCode(random)
     const byRecoveryCode = encrypt(accountKey, wrapDomain, recoveryKey(secret), random)
-    const wraps = encodeWraps({ ...passphraseWrap(accountKey, passphrase, random), byRecoveryCode })
+    const wraps = wrapsRecord({ ...passphraseWrap(accountKey, passphrase, random), byRecoveryCode })
     const vault = new Vault({ store: this.#store, random }, accountKey)
-    const records = [{ key: WRAPS, value: wraps }]
-    for (const space of await this.spaces()) {
-      const key = spaceRecord(space)
-      records.push({ key, value: vault.#records.seal(VAULT_SPACE, key, await this.keyOf(space)) })
-    }
-    await this.#store.append(VAULT_SPACE, [], { records })
+    await this.#change(async () => {
+      const records = [wraps, vault.proof()]
+      for (const space of await this.spaces()) records.push(vault.#sealed(space, await this.keyOf(space)))
+      await write(this.#store, records)
+    })
     return { vault, recoveryCode: code }
+  }
+
+  /** What shows, stored beside the wraps, that they hold this account key. */
+  proof(): RecordChange {
+    return { key: PROOF, value: this.#records.seal(VAULT_SPACE, PROOF, new Uint8Array(0)) }
+  }
+
+  /** KEY8: rejects with KEY_WRONG where the vault was rotated since this one was opened. */
+  #change<T>(change: () => Promise<T>): Promise<T> {
+    return inTurn(this.#store, VAULT_SPACE, async () => {
+      const proof = await readRecord(this.#store, PROOF)
+      // One that was made before there were proofs has none until it is rotated.
+      if (proof !== undefined) this.#records.open(VAULT_SPACE, PROOF, proof)
+      return change()
+    })
   }
 
   async #wraps(): Promise<Wraps> {
@@ -209,9 +235,13 @@ export class Vault {
     return record && this.#records.open(VAULT_SPACE, key, record).subarray(0, EPOCH_KEY_BYTES)
   }
 
-  async #write(space: string, bytes: Uint8Array): Promise<void> {
+  #write(space: string, bytes: Uint8Array): Promise<void> {
+    return write(this.#store, [this.#sealed(space, bytes)])
+  }
+
+  #sealed(space: string, bytes: Uint8Array): RecordChange {
     const key = spaceRecord(space)
-    await writeRecord(this.#store, key, this.#records.seal(VAULT_SPACE, key, bytes))
+    return { key, value: this.#records.seal(VAULT_SPACE, key, bytes) }
   }
 }
 
@@ -237,15 +267,13 @@ const passphraseWrap = (
 const readRecord = async (store: BatchStore, key: string): Promise<Uint8Array | undefined> =>
   (await store.records(VAULT_SPACE, key)).find((record) => record.key === key)?.value
 
-const writeRecord = async (store: BatchStore, key: string, value: Uint8Array): Promise<void> => {
-  await store.append(VAULT_SPACE, [], { records: [{ key, value }] })
+const write = async (store: BatchStore, records: readonly RecordChange[]): Promise<void> => {
+  await store.append(VAULT_SPACE, [], { records })
 }
 
-const writeWraps = (store: BatchStore, wraps: Wraps): Promise<void> => writeRecord(store, WRAPS, encodeWraps(wraps))
-
-const encodeWraps = ({ salt, cost, byPassphrase, byRecoveryCode }: Wraps): Uint8Array => {
+const wrapsRecord = ({ salt, cost, byPassphrase, byRecoveryCode }: Wraps): RecordChange => {
   const writer = new ByteWriter(320).varint(FORMAT).varint(cost.passes).varint(cost.memoryBytes).raw(salt)
-  return withChecksum(writer.bytes(byPassphrase).bytes(byRecoveryCode).finish())
+  return { key: WRAPS, value: withChecksum(writer.bytes(byPassphrase).bytes(byRecoveryCode).finish()) }
 }
 
 const readWraps = async (store: BatchStore): Promise<Wraps | undefined> => {
