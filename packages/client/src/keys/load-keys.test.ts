@@ -185,6 +185,14 @@ it('[KEY4] however much was added by who has no key, the right one is found to o
   expect(await notes(await open(store, key))).toEqual([{ text: SECRET }])
 })
 
+it('[KEY1] what is neither a key nor a choice opens nothing', async () => {
+  for (const key of [undefined, null, 1, true, new Uint8Array(32), {}, [newSpaceKey()], '', 'Locked']) {
+    const store = memoryStore()
+    await expect(open(store, key as ReplicaKey)).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+    expect(await store.records('home', '')).toEqual([])
+  }
+})
+
 it('a slip in a key is told before anything is opened with it', () => {
   const key = newSpaceKey()
   expect(isSpaceKey(key)).toBe(true)

@@ -50,7 +50,8 @@ export const loadKeys = async (
   random: Randomness,
 ): Promise<ReplicaKeys> => {
   // For who writes JavaScript: no key at all must not be taken for a choice.
-  if (key === undefined) throw new DriftlogError('OPTION_INVALID', "say `key`: a space key, a vault, or 'unencrypted'")
+  if (typeof key !== 'string' && !(key instanceof Vault))
+    throw new DriftlogError('OPTION_INVALID', "say `key`: a space key, a vault, or 'unencrypted'")
   const { stored, isPlain } = await readBeginning(store, space)
   if (key === 'unencrypted') {
     if (stored !== undefined || (!isPlain && (await holdsEncrypted(store, space))))

@@ -10,7 +10,6 @@
  * stand beside it, so that they can rise without locking anyone out.
  */
 import {
-  argon2id,
   type BatchStore,
   ByteReader,
   ByteWriter,
@@ -29,6 +28,7 @@ import {
 import { withChecksum, withoutChecksum } from './checked.ts'
 import { inTurn } from './in-turn.ts'
 import { encryptedRecords, type RecordCipher } from './record-cipher.ts'
+import { expectNewPassphrase, expectPassphrase, isPossibleCost, PASSPHRASE_COST, passphraseKey } from './passphrase.ts'
 import { newRecoveryCode, readRecoveryCode } from './recovery-code.ts'
 import { newSpaceKey, readSpaceKey, type SpaceKey, writeSpaceKey } from './space-key.ts'
 
@@ -42,10 +42,6 @@ const spaceRecord = (space: string): string => `space/${space}`
 const FORMAT = 1
 const SALT_BYTES = 16
 const ACCOUNT_KEY_BYTES = 32
-/** Half a second on a slow telephone, and 64 MiB for every guess. */
-const COST: KdfCost = { passes: 3, memoryBytes: 64 * 1024 * 1024 }
-/** What a damaged or forged record may ask for at most. */
-const MAX_COST: KdfCost = { passes: 64, memoryBytes: 1024 * 1024 * 1024 }
 const text = new TextEncoder()
 const wrapDomain = text.encode('driftlog/vault/wrap/1')
 
@@ -95,13 +91,14 @@ export const hasVault = async (store: BatchStore): Promise<boolean> => (await re
 
 /**
  * Rejects with KEY_WRONG for a wrong passphrase or recovery code, KEYS_DAMAGED where what is stored is not what was stored, and
- * KEY_MISSING where the store has no vault.
+ * KEY_MISSING where the store has no vault; with OPTION_INVALID where neither is text.
  */
 export const unlockVault = async ({
   store,
   random = systemPorts.random,
   ...secret
 }: VaultOptions & VaultSecret): Promise<Vault> => {
+  if ('passphrase' in secret) expectPassphrase(secret.passphrase)
   await cryptoReady()
   const wraps = await readWraps(store)
   if (wraps === undefined) throw new DriftlogError('KEY_MISSING', 'the store has no vault')
@@ -249,19 +246,16 @@ const damaged = (): DriftlogError => new DriftlogError('KEYS_DAMAGED', 'vault', 
 
 const recoveryKey = (secret: Uint8Array): Uint8Array => deriveKey(hash(secret), 'driftlog/vault/recovery')
 
-const passphraseKey = (passphrase: string, salt: Uint8Array, cost: KdfCost): Uint8Array =>
-  // Two keyboards may write one letter in two ways.
-  argon2id(text.encode(passphrase.normalize('NFKC')), salt, cost)
-
 const passphraseWrap = (
   accountKey: Uint8Array,
   passphrase: string,
   random: Randomness,
 ): Omit<Wraps, 'byRecoveryCode'> => {
-  if (passphrase === '') throw new DriftlogError('OPTION_INVALID', 'the passphrase is empty')
+  expectNewPassphrase(passphrase)
   const salt = random.bytes(SALT_BYTES)
-  const byPassphrase = encrypt(accountKey, wrapDomain, passphraseKey(passphrase, salt, COST), random)
-  return { salt, cost: COST, byPassphrase }
+  const cost = PASSPHRASE_COST
+  const byPassphrase = encrypt(accountKey, wrapDomain, passphraseKey(passphrase, salt, cost), random)
+  return { salt, cost, byPassphrase }
 }
 
 const readRecord = async (store: BatchStore, key: string): Promise<Uint8Array | undefined> =>
@@ -281,11 +275,20 @@ const readWraps = async (store: BatchStore): Promise<Wraps | undefined> => {
   if (record === undefined) return undefined
   const bytes = withoutChecksum(record)
   if (bytes === undefined) throw damaged()
-  const reader = new ByteReader(bytes)
+  try {
+    return decodeWraps(new ByteReader(bytes))
+  } catch (cause) {
+    // The checksum keeps nobody from writing another record.
+    if (cause instanceof DriftlogError && cause.code === 'MALFORMED') throw damaged()
+    throw cause
+  }
+}
+
+const decodeWraps = (reader: ByteReader): Wraps => {
   const format = reader.varint()
   if (format !== FORMAT) throw new DriftlogError('FORMAT_UNKNOWN', 'vault', { format })
   const cost = { passes: reader.varint(), memoryBytes: reader.varint() }
-  if (cost.passes > MAX_COST.passes || cost.memoryBytes > MAX_COST.memoryBytes) throw damaged()
+  if (!isPossibleCost(cost)) throw damaged()
   const salt = reader.raw(SALT_BYTES)
   return { salt, cost, byPassphrase: reader.bytes(), byRecoveryCode: reader.bytes() }
 }
