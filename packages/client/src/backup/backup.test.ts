@@ -103,7 +103,10 @@ it('[BACK2] another passphrase, and any byte that differs, is told, and nothing 
   await expect(unwanted).rejects.toBe('home')
   expect(await store.end('home')).toEqual(startCursor)
   expect(await store.records('home', '')).toEqual([])
-  await expect(replica.backup({ passphrase: '' })).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+  for (const passphrase of ['', undefined, null, 1234, new Uint8Array(8), {}] as string[])
+    await expect(replica.backup({ passphrase })).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+  for (const passphrase of [undefined, null, 1234, new Uint8Array(8), {}] as unknown as string[])
+    await expect(restoreBackup(file, { store, passphrase })).rejects.toMatchObject({ code: 'OPTION_INVALID' })
 })
 
 it('[BACK3] the tables as JSON and as a file of SQLite, for other programs', async () => {
