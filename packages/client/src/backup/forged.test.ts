@@ -36,13 +36,15 @@ const headOf = (cost: KdfCost): Uint8Array =>
     .finish()
 
 /** A file with these chunks, as BACK1 says. */
-const fileOf = (keyChunk: Uint8Array, ...chunks: readonly Uint8Array[]): Uint8Array => {
-  const head = headOf(CHEAP)
+const fileOf = (keyChunk: Uint8Array, ...chunks: readonly Uint8Array[]): Uint8Array =>
+  fileAt(CHEAP, keyChunk, ...chunks)
+const fileAt = (cost: KdfCost, keyChunk: Uint8Array, ...chunks: readonly Uint8Array[]): Uint8Array => {
+  const head = headOf(cost)
   const file = new ByteWriter().raw(head)
   for (const [place, plain] of [keyChunk, ...chunks].entries()) {
     const isLast = place === chunks.length ? 1 : 0
     const associated = new ByteWriter().bytes(text.encode('driftlog/backup/1')).bytes(head).varint(place).byte(isLast)
-    const key = place === 0 ? argon2id(text.encode(PASSPHRASE), new Uint8Array(16), CHEAP) : KEY
+    const key = place === 0 ? argon2id(text.encode(PASSPHRASE), new Uint8Array(16), cost) : KEY
     const sealed = encrypt(plain, associated.finish(), key, random)
     const length = new Uint8Array(4)
     new DataView(length.buffer).setUint32(0, sealed.length)
@@ -109,6 +111,9 @@ it('[BACK2] batches that do not parse, or not one after the other, are damage, a
 })
 
 it('[BACK2] nor does a file make anyone work for minutes', async () => {
+  const withPasses = (passes: number): Uint8Array => fileAt({ passes, memoryBytes: 8192 }, keyChunk([1]).finish(), none)
+  expect(await restore(withPasses(16), memoryStore())).toBe('ok')
+  expect(await refusal(withPasses(17))).toBe('BACKUP_DAMAGED')
   for (const cost of [
     { passes: 0, memoryBytes: 8192 },
     { passes: 17, memoryBytes: 8192 },
