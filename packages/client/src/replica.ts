@@ -80,10 +80,11 @@ export interface MutateOptions {
   readonly isUndoable?: boolean
 }
 
-/** The rooms of a replica, put together by `openReplica`. */
 export interface BackupOptions {
   /** What opens it again; longer is better, for who has the file can try as many as they like. */
   readonly passphrase: string
+  /** Leaves out what is damaged here, and what goes on from it, instead of rejecting. */
+  readonly partial?: boolean
   readonly onProgress?: (progress: BackupProgress) => void
 }
 
@@ -93,6 +94,7 @@ interface AnyTables {
   selectFrom(table: string): { selectAll(): { orderBy(column: string): Compilable<unknown> } }
 }
 
+/** The rooms of a replica, put together by `openReplica`. */
 export interface ReplicaParts<S extends Schema> {
   readonly schema: S
   readonly space: string
@@ -536,13 +538,18 @@ export class Replica<S extends Schema> {
   /**
    * The whole space in one encrypted file: a copy to keep. It opens with the passphrase alone, on any device, with neither
    * server nor account: see `restoreBackup`. Rejects with OPTION_INVALID for an empty passphrase, KEY_MISSING where the replica
-   * is locked, and while the storage fails.
+   * is locked, STORAGE_DAMAGED where something of the space is damaged here (sync, and it is fetched again; or make a `partial`
+   * one), and while the storage fails.
    */
-  async backup({ passphrase, onProgress }: BackupOptions): Promise<Uint8Array> {
-    const { ports, state, space } = this.#parts
+  async backup({ passphrase, partial = false, onProgress }: BackupOptions): Promise<Uint8Array> {
+    const { ports, state, space, store } = this.#parts
     const { keyring } = state.log
     if (keyring.isLocked) throw new DriftlogError('KEY_MISSING', 'opened as locked')
     const batches = await this.export()
+    // All was read just now, so what is damaged is known.
+    const damaged = partial ? [] : store.damaged(space)
+    if (damaged.length > 0)
+      throw new DriftlogError('STORAGE_DAMAGED', 'a backup would lack it', { space, batches: damaged.length })
     const epochs = keyring.isEncrypted ? keyring.keys() : undefined
     const of = batches.length
     const writer = new BackupWriter(passphrase, { space, epochs, batches: of }, ports.random)

@@ -47,20 +47,22 @@ export const restoreInto =
       if (key === 'unencrypted') throw new Error('It was not accepted.')
       return { key }
     } catch (error) {
-      return { problem: `${restoreProblem(error)} Nothing was changed.` }
+      return { problem: restoreProblem(error) }
     }
   }
 
 const restoreProblem = (error: unknown): string => {
-  if (error instanceof Refused) return error.message
+  if (error instanceof Refused) return `${error.message} Nothing was changed.`
   if (!(error instanceof DriftlogError)) throw error
   switch (error.code) {
     case 'KEY_WRONG':
-      return 'That is not the passphrase of this backup.'
+      return 'That is not the passphrase of this backup. Nothing was changed.'
     case 'BACKUP_DAMAGED':
-      return 'This file is no backup, or not as it was written: no passphrase opens it. Take another copy of it.'
+      return 'This file is no backup, or not as it was written: no passphrase opens it. Take another copy of it. Nothing was changed.'
     case 'FORMAT_UNKNOWN':
-      return 'A newer version of this app wrote this backup. Load the app again to update it.'
+      return 'A newer version of this app wrote this backup. Load the app again to update it. Nothing was changed.'
+    case 'FORK':
+      return 'Something of this backup does not fit what is here already. What fits was taken in, and nothing was lost.'
     default:
       throw error
   }

@@ -11,25 +11,29 @@
  * found out before anything of the file is taken.
  */
 import {
-  argon2id,
   ByteReader,
   ByteWriter,
   decrypt,
   DriftlogError,
   encrypt,
   EPOCH_KEY_BYTES,
+  isSpaceId,
   type KdfCost,
   type Randomness,
 } from '@driftlog/core'
+import {
+  expectNewPassphrase,
+  expectPassphrase,
+  isPossibleCost,
+  PASSPHRASE_COST,
+  passphraseKey,
+} from '../keys/passphrase.ts'
 
 const MAGIC = new TextEncoder().encode('DRIFTLOG-BACKUP')
 const FORMAT = 1
 const SALT_BYTES = 16
 const BACKUP_KEY_BYTES = 32
 const LENGTH_BYTES = 4
-const COST: KdfCost = { passes: 3, memoryBytes: 64 * 1024 * 1024 }
-/** What a file that somebody made up may ask for at most. */
-const MAX_COST: KdfCost = { passes: 64, memoryBytes: 1024 * 1024 * 1024 }
 /** Of the plaintext of a chunk, beyond which another one begins. */
 const CHUNK_BYTES = 1_000_000
 
@@ -44,9 +48,6 @@ export interface BackupContents {
   /** How many batches there are. */
   readonly batches: number
 }
-
-const passphraseKey = (passphrase: string, salt: Uint8Array, cost: KdfCost): Uint8Array =>
-  argon2id(text.encode(passphrase.normalize('NFKC')), salt, cost)
 
 /** 0 is the key chunk. */
 const placeOf = (head: Uint8Array, chunk: number, isLast: boolean): Uint8Array =>
@@ -66,22 +67,22 @@ export class BackupWriter {
   #pending = new ByteWriter(65_536)
 
   constructor(passphrase: string, contents: BackupContents, random: Randomness) {
-    if (passphrase === '') throw new DriftlogError('OPTION_INVALID', 'the passphrase is empty')
+    expectNewPassphrase(passphrase)
     this.#random = random
     this.#key = random.bytes(BACKUP_KEY_BYTES)
     const salt = random.bytes(SALT_BYTES)
     this.#head = new ByteWriter(64)
       .raw(MAGIC)
       .byte(FORMAT)
-      .varint(COST.passes)
-      .varint(COST.memoryBytes)
+      .varint(PASSPHRASE_COST.passes)
+      .varint(PASSPHRASE_COST.memoryBytes)
       .raw(salt)
       .finish()
     this.#file.raw(this.#head)
     const keys = new ByteWriter(128).raw(this.#key).string(contents.space).varint(contents.batches)
     keys.varint(contents.epochs?.size ?? 0)
     for (const [epoch, key] of contents.epochs ?? []) keys.varint(epoch).raw(key)
-    this.#append(keys.finish(), passphraseKey(passphrase, salt, COST), false)
+    this.#append(keys.finish(), passphraseKey(passphrase, salt, PASSPHRASE_COST), false)
   }
 
   add(batch: Uint8Array): void {
@@ -111,7 +112,7 @@ const damaged = (why: string): DriftlogError => new DriftlogError('BACKUP_DAMAGE
 
 /**
  * Reads a file in the order in which it was written. Throws KEY_WRONG for another passphrase, BACKUP_DAMAGED where it is not what
- * was written or no backup at all, and FORMAT_UNKNOWN where a newer release wrote it.
+ * was written or no backup at all, FORMAT_UNKNOWN where a newer release wrote it, and OPTION_INVALID for a passphrase that is no text.
  */
 export class BackupReader {
   readonly contents: BackupContents
@@ -122,6 +123,7 @@ export class BackupReader {
   readonly #start: number
 
   constructor(file: Uint8Array, passphrase: string) {
+    expectPassphrase(passphrase)
     const reader = new ByteReader(file)
     const { salt, cost } = orDamaged(() => readHead(reader))
     this.#file = file
@@ -129,14 +131,9 @@ export class BackupReader {
     const plain = this.#next(reader, 0, passphraseKey(passphrase, salt, cost))
     this.#start = reader.position
     if (plain.isLast) throw damaged('no batches')
-    const keys = new ByteReader(plain.bytes)
-    this.#key = keys.raw(BACKUP_KEY_BYTES)
-    const space = keys.string()
-    const batches = keys.varint()
-    const epochs = new Map<number, Uint8Array>()
-    for (let left = keys.count(EPOCH_KEY_BYTES + 1); left > 0; left--)
-      epochs.set(keys.varint(), keys.raw(EPOCH_KEY_BYTES).slice())
-    this.contents = { space, batches, epochs: epochs.size === 0 ? undefined : epochs }
+    const { key, contents } = orDamaged(() => readKeys(new ByteReader(plain.bytes)))
+    this.#key = key
+    this.contents = contents
   }
 
   /** The batches of one chunk after the other, from the first on at each call: the passphrase's key costs a second. */
@@ -147,9 +144,7 @@ export class BackupReader {
     for (let place = 1, isLast = false; !isLast; place++) {
       const chunk = this.#next(file, place, this.#key)
       isLast = chunk.isLast
-      const reader = new ByteReader(chunk.bytes)
-      const batches: Uint8Array[] = []
-      while (reader.remaining > 0) batches.push(reader.bytes())
+      const batches = orDamaged(() => readBatches(new ByteReader(chunk.bytes)))
       found += batches.length
       yield batches
     }
@@ -176,13 +171,30 @@ const readHead = (reader: ByteReader): { readonly salt: Uint8Array; readonly cos
   const format = reader.byte()
   if (format !== FORMAT) throw new DriftlogError('FORMAT_UNKNOWN', 'backup', { format })
   const cost = { passes: reader.varint(), memoryBytes: reader.varint() }
-  const isPossible =
-    cost.passes >= 1 &&
-    cost.passes <= MAX_COST.passes &&
-    cost.memoryBytes >= 8192 &&
-    cost.memoryBytes <= MAX_COST.memoryBytes
-  if (!isPossible) throw damaged('the cost of its key')
+  if (!isPossibleCost(cost)) throw damaged('the cost of its key')
   return { cost, salt: reader.raw(SALT_BYTES) }
+}
+
+/** Epochs from 1 on, without a gap (KEY1). */
+const readKeys = (reader: ByteReader): { readonly key: Uint8Array; readonly contents: BackupContents } => {
+  const key = reader.raw(BACKUP_KEY_BYTES)
+  const space = reader.string()
+  if (!isSpaceId(space)) throw damaged('the name of its space')
+  const batches = reader.varint()
+  const epochs = new Map<number, Uint8Array>()
+  const count = reader.count(EPOCH_KEY_BYTES + 1)
+  for (let epoch = 1; epoch <= count; epoch++) {
+    if (reader.varint() !== epoch) throw damaged('the epochs of its keys')
+    epochs.set(epoch, reader.raw(EPOCH_KEY_BYTES).slice())
+  }
+  reader.expectEnd()
+  return { key, contents: { space, batches, epochs: count === 0 ? undefined : epochs } }
+}
+
+const readBatches = (reader: ByteReader): Uint8Array[] => {
+  const batches: Uint8Array[] = []
+  while (reader.remaining > 0) batches.push(reader.bytes())
+  return batches
 }
 
 /** A file that ends early, or has nonsense where a number should be. */

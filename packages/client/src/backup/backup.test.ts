@@ -1,4 +1,14 @@
-import { type BatchStore, decodeBatch, defineSchema, f, memoryStore, startCursor, table } from '@driftlog/core'
+import {
+  type BatchStore,
+  damageBatch,
+  decodeBatch,
+  defineSchema,
+  f,
+  memoryMedium,
+  memoryStore,
+  startCursor,
+  table,
+} from '@driftlog/core'
 import initSqlJs from 'sql.js'
 import { afterEach, expect, it } from 'vitest'
 import { newSpaceKey } from '../keys/space-key.ts'
@@ -103,7 +113,32 @@ it('[BACK2] another passphrase, and any byte that differs, is told, and nothing 
   await expect(unwanted).rejects.toBe('home')
   expect(await store.end('home')).toEqual(startCursor)
   expect(await store.records('home', '')).toEqual([])
-  await expect(replica.backup({ passphrase: '' })).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+  for (const passphrase of ['', undefined, null, 1234, new Uint8Array(8), {}] as string[])
+    await expect(replica.backup({ passphrase })).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+  for (const passphrase of [undefined, null, 1234, new Uint8Array(8), {}] as unknown as string[])
+    await expect(restoreBackup(file, { store, passphrase })).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+})
+
+it('[BACK1] where something is damaged here, a backup is refused unless it may lack that', async () => {
+  const medium = memoryMedium()
+  const [key, store] = [newSpaceKey(), memoryStore(medium)]
+  const writer = await open(store, key)
+  for (const text of ['kept', 'lost', 'behind it']) await writer.mutate((tx) => tx.notes.insert({ text })).stored
+  const whole = await writer.export()
+  await writer.close()
+  const replica = await open(memoryStore(medium), key)
+  // Not known when it was opened: the disk rots while it is open.
+  damageBatch(medium, 'home', 2)
+  await expect(replica.backup({ passphrase: PASSPHRASE })).rejects.toMatchObject({ code: 'STORAGE_DAMAGED' })
+  const partial = await replica.backup({ passphrase: PASSPHRASE, partial: true })
+  const restored = memoryStore()
+  await restoreBackup(partial, { store: restored, passphrase: PASSPHRASE })
+  expect((await notes(await open(restored, key))).map(({ text }) => text)).toEqual(['kept'])
+  await replica.import(whole)
+  const file = await replica.backup({ passphrase: PASSPHRASE })
+  const again = memoryStore()
+  await restoreBackup(file, { store: again, passphrase: PASSPHRASE })
+  expect(await notes(await open(again, key))).toHaveLength(3)
 })
 
 it('[BACK3] the tables as JSON and as a file of SQLite, for other programs', async () => {

@@ -7,11 +7,13 @@ import {
   type DeviceId,
   DriftlogError,
   isRefusal,
+  memoryStore,
+  quarantining,
   type Randomness,
   systemPorts,
   verifyBatch,
 } from '@driftlog/core'
-import { storeKeys } from '../keys/load-keys.ts'
+import { restoredKeys } from '../keys/load-keys.ts'
 import { type SpaceKey, writeSpaceKey } from '../keys/space-key.ts'
 import { BackupReader } from './backup-file.ts'
 
@@ -38,8 +40,9 @@ export interface RestoredBackup {
 
 /**
  * Puts what a backup holds into a store, where it is opened from by a device of its own: a fresh one, whoever made the backup. What
- * the store has of the space already stays, and nothing doubles. Rejects with KEY_WRONG for another passphrase, BACKUP_DAMAGED (then
- * nothing was stored), FORMAT_UNKNOWN, and what `accept` and the store reject with; calling it again goes on where that left off.
+ * the store has of the space already stays, its keys too, and nothing doubles. Rejects with KEY_WRONG for another passphrase and where
+ * the space is in the store with another key, or only one of the two is encrypted; with KEYS_DAMAGED, BACKUP_DAMAGED (then nothing was
+ * stored) and FORMAT_UNKNOWN; with FORK where what the store has of a device does not go with the backup; and with what `accept` and the store reject with; calling it again goes on where that left off.
  */
 export const restoreBackup = async (file: Uint8Array, options: RestoreOptions): Promise<RestoredBackup> => {
   const { store, passphrase, accept, onProgress, random = systemPorts.random } = options
@@ -47,33 +50,42 @@ export const restoreBackup = async (file: Uint8Array, options: RestoreOptions): 
   const reader = new BackupReader(file, passphrase)
   const { space, epochs, batches: of } = reader.contents
   const restored: RestoredBackup = { space, key: epochs === undefined ? 'unencrypted' : writeSpaceKey(epochs.get(1)!) }
-  checkAll(reader, space)
+  await checkAll(reader, space)
   await accept?.(restored)
-  if (epochs !== undefined) await storeKeys(store, space, epochs, random)
+  let records = await restoredKeys(quarantining(store), space, epochs, random)
   let batches = 0
   for (const chunk of reader.chunks()) {
     const outcomes = await store.append(
       space,
       chunk.map((bytes) => decodeBatch(bytes.slice())),
+      { records },
     )
-    const refused = outcomes.find(isRefusal)
-    if (refused !== undefined) throw new DriftlogError('BACKUP_DAMAGED', `a batch does not fit: ${refused.kind}`)
+    records = []
+    // Each fits the ones before it: so what is held here of its device does not.
+    if (outcomes.some(isRefusal)) throw new DriftlogError('FORK', 'a batch does not fit what is held', { space })
     batches += chunk.length
     onProgress?.({ batches, of })
   }
   return restored
 }
 
-/** Whoever knows the passphrase can write anything into a file: but not in the name of a device. */
-const checkAll = (reader: BackupReader, space: string): void => {
+/**
+ * Whoever knows the passphrase can write anything into a file: but not in the name of a device, and nothing that a store would
+ * not take in (ENV4), which is found out in one of its own.
+ */
+const checkAll = async (reader: BackupReader, space: string): Promise<void> => {
+  const trial = memoryStore()
   const certificates = new Map<DeviceId, Uint8Array>()
   for (const chunk of reader.chunks()) {
-    for (const bytes of chunk) {
+    const batches = chunk.map((bytes) => {
       const batch = checked(bytes, certificates)
       const { device, certificate } = batch.header
       if (batch.header.space !== space) throw new DriftlogError('BACKUP_DAMAGED', 'a batch of another space')
       if (certificate !== undefined) certificates.set(device, certificate)
-    }
+      return batch
+    })
+    const refused = (await trial.append(space, batches)).find(isRefusal)
+    if (refused !== undefined) throw new DriftlogError('BACKUP_DAMAGED', `a batch does not fit: ${refused.kind}`)
   }
 }
 

@@ -1,4 +1,13 @@
-import { type BatchStore, defineSchema, f, memoryMedium, memoryStore, systemPorts, table } from '@driftlog/core'
+import {
+  type BatchStore,
+  decodeBatch,
+  defineSchema,
+  f,
+  memoryMedium,
+  memoryStore,
+  systemPorts,
+  table,
+} from '@driftlog/core'
 import { afterEach, expect, it } from 'vitest'
 import { openReplica } from '../open-replica.ts'
 import type { Replica } from '../replica.ts'
@@ -146,6 +155,42 @@ it('[KEY4] after it was locked, a wrong key is told before anything is kept, and
   await close()
   await expect(open(store, newSpaceKey())).rejects.toMatchObject({ code: 'KEY_WRONG' })
   expect(await notes(await open(store, key))).toHaveLength(1)
+})
+
+it('[KEY4] what was only held locked is not opened as if it were not encrypted', async () => {
+  const key = newSpaceKey()
+  const author = await open(memoryStore(), key)
+  author.mutate((tx) => tx.notes.insert({ text: SECRET }))
+  const store = memoryStore()
+  await (await open(store, 'locked')).import(await author.export())
+  await close()
+  const before = await store.records('home', '')
+  await expect(open(store, 'unencrypted')).rejects.toMatchObject({ code: 'KEY_MISSING' })
+  expect(await store.records('home', '')).toEqual(before)
+  expect(await notes(await open(store, key))).toHaveLength(1)
+})
+
+it('[KEY4] however much was added by who has no key, the right one is found to open what is here', async () => {
+  const key = newSpaceKey()
+  const author = await open(memoryStore(), key)
+  author.mutate((tx) => tx.notes.insert({ text: SECRET }))
+  const stranger = await open(memoryStore(), 'unencrypted')
+  for (let note = 0; note < 60; note++) await stranger.mutate((tx) => tx.notes.insert({ text: 'spam' })).stored
+  const store = memoryStore()
+  for (const bytes of [...(await stranger.export()), ...(await author.export())])
+    await store.append('home', [decodeBatch(bytes)])
+  await close()
+  expect((await store.end('home')).position).toBeGreaterThan(50)
+  await expect(open(store, newSpaceKey())).rejects.toMatchObject({ code: 'KEY_WRONG' })
+  expect(await notes(await open(store, key))).toEqual([{ text: SECRET }])
+})
+
+it('[KEY1] what is neither a key nor a choice opens nothing', async () => {
+  for (const key of [undefined, null, 1, true, new Uint8Array(32), {}, [newSpaceKey()], '', 'Locked']) {
+    const store = memoryStore()
+    await expect(open(store, key as ReplicaKey)).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+    expect(await store.records('home', '')).toEqual([])
+  }
 })
 
 it('a slip in a key is told before anything is opened with it', () => {

@@ -5,15 +5,18 @@
  *     space key ─▶ local key ─▶ record "keys": epoch → key ─▶ keyring
  */
 import {
+  type Batch,
   type BatchStore,
   ByteReader,
   ByteWriter,
   deriveKey,
   DriftlogError,
   EPOCH_KEY_BYTES,
+  equalBytes,
   Keyring,
   openBatch,
   type Randomness,
+  type RecordChange,
   startCursor,
 } from '@driftlog/core'
 import { INSTALLATION_KEY } from '../storage/identity.ts'
@@ -47,16 +50,15 @@ export const loadKeys = async (
   random: Randomness,
 ): Promise<ReplicaKeys> => {
   // For who writes JavaScript: no key at all must not be taken for a choice.
-  if (key === undefined) throw new DriftlogError('OPTION_INVALID', "say `key`: a space key, a vault, or 'unencrypted'")
-  const read = async (name: string): Promise<Uint8Array | undefined> =>
-    (await store.records(space, name)).find((record) => record.key === name)?.value
-  const stored = await read(KEYS)
+  if (typeof key !== 'string' && !(key instanceof Vault))
+    throw new DriftlogError('OPTION_INVALID', "say `key`: a space key, a vault, or 'unencrypted'")
+  const { stored, isPlain } = await readBeginning(store, space)
   if (key === 'unencrypted') {
-    if (stored !== undefined) throw new DriftlogError('KEY_MISSING', 'the space is encrypted on this device', { space })
+    if (stored !== undefined || (!isPlain && (await holdsEncrypted(store, space))))
+      throw new DriftlogError('KEY_MISSING', 'the space is encrypted on this device', { space })
     return { keyring: Keyring.unencrypted(space), records: plainRecords }
   }
-  if (stored === undefined && (await read(INSTALLATION_KEY)) !== undefined)
-    throw new DriftlogError('KEY_WRONG', 'the space is not encrypted on this device', { space })
+  if (isPlain) throw new DriftlogError('KEY_WRONG', 'the space is not encrypted on this device', { space })
   if (key === 'locked') return { keyring: Keyring.encrypted(space, new Map()), records: undefined }
   const first = key instanceof Vault ? await key.keyOf(space) : readSpaceKey(key)
   const cipher = encryptedRecords(localKey(first, space), random)
@@ -65,18 +67,45 @@ export const loadKeys = async (
   const epochs = new Map([[1, first]])
   const keyring = Keyring.encrypted(space, epochs)
   await expectOpens(store, keyring)
-  await storeKeys(store, space, epochs, random)
+  await store.append(space, [], { records: [keysRecord(cipher, space, epochs)] })
   return { keyring, records: cipher }
 }
 
-/** How many batches a key is tried on: some may have been sealed by who has no key. */
-const TRIED = { batches: 50, bytes: 5_000_000 }
+/** What the space began as on this device (KEY1): neither of the two where it was opened as locked at most. */
+interface Beginning {
+  /** Its keys, encrypted. */
+  readonly stored: Uint8Array | undefined
+  readonly isPlain: boolean
+}
 
-/** Where batches are here already, as when the replica was locked so far, a key must open one of them. */
+const readBeginning = async (store: BatchStore, space: string): Promise<Beginning> => {
+  const read = async (name: string): Promise<Uint8Array | undefined> =>
+    (await store.records(space, name)).find((record) => record.key === name)?.value
+  const stored = await read(KEYS)
+  return { stored, isPlain: stored === undefined && (await read(INSTALLATION_KEY)) !== undefined }
+}
+
+const PAGE = { batches: 50, bytes: 5_000_000 }
+
+async function* storedBatches(store: BatchStore, space: string): AsyncGenerator<Batch> {
+  for (let cursor = startCursor, more = true; more; ) {
+    const page = await store.readAfter(space, cursor, PAGE)
+    for (const { batch } of page.batches) yield batch
+    cursor = page.cursor
+    more = page.more
+  }
+}
+
+/** One that is encrypted is enough: those of epoch 0 may have been added by who has no key. */
+const holdsEncrypted = async (store: BatchStore, space: string): Promise<boolean> => {
+  for await (const { header } of storedBatches(store, space)) if (header.keyEpoch > 0) return true
+  return false
+}
+
+/** Where batches are here already, as when the replica was locked so far, a key must open one of them. Any but the last may have been sealed by who has no key. */
 const expectOpens = async (store: BatchStore, keyring: Keyring): Promise<void> => {
-  const { batches } = await store.readAfter(keyring.space, startCursor, TRIED)
   let isWrong = false
-  for (const { batch } of batches) {
+  for await (const batch of storedBatches(store, keyring.space)) {
     try {
       openBatch(batch, keyring)
       return
@@ -88,16 +117,45 @@ const expectOpens = async (store: BatchStore, keyring: Keyring): Promise<void> =
   if (isWrong) throw new DriftlogError('KEY_WRONG', 'it opens nothing of what is stored', { space: keyring.space })
 }
 
-/** Keeps the keys of a space, as a replica of it finds them. */
-export const storeKeys = async (
+/**
+ * What to store with the batches of a backup, so that a replica finds its keys: those that are here stay, and what opened the
+ * space goes on opening it. `epochs` undefined: the backup is not encrypted. Rejects with KEY_WRONG where the space is encrypted
+ * here with other keys, or where only one of the two is encrypted, and with KEYS_DAMAGED.
+ */
+export const restoredKeys = async (
   store: BatchStore,
   space: string,
-  epochs: ReadonlyMap<number, Uint8Array>,
+  epochs: ReadonlyMap<number, Uint8Array> | undefined,
   random: Randomness,
-): Promise<void> => {
+): Promise<readonly RecordChange[]> => {
+  const wrong = (why: string): DriftlogError => new DriftlogError('KEY_WRONG', why, { space })
+  const { stored, isPlain } = await readBeginning(store, space)
+  if (epochs === undefined) {
+    if (isPlain) return []
+    if (stored !== undefined || (await holdsEncrypted(store, space)))
+      throw wrong('the space is encrypted on this device, the backup is not')
+    // What tells from now on what it began as, whatever its batches are: a replica that is opened makes the same.
+    return [{ key: INSTALLATION_KEY, value: plainRecords.seal(space, INSTALLATION_KEY, random.bytes(32)) }]
+  }
+  if (isPlain) throw wrong('the space is not encrypted on this device, the backup is')
   const cipher = encryptedRecords(localKey(epochs.get(1)!, space), random)
-  await store.append(space, [], { records: [{ key: KEYS, value: cipher.seal(space, KEYS, writeEpochs(epochs)) }] })
+  if (stored === undefined) {
+    await expectOpens(store, Keyring.encrypted(space, epochs))
+    return [keysRecord(cipher, space, epochs)]
+  }
+  const all = readEpochs(cipher.open(space, KEYS, stored))
+  for (const [epoch, key] of epochs) {
+    const known = all.get(epoch)
+    if (known !== undefined && !equalBytes(known, key)) throw wrong(`another key of epoch ${epoch} is here`)
+    all.set(epoch, key)
+  }
+  return [keysRecord(cipher, space, all)]
 }
+
+const keysRecord = (cipher: RecordCipher, space: string, epochs: ReadonlyMap<number, Uint8Array>): RecordChange => ({
+  key: KEYS,
+  value: cipher.seal(space, KEYS, writeEpochs(epochs)),
+})
 
 const text = new TextEncoder()
 

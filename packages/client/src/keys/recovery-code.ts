@@ -10,8 +10,10 @@ export const newRecoveryCode = (random: Randomness): { readonly code: string; re
   return { code, secret }
 }
 
-/** As a person types it: any case, any spacing, O for 0, I and L for 1. Throws KEY_WRONG for what cannot be one. */
+/** As a person types it: any case, any spacing, O for 0, I and L for 1. Throws KEY_WRONG for text that cannot be one. */
 export const readRecoveryCode = (code: string): Uint8Array => {
+  // For who writes JavaScript.
+  if (typeof code !== 'string') throw new DriftlogError('OPTION_INVALID', 'say `recoveryCode`, as text')
   try {
     const secret = base32crockford.decode(code.replace(/[\s-]/g, ''))
     if (secret.length === CODE_BYTES) return secret

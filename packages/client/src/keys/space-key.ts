@@ -24,7 +24,7 @@ export const newSpaceKey = (random: Randomness = systemPorts.random): SpaceKey =
 
 export const writeSpaceKey = (key: Uint8Array): SpaceKey => `${PREFIX}${toBase64Url(withChecksum(key))}`
 
-/** The 32 bytes of a key. Throws OPTION_INVALID for text that is none, or one with a slip in it. */
+/** The 32 bytes of a key. Throws OPTION_INVALID for what is none, or one with a slip in it. */
 export const readSpaceKey = (text: string): Uint8Array => {
   const key = keyIn(text)
   // The text itself is secret: not in the message.
@@ -37,6 +37,8 @@ export const readSpaceKey = (text: string): Uint8Array => {
 export const isSpaceKey = (text: string): text is SpaceKey => keyIn(text) !== undefined
 
 const keyIn = (text: string): Uint8Array | undefined => {
+  // For who writes JavaScript.
+  if (typeof text !== 'string') return undefined
   const key = text.startsWith(PREFIX) ? withoutChecksum(bytesOf(text.slice(PREFIX.length))) : undefined
   return key?.length === EPOCH_KEY_BYTES ? key : undefined
 }

@@ -1,7 +1,20 @@
-import { type BatchStore, DriftlogError, memoryStore, systemPorts } from '@driftlog/core'
+import {
+  type BatchStore,
+  ByteReader,
+  ByteWriter,
+  DriftlogError,
+  memoryMedium,
+  memoryStore,
+  systemPorts,
+} from '@driftlog/core'
 import { expect, it } from 'vitest'
+import { withChecksum } from './checked.ts'
 import { newSpaceKey, readSpaceKey, type SpaceKey } from './space-key.ts'
 import { createVault, hasVault, unlockVault } from './vault.ts'
+
+const none = new Uint8Array(0)
+/** What somebody who writes JavaScript may pass. */
+const noText = [undefined, null, 0, 1234, true, none, {}, ['p']] as unknown as string[]
 
 const codeOf = async (run: () => unknown): Promise<string> => {
   try {
@@ -81,6 +94,49 @@ it('[KEY2] a new passphrase, or recovery code, makes a new wrap and leaves the o
   expect(await codeOf(() => vault.changePassphrase(''))).toBe('OPTION_INVALID')
 })
 
+it('[KEY8] of two windows that make a vault at once one does, and its account key is the one that counts', async () => {
+  const medium = memoryMedium()
+  const made = await Promise.allSettled(
+    ['one', 'two', 'three'].map((passphrase) => createVault({ store: memoryStore(medium), passphrase })),
+  )
+  const won = made.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []))
+  const lost = made.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason] : []))
+  expect(won).toHaveLength(1)
+  for (const reason of lost) expect(reason).toMatchObject({ code: 'OPTION_INVALID' })
+  const key = await won[0].vault.createSpace('home')
+  const opened = await unlockVault({ store: memoryStore(medium), recoveryCode: won[0].recoveryCode })
+  expect(await opened.spaceKey('home')).toBe(key)
+})
+
+it('[KEY8] nor do two changes at once undo each other', async () => {
+  const medium = memoryMedium()
+  const { vault } = await createVault({ store: memoryStore(medium), passphrase: 'first' })
+  const other = await unlockVault({ store: memoryStore(medium), passphrase: 'first' })
+  const [, recoveryCode] = await Promise.all([vault.changePassphrase('second'), other.renewRecoveryCode()])
+  for (const secret of [{ passphrase: 'second' }, { recoveryCode }])
+    expect(await codeOf(() => unlockVault({ store: memoryStore(medium), ...secret }))).toBe('ok')
+  const keys = await Promise.allSettled([vault.createSpace('home'), other.createSpace('home')])
+  expect(keys.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+})
+
+it('[KEY8] where somebody rotated it meanwhile, the one of before changes nothing any more', async () => {
+  const store = memoryStore()
+  const { vault } = await createVault({ store, passphrase: 'first' })
+  const { recoveryCode } = await (await unlockVault({ store, passphrase: 'first' })).rotate('second')
+  const before = await store.records('driftlog-vault', '')
+  for (const change of [
+    () => vault.changePassphrase('third'),
+    () => vault.renewRecoveryCode(),
+    () => vault.rotate('third'),
+    () => vault.createSpace('home'),
+    () => vault.addSpace('home', newSpaceKey()),
+  ])
+    expect(await codeOf(change)).toBe('KEY_WRONG')
+  expect(await store.records('driftlog-vault', '')).toEqual(before)
+  for (const secret of [{ passphrase: 'second' }, { recoveryCode }])
+    expect(await codeOf(() => unlockVault({ store, ...secret }))).toBe('ok')
+})
+
 it('[KEY2] nothing at rest is a key, or a passphrase', async () => {
   const store = memoryStore()
   const { vault, recoveryCode } = await createVault({ store, passphrase: 'correct horse' })
@@ -106,6 +162,52 @@ it('[KEY3] damage is told from a wrong passphrase, wherever it is', async () => 
   value[40] ^= 1
   await store.append('driftlog-vault', [], { records: [{ key: space.key, value }] })
   expect(await codeOf(() => vault.spaceKey('home'))).toBe('KEYS_DAMAGED')
+})
+
+it('[KEY3] a forged record is damage too: a cost that nobody would pay, or that is none, or fields that end early', async () => {
+  const store = memoryStore()
+  await createVault({ store, passphrase: 'p' })
+  const [wraps] = await store.records('driftlog-vault', 'wraps')
+  const rest = wraps.value.subarray(4)
+  const reader = new ByteReader(rest)
+  for (let field = 0; field < 3; field++) reader.varint()
+  const withCost = (passes: number, memoryBytes: number): Uint8Array =>
+    new ByteWriter().varint(1).varint(passes).varint(memoryBytes).raw(rest.subarray(reader.position)).finish()
+  const forged = [
+    withCost(0, 8192),
+    withCost(17, 8192),
+    withCost(1, 8191),
+    withCost(1, 512 * 1024 * 1024 + 1),
+    rest.subarray(0, rest.length - 1),
+    rest.subarray(0, 3),
+    none,
+  ]
+  for (const bytes of forged) {
+    await store.append('driftlog-vault', [], { records: [{ key: wraps.key, value: withChecksum(bytes) }] })
+    expect(await codeOf(() => hasVault(store))).toBe('KEYS_DAMAGED')
+  }
+  await store.append('driftlog-vault', [], { records: [{ key: wraps.key, value: withChecksum(withCost(1, 8192)) }] })
+  expect(await codeOf(() => unlockVault({ store, passphrase: 'p' }))).toBe('KEY_WRONG')
+})
+
+it('[KEY2] what is no text is no passphrase, recovery code or key', async () => {
+  const store = memoryStore()
+  for (const passphrase of noText) expect(await codeOf(() => createVault({ store, passphrase }))).toBe('OPTION_INVALID')
+  expect(await hasVault(store)).toBe(false)
+  const { vault } = await createVault({ store, passphrase: 'p' })
+  const before = await store.records('driftlog-vault', '')
+  for (const secret of noText) {
+    for (const misuse of [
+      () => unlockVault({ store, passphrase: secret }),
+      () => unlockVault({ store, recoveryCode: secret }),
+      () => vault.changePassphrase(secret),
+      () => vault.rotate(secret),
+      () => vault.addSpace('home', secret as SpaceKey),
+    ])
+      expect(await codeOf(misuse)).toBe('OPTION_INVALID')
+  }
+  expect(await codeOf(() => unlockVault({ store } as { store: BatchStore; passphrase: string }))).toBe('OPTION_INVALID')
+  expect(await store.records('driftlog-vault', '')).toEqual(before)
 })
 
 it('keys that others shared are kept; one space has one key', async () => {

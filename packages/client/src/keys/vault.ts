@@ -5,11 +5,11 @@
  *                              ├─ unwraps ─▶ account key (random, 32) ─▶ the key of each space
  *     recovery code ─────────▶ ┘
  *
- * Both wraps hold the same account key: a new passphrase makes a new wrap and nothing else. The parameters of Argon2id
+ * Both wraps hold the same account key: a new passphrase makes a new wrap and nothing else. Changes of a vault happen one after the
+ * other, in whatever window, and only under the account key that counts by then; so none undoes another. The parameters of Argon2id
  * stand beside it, so that they can rise without locking anyone out.
  */
 import {
-  argon2id,
   type BatchStore,
   ByteReader,
   ByteWriter,
@@ -22,25 +22,26 @@ import {
   hash,
   type KdfCost,
   type Randomness,
+  type RecordChange,
   systemPorts,
 } from '@driftlog/core'
 import { withChecksum, withoutChecksum } from './checked.ts'
+import { inTurn } from './in-turn.ts'
 import { encryptedRecords, type RecordCipher } from './record-cipher.ts'
+import { expectNewPassphrase, expectPassphrase, isPossibleCost, PASSPHRASE_COST, passphraseKey } from './passphrase.ts'
 import { newRecoveryCode, readRecoveryCode } from './recovery-code.ts'
 import { newSpaceKey, readSpaceKey, type SpaceKey, writeSpaceKey } from './space-key.ts'
 
 /** Where in a store the vault is: no app's space has this name. */
 const VAULT_SPACE = 'driftlog-vault'
 const WRAPS = 'wraps'
+/** Nothing, encrypted with the account key: it tells whether another one came since. */
+const PROOF = 'wraps/proof'
 const spaceRecord = (space: string): string => `space/${space}`
 
 const FORMAT = 1
 const SALT_BYTES = 16
 const ACCOUNT_KEY_BYTES = 32
-/** Half a second on a slow telephone, and 64 MiB for every guess. */
-const COST: KdfCost = { passes: 3, memoryBytes: 64 * 1024 * 1024 }
-/** What a damaged or forged record may ask for at most. */
-const MAX_COST: KdfCost = { passes: 64, memoryBytes: 1024 * 1024 * 1024 }
 const text = new TextEncoder()
 const wrapDomain = text.encode('driftlog/vault/wrap/1')
 
@@ -73,12 +74,15 @@ export const createVault = async ({
   readonly recoveryCode: string
 }> => {
   await cryptoReady()
-  if ((await readWraps(store)) !== undefined) throw new DriftlogError('OPTION_INVALID', 'the store has a vault')
   const accountKey = random.bytes(ACCOUNT_KEY_BYTES)
   const vault = new Vault({ store, random }, accountKey)
   const { code, secret } = newRecoveryCode(random)
   const byRecoveryCode = encrypt(accountKey, wrapDomain, recoveryKey(secret), random)
-  await writeWraps(store, { ...passphraseWrap(accountKey, passphrase, random), byRecoveryCode })
+  await inTurn(store, VAULT_SPACE, async () => {
+    if ((await readWraps(store)) !== undefined) throw new DriftlogError('OPTION_INVALID', 'the store has a vault')
+    const wraps = { ...passphraseWrap(accountKey, passphrase, random), byRecoveryCode }
+    await write(store, [wrapsRecord(wraps), vault.proof()])
+  })
   return { vault, recoveryCode: code }
 }
 
@@ -87,13 +91,14 @@ export const hasVault = async (store: BatchStore): Promise<boolean> => (await re
 
 /**
  * Rejects with KEY_WRONG for a wrong passphrase or recovery code, KEYS_DAMAGED where what is stored is not what was stored, and
- * KEY_MISSING where the store has no vault.
+ * KEY_MISSING where the store has no vault; with OPTION_INVALID where neither is text.
  */
 export const unlockVault = async ({
   store,
   random = systemPorts.random,
   ...secret
 }: VaultOptions & VaultSecret): Promise<Vault> => {
+  if ('passphrase' in secret) expectPassphrase(secret.passphrase)
   await cryptoReady()
   const wraps = await readWraps(store)
   if (wraps === undefined) throw new DriftlogError('KEY_MISSING', 'the store has no vault')
@@ -122,21 +127,25 @@ export class Vault {
   }
 
   /** Makes a key for a space that is to begin, and keeps it. Rejects with OPTION_INVALID where the vault has one for it. */
-  async createSpace(space: string): Promise<SpaceKey> {
-    if ((await this.#read(space)) !== undefined)
-      throw new DriftlogError('OPTION_INVALID', 'the vault has a key of the space', { space })
-    const key = newSpaceKey(this.#random)
-    await this.#write(space, readSpaceKey(key))
-    return key
+  createSpace(space: string): Promise<SpaceKey> {
+    return this.#change(async () => {
+      if ((await this.#read(space)) !== undefined)
+        throw new DriftlogError('OPTION_INVALID', 'the vault has a key of the space', { space })
+      const key = newSpaceKey(this.#random)
+      await this.#write(space, readSpaceKey(key))
+      return key
+    })
   }
 
   /** Keeps the key of a space that somebody shared. Rejects with OPTION_INVALID where the vault has another one for it. */
   async addSpace(space: string, key: SpaceKey): Promise<void> {
     const bytes = readSpaceKey(key)
-    const known = await this.#read(space)
-    if (known !== undefined && writeSpaceKey(known) !== writeSpaceKey(bytes))
-      throw new DriftlogError('OPTION_INVALID', 'the vault has another key of the space', { space })
-    if (known === undefined) await this.#write(space, bytes)
+    await this.#change(async () => {
+      const known = await this.#read(space)
+      if (known !== undefined && writeSpaceKey(known) !== writeSpaceKey(bytes))
+        throw new DriftlogError('OPTION_INVALID', 'the vault has another key of the space', { space })
+      if (known === undefined) await this.#write(space, bytes)
+    })
   }
 
   /** The key of a space, to share it. Rejects with KEY_MISSING. */
@@ -157,44 +166,58 @@ export class Vault {
     return (await this.#store.records(VAULT_SPACE, prefix)).map(({ key }) => key.slice(prefix.length))
   }
 
-  /** From now on another passphrase opens it; the recovery code stays. Rejects with OPTION_INVALID for an empty one. */
+  /** From now on another passphrase opens it; the recovery code stays. Rejects with OPTION_INVALID for an empty one, KEY_WRONG where it was rotated meanwhile. */
   async changePassphrase(passphrase: string): Promise<void> {
-    const { byRecoveryCode } = await this.#wraps()
-    await writeWraps(this.#store, { ...passphraseWrap(this.#accountKey, passphrase, this.#random), byRecoveryCode })
+    const wrap = passphraseWrap(this.#accountKey, passphrase, this.#random)
+    await this.#change(async () => write(this.#store, [wrapsRecord({ ...(await this.#wraps()), ...wrap })]))
   }
 
-  /** Another recovery code, in the place of the one before. */
+  /** Another recovery code, in the place of the one before. Rejects with KEY_WRONG as above. */
   async renewRecoveryCode(): Promise<string> {
     const { code, secret } = newRecoveryCode(this.#random)
     const byRecoveryCode = encrypt(this.#accountKey, wrapDomain, recoveryKey(secret), this.#random)
-    await writeWraps(this.#store, { ...(await this.#wraps()), byRecoveryCode })
+    await this.#change(async () => write(this.#store, [wrapsRecord({ ...(await this.#wraps()), byRecoveryCode })]))
     return code
   }
 
   /** Lets go of the key of a space, for good. Where the space has data here, nobody can read it any more without the key. */
   async removeSpace(space: string): Promise<void> {
-    await this.#store.append(VAULT_SPACE, [], { records: [{ key: spaceRecord(space), value: undefined }] })
+    await write(this.#store, [{ key: spaceRecord(space), value: undefined }])
   }
 
   /**
    * Another account key, after which no older copy of the vault opens with what opens this one: everything that it keeps is encrypted anew,
    * in one step. Answers the vault to go on with, this one is of no use any more, and the new recovery code. Rejects with
-   * OPTION_INVALID for an empty passphrase.
+   * OPTION_INVALID for an empty passphrase, KEY_WRONG where somebody else rotated it meanwhile.
    */
   async rotate(passphrase: string): Promise<{ readonly vault: Vault; readonly recoveryCode: string }> {
     const random = this.#random
     const accountKey = random.bytes(ACCOUNT_KEY_BYTES)
     const { code, secret } = newRecoveryCode(random)
     const byRecoveryCode = encrypt(accountKey, wrapDomain, recoveryKey(secret), random)
-    const wraps = encodeWraps({ ...passphraseWrap(accountKey, passphrase, random), byRecoveryCode })
+    const wraps = wrapsRecord({ ...passphraseWrap(accountKey, passphrase, random), byRecoveryCode })
     const vault = new Vault({ store: this.#store, random }, accountKey)
-    const records = [{ key: WRAPS, value: wraps }]
-    for (const space of await this.spaces()) {
-      const key = spaceRecord(space)
-      records.push({ key, value: vault.#records.seal(VAULT_SPACE, key, await this.keyOf(space)) })
-    }
-    await this.#store.append(VAULT_SPACE, [], { records })
+    await this.#change(async () => {
+      const records = [wraps, vault.proof()]
+      for (const space of await this.spaces()) records.push(vault.#sealed(space, await this.keyOf(space)))
+      await write(this.#store, records)
+    })
     return { vault, recoveryCode: code }
+  }
+
+  /** What shows, stored beside the wraps, that they hold this account key. */
+  proof(): RecordChange {
+    return { key: PROOF, value: this.#records.seal(VAULT_SPACE, PROOF, new Uint8Array(0)) }
+  }
+
+  /** KEY8: rejects with KEY_WRONG where the vault was rotated since this one was opened. */
+  #change<T>(change: () => Promise<T>): Promise<T> {
+    return inTurn(this.#store, VAULT_SPACE, async () => {
+      const proof = await readRecord(this.#store, PROOF)
+      // One that was made before there were proofs has none until it is rotated.
+      if (proof !== undefined) this.#records.open(VAULT_SPACE, PROOF, proof)
+      return change()
+    })
   }
 
   async #wraps(): Promise<Wraps> {
@@ -209,9 +232,13 @@ export class Vault {
     return record && this.#records.open(VAULT_SPACE, key, record).subarray(0, EPOCH_KEY_BYTES)
   }
 
-  async #write(space: string, bytes: Uint8Array): Promise<void> {
+  #write(space: string, bytes: Uint8Array): Promise<void> {
+    return write(this.#store, [this.#sealed(space, bytes)])
+  }
+
+  #sealed(space: string, bytes: Uint8Array): RecordChange {
     const key = spaceRecord(space)
-    await writeRecord(this.#store, key, this.#records.seal(VAULT_SPACE, key, bytes))
+    return { key, value: this.#records.seal(VAULT_SPACE, key, bytes) }
   }
 }
 
@@ -219,33 +246,28 @@ const damaged = (): DriftlogError => new DriftlogError('KEYS_DAMAGED', 'vault', 
 
 const recoveryKey = (secret: Uint8Array): Uint8Array => deriveKey(hash(secret), 'driftlog/vault/recovery')
 
-const passphraseKey = (passphrase: string, salt: Uint8Array, cost: KdfCost): Uint8Array =>
-  // Two keyboards may write one letter in two ways.
-  argon2id(text.encode(passphrase.normalize('NFKC')), salt, cost)
-
 const passphraseWrap = (
   accountKey: Uint8Array,
   passphrase: string,
   random: Randomness,
 ): Omit<Wraps, 'byRecoveryCode'> => {
-  if (passphrase === '') throw new DriftlogError('OPTION_INVALID', 'the passphrase is empty')
+  expectNewPassphrase(passphrase)
   const salt = random.bytes(SALT_BYTES)
-  const byPassphrase = encrypt(accountKey, wrapDomain, passphraseKey(passphrase, salt, COST), random)
-  return { salt, cost: COST, byPassphrase }
+  const cost = PASSPHRASE_COST
+  const byPassphrase = encrypt(accountKey, wrapDomain, passphraseKey(passphrase, salt, cost), random)
+  return { salt, cost, byPassphrase }
 }
 
 const readRecord = async (store: BatchStore, key: string): Promise<Uint8Array | undefined> =>
   (await store.records(VAULT_SPACE, key)).find((record) => record.key === key)?.value
 
-const writeRecord = async (store: BatchStore, key: string, value: Uint8Array): Promise<void> => {
-  await store.append(VAULT_SPACE, [], { records: [{ key, value }] })
+const write = async (store: BatchStore, records: readonly RecordChange[]): Promise<void> => {
+  await store.append(VAULT_SPACE, [], { records })
 }
 
-const writeWraps = (store: BatchStore, wraps: Wraps): Promise<void> => writeRecord(store, WRAPS, encodeWraps(wraps))
-
-const encodeWraps = ({ salt, cost, byPassphrase, byRecoveryCode }: Wraps): Uint8Array => {
+const wrapsRecord = ({ salt, cost, byPassphrase, byRecoveryCode }: Wraps): RecordChange => {
   const writer = new ByteWriter(320).varint(FORMAT).varint(cost.passes).varint(cost.memoryBytes).raw(salt)
-  return withChecksum(writer.bytes(byPassphrase).bytes(byRecoveryCode).finish())
+  return { key: WRAPS, value: withChecksum(writer.bytes(byPassphrase).bytes(byRecoveryCode).finish()) }
 }
 
 const readWraps = async (store: BatchStore): Promise<Wraps | undefined> => {
@@ -253,11 +275,20 @@ const readWraps = async (store: BatchStore): Promise<Wraps | undefined> => {
   if (record === undefined) return undefined
   const bytes = withoutChecksum(record)
   if (bytes === undefined) throw damaged()
-  const reader = new ByteReader(bytes)
+  try {
+    return decodeWraps(new ByteReader(bytes))
+  } catch (cause) {
+    // The checksum keeps nobody from writing another record.
+    if (cause instanceof DriftlogError && cause.code === 'MALFORMED') throw damaged()
+    throw cause
+  }
+}
+
+const decodeWraps = (reader: ByteReader): Wraps => {
   const format = reader.varint()
   if (format !== FORMAT) throw new DriftlogError('FORMAT_UNKNOWN', 'vault', { format })
   const cost = { passes: reader.varint(), memoryBytes: reader.varint() }
-  if (cost.passes > MAX_COST.passes || cost.memoryBytes > MAX_COST.memoryBytes) throw damaged()
+  if (!isPossibleCost(cost)) throw damaged()
   const salt = reader.raw(SALT_BYTES)
   return { salt, cost, byPassphrase: reader.bytes(), byRecoveryCode: reader.bytes() }
 }

@@ -58,9 +58,14 @@ export const decrypt = (sealed: Uint8Array, associated: Uint8Array, key: Uint8Ar
   return aeadOpen(sealed.subarray(PREFIX_BYTES), associated, nonce, committed.key) ?? 'damaged'
 }
 
-/** A key for one purpose from another one: 32 bytes. `context`: what it is for, beyond the purpose. */
-export const deriveKey = (key: Uint8Array, purpose: string, context: Uint8Array = new Uint8Array(0)): Uint8Array =>
-  hash(new ByteWriter(128).bytes(derivedDomain).string(purpose).bytes(context).finish(), 32, key)
+const KEY_BYTES = 32
+
+/** A key for one purpose from another one: 32 bytes both. `context`: what it is for, beyond the purpose. */
+export const deriveKey = (key: Uint8Array, purpose: string, context: Uint8Array = new Uint8Array(0)): Uint8Array => {
+  // BLAKE2b takes shorter ones too, and none at all: then anyone could derive it.
+  if (key?.length !== KEY_BYTES) throw new Error(`a key has ${KEY_BYTES} bytes`)
+  return hash(new ByteWriter(128).bytes(derivedDomain).string(purpose).bytes(context).finish(), KEY_BYTES, key)
+}
 
 /**
  * Padmé: the length to pad to so that a size tells O(log log n) bits of what is in it, for at most 12 % more (Nikitin et al. 2019,
