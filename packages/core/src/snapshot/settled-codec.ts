@@ -5,8 +5,7 @@ import type { ByteReader, ByteWriter } from '../codec/bytes.ts'
 import { readValue, writeValue } from '../op/value.ts'
 import { readRef, writeRef } from './ref-codec.ts'
 
-/** What is known of a candidate. */
-const UNKNOWN = 0
+/** Of a candidate. */
 const KNOWN = 1
 const REOPENED = 2
 
@@ -35,7 +34,7 @@ export const writeSettled = (
     writer.varint(one.candidates.length)
     for (const { ref, value, isReopened } of one.candidates) {
       writeRef(writer, ref)
-      writer.byte(value === undefined ? UNKNOWN : isReopened === true ? REOPENED : KNOWN)
+      writer.byte((value === undefined ? 0 : KNOWN) | (isReopened === true ? REOPENED : 0))
       if (value !== undefined) writeValue(writer, value)
     }
   }
@@ -58,9 +57,9 @@ export const readSettled = (reader: ByteReader, rows: readonly Row[]): Settled[]
     const candidates: SettledWrite[] = []
     for (let count = reader.count(); count > 0; count--) {
       const ref = readRef(reader)
-      const known = reader.byte()
-      const value = known === UNKNOWN ? undefined : readValue(reader)
-      candidates.push(known === REOPENED ? { ref, value, isReopened: true } : { ref, value })
+      const flags = reader.byte()
+      const value = (flags & KNOWN) === 0 ? undefined : readValue(reader)
+      candidates.push((flags & REOPENED) === 0 ? { ref, value } : { ref, value, isReopened: true })
     }
     settled.push({ ...common, column, candidates, outcome })
   }
