@@ -1,7 +1,7 @@
 /**
- * Local snapshots: a replica that opens reads the last one and the rest of the log, instead of the whole log.
+ * Local snapshots: a replica that opens reads the last one and replays the rest of the log, instead of the whole log.
  *
- *     changes ─▶ quiet for a while ─▶ enough new ops? ─▶ keeper: cursor and state in one step ─▶ record "snapshot"
+ *     changes ─▶ quiet for a while ─▶ enough new ops? ─▶ keeper: nothing unsaved, nothing damaged ─▶ record "snapshot"
  *
  * Invariants:
  * - a snapshot lies in the store that it is of; what that has and the snapshot has not is read from the log, and a store that
