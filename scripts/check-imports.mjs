@@ -28,6 +28,7 @@ const coreLayers = [
   ['clock'],
   ['op'],
   ['crypto'],
+  ['membership'],
   ['log'],
   ['cells', 'laws'],
   ['schema'],

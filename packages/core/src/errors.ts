@@ -33,6 +33,12 @@ const catalogue = {
   KEYS_DAMAGED:
     'Keys that are stored on this device do not check out, whatever opens them; what they protect is left in place.',
   BACKUP_DAMAGED: 'The file is no backup, or not as it was written; nothing of it was taken.',
+  // Members.
+  NOT_A_MEMBER: 'This device is not, or no longer, a member of the space; what it wrote and holds is kept here.',
+  MEMBERS_REFUSED: 'The entry is not allowed where it would stand in the log of members; nothing was changed.',
+  MEMBERS_FORKED:
+    'The server has another log of members than this device has checked; nothing is synced until that is cleared up.',
+  INVITATION_INVALID: 'The invitation is not one, or was used, withdrawn or has expired; nothing was changed.',
   CHAIN_BROKEN: 'A batch does not continue the chain that its header names; it was refused.',
   // Admission by a server.
   GAP: 'The batch starts after a gap; send from `have + 1`.',

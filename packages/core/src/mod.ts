@@ -102,9 +102,32 @@ export { type DamageChange, quarantining, type QuarantiningStore } from './log/q
 export { openBatch } from './log/seal.ts'
 export { signBatch, verifyBatch } from './log/signature.ts'
 export { damagedBatch, decodeStored, type StoredPlace, type StoredRow } from './log/stored-batch.ts'
+export type { Members } from './log/chain-index.ts'
 export { type Backlog, type CheckedBatch, OpLog } from './log/op-log.ts'
 export { sealShifts, Writer, type WriterIdentity, type WriterKeys, type Written } from './log/writer.ts'
 export { restoreSnapshot, saveSnapshot } from './snapshot/snapshot.ts'
+// membership/
+export {
+  type Deed,
+  encodeEntry,
+  type Entry,
+  entryHash,
+  MAX_ENTRY_BYTES,
+  type Role,
+  type Rotation,
+  signJoin,
+} from './membership/entry.ts'
+export { makeRotation, openEpochKeys, sealEpochKey } from './membership/epoch-keys.ts'
+export { type Installation, type Invitation, type Member, memberIdOf, Membership } from './membership/membership.ts'
+export { makePass, MAX_PASS_MS, type Pass, readPass } from './membership/pass.ts'
+export {
+  installationSecrets,
+  invitationSecrets,
+  type MemberSecrets,
+  type PublicKeys,
+  publicKeysOf,
+  SECRET_BYTES,
+} from './membership/secrets.ts'
 // op/
 export { byRow, type NewChange, type RowChanges } from './op/author.ts'
 export { type DotRef, deviceOfRef } from './op/dot-ref.ts'
@@ -157,13 +180,14 @@ export { branchesInTheWay, type LocalBranch, type LocalTree, pointsOf } from './
 export {
   bareHello,
   type ClientMessage,
+  ENTRIES_LIMIT,
   EXCHANGE_CONTENT_TYPE,
   MAX_EXCHANGE_BYTES,
   MAX_FRAME_BYTES,
   MAX_TOKEN_LENGTH,
   PROTOCOL_VERSION,
+  type MembersHead,
   type RefusalDetails,
-  type Role,
   type ServerMessage,
 } from './protocol/messages.ts'
 export { placeTips } from './protocol/place-tips.ts'

@@ -13,6 +13,7 @@ import type { WebSocket } from 'ws'
 import { exchangeHandler } from './http/exchange.ts'
 import { refuse } from './http/refusals.ts'
 import { silentLogger } from './logger.ts'
+import { MemberLogs } from './members/member-logs.ts'
 import { defaultLimits, type ServerOptions } from './options.ts'
 import type { ServerParts } from './parts.ts'
 import { LaterBySpace } from './session/later-by-space.ts'
@@ -43,6 +44,7 @@ export const createServer = (options: ServerOptions): DriftlogServer => {
   const parts: ServerParts = {
     store,
     auth: options.auth,
+    members: new MemberLogs(store, (options.ports ?? systemPorts).clock),
     ports: options.ports ?? systemPorts,
     limits: { ...defaultLimits, ...options.limits },
     logger: options.logger ?? silentLogger,

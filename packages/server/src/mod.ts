@@ -1,4 +1,5 @@
 export type { Auth, Grant } from './auth/auth.ts'
+export { passes } from './auth/passes.ts'
 export { jwt, type JwtOptions, mintToken, type TokenRequest } from './auth/jwt.ts'
 export { type AcceptedSocket, createServer, type DriftlogServer } from './create-server.ts'
 export { listen, type Listening, type ListenOptions } from './listen.ts'

@@ -3,6 +3,7 @@ import {
   type Cursor,
   type DeviceId,
   type Keyring,
+  type Members,
   OpLog,
   Projector,
   type QuarantiningStore,
@@ -23,10 +24,11 @@ export interface ReadLog {
 export const readStore = async (
   store: QuarantiningStore,
   keyring: Keyring,
+  members?: Members,
   projector = new Projector(),
 ): Promise<ReadLog> => {
   const { space } = keyring
-  const log = new OpLog(keyring, projector)
+  const log = new OpLog(keyring, projector, members)
   const { stored, end } = await readAll(store, space)
   // The shifts first: what they concern was stored before them.
   for (const { batch } of stored) log.addShifts(batch.header.shifts)

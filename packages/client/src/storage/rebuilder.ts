@@ -128,7 +128,7 @@ export class Rebuilder {
   /** `given`: who writes on. Otherwise what is read decides. `isOnceMore`: siblings were stored, which is done once at most. */
   async #readAnew(given: RenewedIdentity | undefined, isOnceMore = false): Promise<Cursor> {
     const { store, space, state, random, sealed, flush } = this.#options
-    const fresh = await readStore(store, state.log.keyring, new Projector(state.projector))
+    const fresh = await readStore(store, state.log.keyring, state.log.members, new Projector(state.projector))
     const isToRenew = given === undefined && (await mustNotWrite(store, space, fresh, this.#device))
     const renewed = isToRenew ? await this.#renewed() : given
     // From here on nothing is awaited: what was written meanwhile comes along.

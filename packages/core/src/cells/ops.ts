@@ -7,6 +7,7 @@
  */
 import { compareDevices, type DeviceId, type Dot } from '../clock/dot.ts'
 import type { Hlc } from '../clock/hlc.ts'
+import type { Role } from '../membership/entry.ts'
 import { deviceOfRef, type DotRef, dotRef, seqOfRef } from '../op/dot-ref.ts'
 import {
   createSeenHistory,
@@ -44,6 +45,8 @@ export class OpIndex {
   readonly #indexes = new Map<DeviceId, number>()
   /** Author → its branches that start with nothing. */
   readonly #roots = new Map<DeviceId, number[]>()
+  /** What the author of an op might do when it wrote; undefined in a space without members. */
+  roleAt: ((branch: DeviceId, seq: number) => Role | undefined) | undefined
 
   /** The small number of a device, given out in the order of first sight; local to this replica. */
   deviceIndex(device: DeviceId): number {
@@ -148,6 +151,10 @@ export class OpIndex {
     if (seq > this.#devices[device].base) return dotRef(device, seq)
     const isPast = (at: number): boolean => seq <= this.#devices[at].base && this.#devices[at].parent >= 0
     return dotRef(this.nearest(device, isPast), seq)
+  }
+
+  roleOf(ref: DotRef): Role | undefined {
+    return this.roleAt?.(this.deviceId(deviceOfRef(ref)), seqOfRef(ref))
   }
 
   dotOf(ref: DotRef): Dot {

@@ -81,5 +81,9 @@ export const certifiedKey = (checked: Uint8Array, device: DeviceId): Uint8Array 
   throw new DriftlogError('CERTIFICATE_INVALID', 'its key is not the one of the device', { device })
 }
 
+/** The installation that a certificate, checked when it was taken in, is by. */
+export const certifiedInstallation = (checked: Uint8Array): Uint8Array =>
+  checked.subarray(PUBLIC_KEY_BYTES, 2 * PUBLIC_KEY_BYTES)
+
 /** Of the keys in certificates that are kept: asked for each batch of their devices. Nobody writes to a certificate. */
 const fingerprints = new WeakMap<Uint8Array, DeviceId>()

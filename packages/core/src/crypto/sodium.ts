@@ -3,6 +3,7 @@
  * Call `cryptoReady` once before anything else here.
  */
 import sodium from 'libsodium-wrappers-sumo'
+import { concatBytes } from '../codec/bytes.ts'
 import { type SigningKeys, substituteSigner } from './signer.ts'
 
 export type { SigningKeys }
@@ -48,6 +49,41 @@ export const aeadOpen = (
 ): Uint8Array | undefined => {
   try {
     return sodium.crypto_aead_xchacha20poly1305_ietf_decrypt(null, sealed, associated, nonce, key)
+  } catch {
+    // libsodium says no more than that, by an Error.
+    return undefined
+  }
+}
+
+/** For sealing to somebody (X25519): 32 bytes each. */
+export interface SealingKeys {
+  readonly publicKey: Uint8Array
+  readonly privateKey: Uint8Array
+}
+
+export const SEALED_OVERHEAD_BYTES = 48
+
+/** From a seed of 32 unpredictable bytes. */
+export const sealingKeysFromSeed = (seed: Uint8Array): SealingKeys => {
+  const { publicKey, privateKey } = sodium.crypto_box_seed_keypair(seed)
+  return { publicKey, privateKey }
+}
+
+/**
+ * A sealed box of libsodium, but with an ephemeral key from `seed` (32 unpredictable bytes, for this one box alone), so that
+ * randomness is passed in: ephemeral public key, then the box under the nonce H(ephemeral key, recipient's key).
+ */
+export const sealTo = (publicKey: Uint8Array, plain: Uint8Array, seed: Uint8Array): Uint8Array => {
+  const ephemeral = sealingKeysFromSeed(seed)
+  const nonce = hash(concatBytes(ephemeral.publicKey, publicKey), 24)
+  return concatBytes(ephemeral.publicKey, sodium.crypto_box_easy(plain, nonce, publicKey, ephemeral.privateKey))
+}
+
+/** undefined where it was not sealed to these keys, or is damaged. */
+export const openSealed = (sealed: Uint8Array, { publicKey, privateKey }: SealingKeys): Uint8Array | undefined => {
+  if (sealed.length < SEALED_OVERHEAD_BYTES) return undefined
+  try {
+    return sodium.crypto_box_seal_open(sealed, publicKey, privateKey)
   } catch {
     // libsodium says no more than that, by an Error.
     return undefined

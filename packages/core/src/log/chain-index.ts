@@ -5,7 +5,11 @@
 import type { DeviceId, Dot } from '../clock/dot.ts'
 import { chainNext, chainTag } from '../crypto/chain.ts'
 import type { Keyring } from '../crypto/keyring.ts'
+import type { Membership } from '../membership/membership.ts'
 import { firstChange, firstHead, opCount, type Run } from '../op/run.ts'
+
+/** What a log asks of the log of members: its length, its hashes, and who might do what. */
+export type Members = Pick<Membership, 'length' | 'hashAt' | 'roleAt'>
 
 interface BranchChain {
   readonly device: DeviceId
@@ -14,10 +18,11 @@ interface BranchChain {
   readonly startEpoch: number
   readonly base: number
   readonly parent: DeviceId | undefined
-  /** Last seq of each verified run, rising, the chain hash after it, and the key epoch that it was written in. */
+  /** Last seq of each verified run, rising; the chain hash after it; the key epoch and the membership position it was written at. */
   readonly ends: number[]
   readonly hashes: Uint8Array[]
   readonly epochs: number[]
+  readonly positions: number[]
 }
 
 interface HashedPart {
@@ -33,17 +38,20 @@ const itself = (name: DeviceId): DeviceId => name
 
 export class ChainIndex {
   readonly #keyring: Keyring
+  readonly #members: Members | undefined
   readonly #chains = new Map<DeviceId, BranchChain>()
 
-  constructor(keyring: Keyring) {
+  /** `members`: undefined in a space that has none. */
+  constructor(keyring: Keyring, members?: Members) {
     this.#keyring = keyring
+    this.#members = members
   }
 
   /** Starts the chain of a device. `start`: see `chainStart`; the certificate in it must have been checked. */
   begin(device: DeviceId, start: Uint8Array, branch = device): void {
     if (this.#chains.has(branch)) return
     const at = { device, start, startEpoch: START_EPOCH, base: 0, parent: undefined }
-    this.#chains.set(branch, { ...at, ends: [], hashes: [], epochs: [] })
+    this.#chains.set(branch, { ...at, ends: [], hashes: [], epochs: [], positions: [] })
   }
 
   /** Starts the chain of a branch after op `base` of its parent, where a run ends. False while that is not verified. */
@@ -53,12 +61,12 @@ export class ChainIndex {
     const at = chain === undefined ? -1 : firstAtLeast(chain.ends, base)
     if (chain?.ends[at] !== base) return false
     const from = { device: chain.device, start: chain.hashes[at], startEpoch: chain.epochs[at], base, parent }
-    this.#chains.set(branch, { ...from, ends: [], hashes: [], epochs: [] })
+    this.#chains.set(branch, { ...from, ends: [], hashes: [], epochs: [], positions: [] })
     return true
   }
 
   /** What is verified of a branch, for a local snapshot; undefined where nothing is begun. */
-  saved(branch: DeviceId): Pick<BranchChain, 'ends' | 'hashes' | 'epochs'> | undefined {
+  saved(branch: DeviceId): Pick<BranchChain, 'ends' | 'hashes' | 'epochs' | 'positions'> | undefined {
     return this.#chains.get(branch)
   }
 
@@ -105,9 +113,21 @@ export class ChainIndex {
 
   /** The hash of the run that covers an op of the branch, or of what it goes on from; undefined where that is not verified yet. */
   covering(branch: DeviceId, seq: number): Uint8Array | undefined {
+    const chain = this.#holding(branch, seq)
+    return chain?.hashes[firstAtLeast(chain.ends, seq)]
+  }
+
+  /** The membership position of the verified run that covers an op of the branch; undefined where there is none. */
+  positionAt(branch: DeviceId, seq: number): number | undefined {
+    const chain = this.#holding(branch, seq)
+    return chain?.positions[firstAtLeast(chain.ends, seq)]
+  }
+
+  /** The chain in which an op of a branch stands: its own, or one that it goes on from. */
+  #holding(branch: DeviceId, seq: number): BranchChain | undefined {
     let chain = this.#chains.get(branch)
     while (chain !== undefined && seq <= chain.base) chain = chain.parent && this.#chains.get(chain.parent)
-    return chain?.hashes[firstAtLeast(chain.ends, seq)]
+    return chain
   }
 
   /**
@@ -121,6 +141,10 @@ export class ChainIndex {
     { from = 0, to = opCount(run), meaning = itself }: HashedPart = {},
   ): Uint8Array | undefined {
     const references: Uint8Array[] = []
+    for (const position of positionsOf(run, from, to)) {
+      if (position > (this.#members?.length ?? 0)) return undefined
+      references.push(this.#members!.hashAt(position))
+    }
     for (const dot of foreignReferences(run, from, to)) {
       const covering = this.covering(meaning(dot.device), dot.seq)
       if (covering === undefined) return undefined
@@ -129,12 +153,13 @@ export class ChainIndex {
     return chainNext(before, bytes, references)
   }
 
-  /** `epoch`: of writing. */
-  extend(branch: DeviceId, toSeq: number, hash: Uint8Array, epoch: number): void {
+  /** `epoch`, `position`: of writing. */
+  extend(branch: DeviceId, toSeq: number, hash: Uint8Array, epoch: number, position: number): void {
     const chain = this.#chain(branch)
     chain.ends.push(toSeq)
     chain.hashes.push(hash)
     chain.epochs.push(epoch)
+    chain.positions.push(position)
   }
 }
 
@@ -147,6 +172,16 @@ const firstAtLeast = (ends: readonly number[], seq: number): number => {
     else high = middle
   }
   return low
+}
+
+/** The membership positions, from 1 on, that ops `[from, to)` of a run name; one that follows itself once. */
+export const positionsOf = (run: Run, from = 0, to = opCount(run)): number[] => {
+  const positions: number[] = []
+  for (let op = from; op < to; op++) {
+    const position = run.membership[op]
+    if (position !== 0 && position !== positions.at(-1)) positions.push(position)
+  }
+  return positions
 }
 
 /** The ops of other devices that ops `[from, to)` of a run refer to: heads in order, then `over` by change. */

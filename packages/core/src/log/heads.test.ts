@@ -23,7 +23,7 @@ describe('heads', () => {
       projector.begin(other, other, undefined, 0)
       projector.project([forgeRun(other, 1, [{ hlc: 7 }])])
       log.chain.begin(other, new Uint8Array(0))
-      log.chain.extend(other, 1, hash(new Uint8Array(0)), 0)
+      log.chain.extend(other, 1, hash(new Uint8Array(0)), 0, 0)
     }
     const { fromSeq, toSeq, hlc } = replica.write(START_MS, replica.change(shapes.insert, 'x'))
     const portions = Math.ceil(others.length / MAX_HEADS)

@@ -9,20 +9,24 @@
  *   hash, over its bytes and the hashes of what it refers to, is the one that its header's tag names. A name may stand for
  *   any branch that its author can have meant (BR1): the tag tells which;
  * - LOG3 what cannot be opened (an unknown format, no key) is parked, and with it all that saw it; nothing else blocks;
+ * - LOG5 in a space with members a run waits for the entries of their log that it names (MEM5), and an op whose author might not
+ *   write there, or that names less of that log than what it saw, is void (MEM6);
  * - LOG4 the projected vector is at most the held one.
  */
 import { compareDevices, type DeviceId } from '../clock/dot.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { equalBytes, malformed, toBase64Url } from '../codec/bytes.ts'
 import { chainStart } from '../crypto/chain.ts'
+import { certifiedInstallation } from '../crypto/identity.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import { DriftlogError } from '../errors.ts'
-import { opCount, type Run, toSeqOf } from '../op/run.ts'
+import type { Role } from '../membership/entry.ts'
+import { firstHead, opCount, type Run, toSeqOf } from '../op/run.ts'
 import { MAX_GROUP_OPS } from '../op/run-codec.ts'
 import { type Batch, type BatchHeader, chainStartOf, type Shift } from './batch.ts'
 import type { NamedRun, Point } from './batch-store.ts'
 import { BranchTree, type LogBranch, type Parked, type SavedLogBranch } from './branch-tree.ts'
-import { ChainIndex, foreignReferences } from './chain-index.ts'
+import { ChainIndex, foreignReferences, type Members, positionsOf } from './chain-index.ts'
 import { type Candidates, meanings, type Tried, withMeaning } from './meaning.ts'
 import { openBatch, type OpenedRun } from './seal.ts'
 import { verifyBatch } from './signature.ts'
@@ -39,6 +43,8 @@ export interface ProjectionTarget {
   project(runs: readonly Run[]): void
   /** How much of a branch the last projected op of another one saw. */
   seenBy(branch: DeviceId, other: DeviceId): number
+  /** To be asked what the author of an op might do when it wrote. Not set in a space without members. */
+  set roleOf(roleOf: (branch: DeviceId, seq: number) => Role | undefined)
 }
 
 /** A batch that was checked as far as it can be alone. */
@@ -66,6 +72,8 @@ const countedAs = { format: 'parked', key: 'locked', unopenable: 'unopenable' } 
 export class OpLog {
   readonly chain: ChainIndex
   readonly keyring: Keyring
+  /** undefined in a space that has no log of members. */
+  readonly members: Members | undefined
   readonly #projector: ProjectionTarget
   readonly #tree = new BranchTree()
   /** Device, or a name of which nothing is known → branches whose next run waits for ops of it, and for which seqs. */
@@ -79,12 +87,30 @@ export class OpLog {
   #receivedCount = 0
   readonly #shifts = new Map<string, Shift>()
   readonly #stating = new Set<DeviceId>()
+  /** Their next runs name entries of the log of members that are not here yet. */
+  readonly #awaiting = new Set<LogBranch>()
 
   /** Of the space that the keyring is of. */
-  constructor(keyring: Keyring, projector: ProjectionTarget) {
-    this.chain = new ChainIndex(keyring)
+  constructor(keyring: Keyring, projector: ProjectionTarget, members?: Members) {
+    this.chain = new ChainIndex(keyring, members)
     this.keyring = keyring
+    this.members = members
     this.#projector = projector
+    if (members !== undefined) projector.roleOf = (branch, seq) => this.#roleOf(members, branch, seq)
+  }
+
+  #roleOf(members: Members, id: DeviceId, seq: number): Role | undefined {
+    const branch = this.#tree.get(id)
+    // Of an own op that is not sealed yet: it is of now.
+    const position = this.chain.positionAt(id, seq) ?? members.length
+    return branch && members.roleAt(certifiedInstallation(branch.certificate), position)
+  }
+
+  /** Entries of the log of members came. */
+  membersGrew(): void {
+    const awaiting = [...this.#awaiting]
+    this.#awaiting.clear()
+    for (const branch of awaiting) this.#advance(branch)
   }
 
   /** For a local snapshot. */
@@ -452,7 +478,8 @@ export class OpLog {
     } while (endsInsideGroup(unit[unit.length - 1].run))
     branch.verified = []
     for (const { run, hash, tag } of unit) {
-      this.chain.extend(branch.id, toSeqOf(run), hash, run.keyEpoch)
+      this.#judgeRights(branch, run)
+      this.chain.extend(branch.id, toSeqOf(run), hash, run.keyEpoch, positionsOf(run).at(-1) ?? 0)
       const shift = this.#shifts.get(shiftKey(branch.device, run.fromSeq - 1, tag))
       if (shift !== undefined) this.#projector.shift(branch.id, run.fromSeq, shift.shift, shift.floor)
     }
@@ -477,6 +504,24 @@ export class OpLog {
     return true
   }
 
+  /** MEM6: marks the ops that their author had no right to write, or that say they know less of the members than what they saw. */
+  #judgeRights(branch: LogBranch, run: Run): void {
+    const { members } = this
+    if (members === undefined) return
+    const installation = certifiedInstallation(branch.certificate)
+    let least = run.fromSeq === 1 ? 0 : (this.chain.positionAt(branch.id, run.fromSeq - 1) ?? 0)
+    for (let op = 0; op < opCount(run); op++) {
+      for (let head = firstHead(run, op); head < run.headEnd[op]; head++) {
+        const device = run.devices[run.headDevice[head]]
+        if (device !== branch.id) least = Math.max(least, this.chain.positionAt(device, run.headSeq[head]) ?? 0)
+      }
+      const position = run.membership[op]
+      const role = members.roleAt(installation, position)
+      if (position < least || (role !== 'writer' && role !== 'admin')) run.voids.add(op)
+      least = Math.max(least, position)
+    }
+  }
+
   /** The run as it is meant, and the chain hash after it; undefined while something that it refers to is missing. */
   #verify(
     branch: LogBranch,
@@ -484,6 +529,10 @@ export class OpLog {
     { hash: before, tag: tagThere }: { readonly hash: Uint8Array; readonly tag: Uint8Array },
   ): { run: Run; hash: Uint8Array } | undefined {
     const { run, bytes, tagBefore, tagAfter } = opened
+    if (positionsOf(run).some((position) => position > (this.members?.length ?? 0))) {
+      this.#awaiting.add(branch)
+      return undefined
+    }
     const isAfter = (hash: Uint8Array): boolean => equalBytes(this.chain.tag(branch.id, hash, run.keyEpoch), tagAfter)
     const wanted = new Map<DeviceId, number>()
     let references = 0

@@ -13,8 +13,10 @@ import type { DeviceId, Dot } from '../clock/dot.ts'
 import { type Hlc, receive, tick } from '../clock/hlc.ts'
 import { createScratch } from '../codec/bytes.ts'
 import { chainNext, chainStart, chainTag } from '../crypto/chain.ts'
+import { certifiedInstallation } from '../crypto/identity.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import type { SigningKeys } from '../crypto/sodium.ts'
+import { DriftlogError } from '../errors.ts'
 import { Author, type OpContext, type RowChanges } from '../op/author.ts'
 import { firstHead, opCount, type Run } from '../op/run.ts'
 import { encodeRun } from '../op/run-codec.ts'
@@ -56,7 +58,8 @@ export const sealShifts = (
 ): Batch => {
   const { device, space, certificate, keys } = identity
   const author = new Author(device, 1, () => keyring.epoch)
-  author.append([], { hlc, heads: [], schemaVersion: 1 })
+  // It changes nothing: so it may be void, and need not name a position.
+  author.append([], { hlc, heads: [], schemaVersion: 1, membership: 0 })
   const bytes = encodeRun(author.run)
   const before = chainStart(space, certificate, encodeShifts(shifts))
   const tags = {
@@ -95,6 +98,8 @@ export class Writer {
   readonly #random: Randomness
   readonly #projector: OwnProjection
   readonly #author: Author
+  /** Sealed because a run ended between two mutations. */
+  #sealed: Batch[] = []
   /** The highest stamp that this device made or met, and persists. */
   #highest: Hlc
 
@@ -118,8 +123,10 @@ export class Writer {
     return receive(this.#highest, this.#projector.highest)
   }
 
+  /** Ops that `seal` has not given out yet. */
   get openCount(): number {
-    return opCount(this.#author.run)
+    const sealed = this.#sealed.reduce((ops, { header }) => ops + header.toSeq - header.fromSeq + 1, 0)
+    return sealed + opCount(this.#author.run)
   }
 
   /** The stamp that a mutation made now would get. */
@@ -127,11 +134,21 @@ export class Writer {
     return tick(this.highest, nowMs)
   }
 
+  /** MEM6: throws FORBIDDEN where this installation only reads, NOT_A_MEMBER where it is none of a member's. */
+  expectRights(): void {
+    const { members } = this.#log
+    if (members === undefined) return
+    const role = members.roleAt(certifiedInstallation(this.identity.certificate), members.length)
+    if (role === undefined) throw new DriftlogError('NOT_A_MEMBER')
+    if (role === 'reader') throw new DriftlogError('FORBIDDEN', 'this member only reads')
+  }
+
   /**
-   * Writes and projects one mutation. Throws VALUE_INVALID or TOO_LARGE before anything of it happened. `hlc`: as of
+   * Writes and projects one mutation. Throws VALUE_INVALID, TOO_LARGE, FORBIDDEN or NOT_A_MEMBER before anything of it happened. `hlc`: as of
    * `nextStamp`; where ops that only take in heads have to go before, it gets a stamp as much higher.
    */
   write(changes: readonly RowChanges[], hlc: Hlc, schemaVersion: number): Written {
+    this.expectRights()
     this.#projector.expectFit(changes)
     const heads = this.#projector.headsFor(this.identity.device)
     let stamp = hlc
@@ -142,14 +159,15 @@ export class Writer {
     return this.#writeOne(changes, { hlc: stamp, heads: heads.slice(taken), schemaVersion })
   }
 
-  #writeOne(changes: readonly RowChanges[], context: OpContext): Written {
+  #writeOne(changes: readonly RowChanges[], context: Omit<OpContext, 'membership'>): Written {
     const { device } = this.identity
     const { hlc } = context
-    this.#author.followEpoch()
+    const membership = this.#log.members?.length ?? 0
+    if (this.#author.needsNewRun(membership)) this.#sealed.push(...this.#sealRun())
     const { run } = this.#author
     const from = opCount(run)
     const fromSeq = this.#author.nextSeq
-    const count = this.#author.append(changes, context)
+    const count = this.#author.append(changes, { ...context, membership })
     this.#highest = hlc
     if (count === 1) this.#projector.projectOwn(run, from)
     else this.#projector.projectOwnGroup(run, from, from + count)
@@ -159,6 +177,12 @@ export class Writer {
 
   /** Seals everything open into batches and starts a new run. Store them before anything of them leaves (SYNC1). */
   seal(): Batch[] {
+    const batches = [...this.#sealed, ...this.#sealRun()]
+    this.#sealed = []
+    return batches
+  }
+
+  #sealRun(): Batch[] {
     const { run } = this.#author
     const batches: Batch[] = []
     for (let from = 0; from < opCount(run); ) {
@@ -199,7 +223,7 @@ export class Writer {
       certificate,
     }
     const batch = sealBatch(part, [bytes], { keys, keyring, random: this.#random })
-    chain.extend(device, toSeq, after, run.keyEpoch)
+    chain.extend(device, toSeq, after, run.keyEpoch, run.membership[to - 1])
     return batch
   }
 }

@@ -28,6 +28,8 @@ export interface OpContext {
   readonly hlc: Hlc
   readonly heads: readonly Dot[]
   readonly schemaVersion: number
+  /** How much of the log of members the author knows; 0 in a space without one. */
+  readonly membership: number
 }
 
 /** What a mutation does to one row: changes that stand together, without an object for each. */
@@ -150,9 +152,10 @@ export class Author {
     return this.run.fromSeq + opCount(this.run)
   }
 
-  /** A run never mixes epochs: a key that came counts from the next run on, and for one in which nothing is yet. */
-  followEpoch(): void {
-    if (opCount(this.run) === 0 && this.run.keyEpoch !== this.#epoch()) this.restart()
+  /** Whether the next op needs a run of its own: a run never mixes key epochs or membership positions. */
+  needsNewRun(membership: number): boolean {
+    const count = opCount(this.run)
+    return this.run.keyEpoch !== this.#epoch() || (count > 0 && this.run.membership[count - 1] !== membership)
   }
 
   /** Goes on with an empty run, once what was written is sealed. */
@@ -196,7 +199,7 @@ export class Author {
       const left = ends.length - part
       run.hlc.push(context.hlc)
       run.schemaVersion.push(context.schemaVersion)
-      run.membership.push(0)
+      run.membership.push(context.membership)
       run.groupLeft.push(ends.length === 1 ? 0 : left)
       run.headEnd.push(run.headSeq.length)
       run.changeEnd.push(at)

@@ -17,6 +17,7 @@ import { nothingSeen, type SeenVector, seenSeq } from '../clock/seen.ts'
 import { DriftlogError } from '../errors.ts'
 import { fitsLaw } from '../laws/cell-laws.ts'
 import type { RowChanges } from '../op/author.ts'
+import type { Role } from '../membership/entry.ts'
 import { isRowLevel, Law } from '../op/law.ts'
 import { firstChange, firstHead, HANDLE, NEW_ROW, opCount, type Run, SAME_ROW, type Shape } from '../op/run.ts'
 import { MAX_GROUP_OPS, MAX_OP_BYTES } from '../op/run-codec.ts'
@@ -56,6 +57,10 @@ const NO_HEADS: readonly Dot[] = []
 
 export class Projector {
   readonly ops = new OpIndex()
+  set roleOf(roleOf: (branch: DeviceId, seq: number) => Role | undefined) {
+    this.ops.roleAt = roleOf
+  }
+
   /** Told of every change of an op that is not void, once it is in the cells. */
   onApply: ((row: Row, change: CellChange, op: Applied) => void) | undefined
   readonly cells: CellState

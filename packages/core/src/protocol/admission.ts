@@ -5,12 +5,14 @@
 import type { DeviceId } from '../clock/dot.ts'
 import { type Hlc, isCoarseWithinDrift, isWithinDrift } from '../clock/hlc.ts'
 import { malformed } from '../codec/bytes.ts'
+import { certifiedInstallation } from '../crypto/identity.ts'
 import { DriftlogError } from '../errors.ts'
 import { type Batch, type BatchHeader, decodeBatch } from '../log/batch.ts'
 import type { AppendOutcome, RecordChange } from '../log/batch-store.ts'
 import { verifyBatch } from '../log/signature.ts'
 import { toRefusalDetails } from './frame-codec.ts'
 import type { PushOutcome } from './messages.ts'
+import type { AdmittedMembers } from './server-types.ts'
 import { shiftRecord } from './shift-records.ts'
 
 export type Refusal = PushOutcome & { readonly kind: 'refused' }
@@ -74,7 +76,12 @@ export interface Stretch {
 }
 
 /** ING2 to ING4, in order, for the first stretch of the candidates; a refused batch does not hold up the others. */
-export const admit = (candidates: readonly Candidate[], known: AdmissionAnswer, serverTimeMs: number): Stretch => {
+export const admit = (
+  candidates: readonly Candidate[],
+  known: AdmissionAnswer,
+  serverTimeMs: number,
+  members?: AdmittedMembers,
+): Stretch => {
   const certificates = new Map(known.certificates)
   const judged: Candidate[] = []
   for (const [index, candidate] of candidates.entries()) {
@@ -84,7 +91,10 @@ export const admit = (candidates: readonly Candidate[], known: AdmissionAnswer, 
     }
     const { header } = candidate
     if (index > 0 && endsStretch(candidate, serverTimeMs)) break
-    judged.push(admitOne(candidate, certificates, index === 0 ? known.shift : 0, serverTimeMs))
+    const shift = index === 0 ? known.shift : 0
+    judged.push(
+      isStranger(header, members) ? notAMember : admitOne(candidate, certificates, shift, serverTimeMs),
+    )
     // Any certificate of a device names the same key, since the device id is that key's fingerprint.
     if (header.certificate !== undefined && judged.at(-1) === candidate) {
       certificates.set(header.device, header.certificate)
@@ -93,6 +103,12 @@ export const admit = (candidates: readonly Candidate[], known: AdmissionAnswer, 
   }
   return { judged, certificates }
 }
+
+const notAMember: Refusal = { kind: 'refused', code: 'NOT_A_MEMBER', details: {} }
+
+/** MEM8: of a device whose installation never was a member's. Its certificate comes with its first batch, and is checked after this. */
+const isStranger = ({ certificate }: BatchHeader, members: AdmittedMembers | undefined): boolean =>
+  members !== undefined && certificate !== undefined && !members.isKnown(certifiedInstallation(certificate))
 
 const admitOne = (
   batch: Batch,

@@ -7,7 +7,13 @@ import type { ClientInput } from './client-types.ts'
 import { PROTOCOL_VERSION, type Welcome } from './messages.ts'
 
 /** Refusals that waiting a second does not change: asked again only at the slowest rate (SYNC18). */
-const lasting: ReadonlySet<ErrorCode> = new Set(['PROTOCOL_VERSION', 'NOT_FOUND', 'FORBIDDEN'])
+const lasting: ReadonlySet<ErrorCode> = new Set([
+  'PROTOCOL_VERSION',
+  'NOT_FOUND',
+  'FORBIDDEN',
+  'NOT_A_MEMBER',
+  'MEMBERS_FORKED',
+])
 
 export const isConnectedPhase = (phase: string): boolean =>
   phase === 'connecting' || phase === 'greeting' || phase === 'open'

@@ -12,6 +12,7 @@ import type { Cursor } from '../log/batch-store.ts'
 import { clientMessage, type Fields, serverMessage } from './message-reader.ts'
 import {
   type ClientMessage,
+  type EntryPage,
   MAX_EXCHANGE_BYTES,
   MAX_EXCHANGE_FRAMES,
   MAX_FRAME_BYTES,
@@ -83,12 +84,13 @@ export const toRefusalDetails = (details: Readonly<Record<string, unknown>>): Re
 const toWire = (message: ClientMessage | ServerMessage): object => {
   switch (message.type) {
     case 'hello': {
-      const { type, protocol, space, token, cursor, digest } = message
+      const { type, protocol, space, token, pass, cursor, digest } = message
       return {
         type,
         protocol,
         space,
         ...(token !== undefined && { token }),
+        ...(pass !== undefined && { pass }),
         ...(cursor !== undefined && { cursor: wireCursor(cursor) }),
         ...(digest !== undefined && { digest }),
       }
@@ -109,12 +111,22 @@ const toWire = (message: ClientMessage | ServerMessage): object => {
       return { type, id, device: deviceIdToBytes(device), points: points.map(({ seq, tag }) => [seq, tag]) }
     }
     case 'welcome': {
-      const { type, protocol, serverTimeMs, role, inSync, cursorValid, end, tips } = message
+      const { type, protocol, serverTimeMs, role, inSync, cursorValid, end, tips, members } = message
       const common = { type, protocol, serverTimeMs, role, inSync, cursorValid, end: wireCursor(end) }
-      return { ...common, ...(tips !== undefined && { tips }) }
+      return {
+        ...common,
+        ...(tips !== undefined && { tips }),
+        ...(members !== undefined && { members: [members.length, members.head] }),
+      }
     }
     case 'located':
       return { type: message.type, id: message.id, seq: message.seq }
+    case 'entries':
+      return 'entries' in message ? wireEntries(message) : { type: message.type, id: message.id, after: message.after }
+    case 'propose':
+      return { type: message.type, id: message.id, entry: message.entry }
+    case 'proposed':
+      return { type: message.type, id: message.id, position: message.position }
     case 'pushed':
       return { type: message.type, id: message.id, outcomes: message.outcomes.map(wireOutcome) }
     case 'page': {
@@ -130,6 +142,14 @@ const toWire = (message: ClientMessage | ServerMessage): object => {
       return { type: message.type }
   }
 }
+
+const wireEntries = ({ type, id, after, entries, more }: EntryPage): object => ({
+  type,
+  ...(id !== undefined && { id }),
+  after,
+  entries,
+  more,
+})
 
 const wireCursor = ({ position, tag }: Cursor): object => [position, tag]
 

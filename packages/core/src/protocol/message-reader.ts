@@ -5,12 +5,16 @@
 import { DEVICE_ID_BYTES, deviceIdFromBytes } from '../clock/dot.ts'
 import { decodeVector } from '../clock/version-vector.ts'
 import { malformed } from '../codec/bytes.ts'
+import { HASH_BYTES } from '../crypto/sodium.ts'
 import { DriftlogError, isErrorCode } from '../errors.ts'
+import { MAX_ENTRY_BYTES } from '../membership/entry.ts'
+import { MAX_PASS_BYTES } from '../membership/pass.ts'
 import { isSpaceId, MAX_BATCH_BYTES, TAG_BYTES } from '../log/batch.ts'
 import type { Cursor, Point } from '../log/batch-store.ts'
 import {
   type ClientMessage,
   DIGEST_BYTES,
+  ENTRIES_LIMIT,
   MAX_MESSAGE_LENGTH,
   MAX_PAGE_BATCHES,
   MAX_POINTS,
@@ -18,6 +22,7 @@ import {
   MAX_TIPS_BYTES,
   MAX_TOKEN_LENGTH,
   MAX_VECTOR_BYTES,
+  type MembersHead,
   PROTOCOL_VERSION,
   type PushOutcome,
   type Refused,
@@ -34,7 +39,7 @@ export const clientMessage = (fields: Fields): ClientMessage => {
     case 'hello': {
       // First of all: a hello of another version may well have other fields.
       checkVersion(fields)
-      only(fields, 'protocol', 'space', 'token', 'cursor', 'digest')
+      only(fields, 'protocol', 'space', 'token', 'pass', 'cursor', 'digest')
       const space = text(fields, 'space', MAX_TOKEN_LENGTH)
       if (!isSpaceId(space)) throw malformed('space')
       return {
@@ -42,6 +47,7 @@ export const clientMessage = (fields: Fields): ClientMessage => {
         protocol: PROTOCOL_VERSION,
         space,
         ...(fields.has('token') && { token: text(fields, 'token', MAX_TOKEN_LENGTH) }),
+        ...(fields.has('pass') && { pass: bytes(fields, 'pass', 1, MAX_PASS_BYTES) }),
         ...(fields.has('cursor') && { cursor: cursor(fields, 'cursor') }),
         ...(fields.has('digest') && { digest: bytes(fields, 'digest', DIGEST_BYTES, DIGEST_BYTES) }),
       }
@@ -64,6 +70,12 @@ export const clientMessage = (fields: Fields): ClientMessage => {
         device: deviceIdFromBytes(bytes(fields, 'device', DEVICE_ID_BYTES, DEVICE_ID_BYTES)),
         points: points(fields),
       }
+    case 'entries':
+      only(fields, 'id', 'after')
+      return { type: 'entries', id: integer(fields, 'id'), after: integer(fields, 'after') }
+    case 'propose':
+      only(fields, 'id', 'entry')
+      return { type: 'propose', id: integer(fields, 'id'), entry: bytes(fields, 'entry', 1, MAX_ENTRY_BYTES) }
     case 'ping':
       only(fields)
       return { type: 'ping' }
@@ -76,7 +88,7 @@ export const serverMessage = (fields: Fields): ServerMessage => {
   switch (fields.get('type')) {
     case 'welcome':
       checkVersion(fields)
-      only(fields, 'protocol', 'serverTimeMs', 'role', 'inSync', 'cursorValid', 'end', 'tips')
+      only(fields, 'protocol', 'serverTimeMs', 'role', 'inSync', 'cursorValid', 'end', 'tips', 'members')
       if (fields.has('tips') === flag(fields, 'inSync')) throw malformed('tips exactly where out of sync')
       return {
         type: 'welcome',
@@ -87,6 +99,7 @@ export const serverMessage = (fields: Fields): ServerMessage => {
         cursorValid: flag(fields, 'cursorValid'),
         end: cursor(fields, 'end'),
         ...(fields.has('tips') && { tips: tips(fields) }),
+        ...(fields.has('members') && { members: membersHead(fields) }),
       }
     case 'pushed':
       only(fields, 'id', 'outcomes')
@@ -105,6 +118,18 @@ export const serverMessage = (fields: Fields): ServerMessage => {
         cursor: cursor(fields, 'cursor'),
         more: flag(fields, 'more'),
       }
+    case 'entries':
+      only(fields, 'id', 'after', 'entries', 'more')
+      return {
+        type: 'entries',
+        ...(fields.has('id') && { id: integer(fields, 'id') }),
+        after: integer(fields, 'after'),
+        entries: entries(fields),
+        more: flag(fields, 'more'),
+      }
+    case 'proposed':
+      only(fields, 'id', 'position')
+      return { type: 'proposed', id: integer(fields, 'id'), position: integer(fields, 'position') }
     case 'located':
       only(fields, 'id', 'seq')
       return { type: 'located', id: integer(fields, 'id'), seq: integer(fields, 'seq') }
@@ -175,6 +200,22 @@ const batches = (fields: Fields, minLength: number, maxLength: number): Uint8Arr
     }
     return value
   })
+
+const entries = (fields: Fields): Uint8Array[] =>
+  list(fields, 'entries', 0, ENTRIES_LIMIT.entries).map((value) => {
+    if (!(value instanceof Uint8Array) || value.length > MAX_ENTRY_BYTES) throw malformed('entries')
+    return value
+  })
+
+const membersHead = (fields: Fields): MembersHead => {
+  const value = fields.get('members')
+  if (!Array.isArray(value) || value.length !== 2) throw malformed('members')
+  const parts = new Map<string, WireValue>([
+    ['length', value[0]],
+    ['head', value[1]],
+  ])
+  return { length: integer(parts, 'length'), head: bytes(parts, 'head', HASH_BYTES, HASH_BYTES) }
+}
 
 const vector = (fields: Fields, name: string): Uint8Array => {
   const encoded = bytes(fields, name, 1, MAX_VECTOR_BYTES)

@@ -7,17 +7,21 @@
  *     pull   { id, after | above }               →      page    { id, from, batches, cursor, more }
  *     push   { id, batches }                     →      pushed  { id, outcomes }
  *     locate { id, device, points }              →      located { id, seq }
+ *     entries { id, after }                      →      entries { id, after, entries, more }
+ *     propose { id, entry }                      →      proposed { id, position }
  *     ping                                       →      pong
  *                                                       page    without an id: what others pushed since (live)
+ *                                                       entries without an id: how the log of members goes on (live)
  *                                                       refused { id?, code }: instead of an answer; without id, the session ends
  */
 import type { DeviceId } from '../clock/dot.ts'
 import type { ErrorCode } from '../errors.ts'
 import { MAX_BATCH_BYTES } from '../log/batch.ts'
 import type { Cursor, PageLimit, Point } from '../log/batch-store.ts'
+import type { Role } from '../membership/entry.ts'
 
 /** PRO1: both sides speak exactly this version or refuse with PROTOCOL_VERSION. Any change of a message raises it. */
-export const PROTOCOL_VERSION = 2
+export const PROTOCOL_VERSION = 3
 
 /** The largest frame in bytes. One batch of the largest size always fits, with room for what is around it. */
 export const MAX_FRAME_BYTES = 1_048_576
@@ -34,6 +38,8 @@ export const MAX_POINTS = 64
 export const MAX_PUSH_BATCHES = 64
 export const MAX_PAGE_BATCHES = 256
 export const MAX_MESSAGE_LENGTH = 1_000
+/** What one page of the log of members carries at most, or a single entry of the largest size. */
+export const ENTRIES_LIMIT = { entries: 256, bytes: 500_000 }
 export const DIGEST_BYTES = 16
 
 /** What one push carries at most: below the frame limit, or a single batch of the largest size. */
@@ -41,7 +47,7 @@ export const PUSH_LIMIT: PageLimit = { batches: MAX_PUSH_BATCHES, bytes: MAX_BAT
 /** What one page carries at most. */
 export const PULL_LIMIT: PageLimit = { batches: MAX_PAGE_BATCHES, bytes: MAX_BATCH_BYTES / 2 }
 
-export type Role = 'reader' | 'writer' | 'admin'
+export type { Role }
 
 /** Evidence beside a refusal: a flat record of at most 8 scalars, such as `{ have }` or `{ serverTimeMs }`. */
 export type RefusalDetails = Readonly<Record<string, string | number | boolean>>
@@ -53,6 +59,8 @@ export interface Hello {
   readonly space: string
   /** WebSocket only, filled in by the transport: a token never stands in a URL. HTTP has its Authorization header. */
   readonly token?: string
+  /** In a space with members: for which installation, or invitation, the device speaks (`makePass`). */
+  readonly pass?: Uint8Array
   /** Where the device stopped reading this server, if it ever did. */
   readonly cursor?: Cursor
   /** `tipsDigest` of what the device holds. Without it no welcome is sent: the session only pushes and pulls. */
@@ -85,11 +93,26 @@ export interface Locate {
   readonly points: readonly Point[]
 }
 
+/** Asks for a page of the log of members. */
+export interface AskEntries {
+  readonly type: 'entries'
+  readonly id: number
+  /** The position of the last entry that is known. */
+  readonly after: number
+}
+
+/** An entry that is to come next in the log of members. Refused with `id` and MEMBERS_REFUSED where it may not. */
+export interface Propose {
+  readonly type: 'propose'
+  readonly id: number
+  readonly entry: Uint8Array
+}
+
 export interface Ping {
   readonly type: 'ping'
 }
 
-export type ClientMessage = Hello | Push | Pull | Locate | Ping
+export type ClientMessage = Hello | Push | Pull | Locate | AskEntries | Propose | Ping
 
 export interface Welcome {
   readonly type: 'welcome'
@@ -105,6 +128,14 @@ export interface Welcome {
   readonly end: Cursor
   /** `encodeTips` of what the server holds; absent where in sync. */
   readonly tips?: Uint8Array
+  /** How far the server has the log of members; absent where the space has none. */
+  readonly members?: MembersHead
+}
+
+export interface MembersHead {
+  readonly length: number
+  /** Hash of the last entry, 32 bytes. */
+  readonly head: Uint8Array
 }
 
 export type PushOutcome =
@@ -142,9 +173,26 @@ export interface Located {
   readonly seq: number
 }
 
+export interface EntryPage {
+  readonly type: 'entries'
+  /** Of what this answers; absent where the server sends by itself. */
+  readonly id?: number
+  /** The position of the entry before the first of these. */
+  readonly after: number
+  readonly entries: readonly Uint8Array[]
+  readonly more: boolean
+}
+
+export interface Proposed {
+  readonly type: 'proposed'
+  readonly id: number
+  /** Where the entry stands now, durably. */
+  readonly position: number
+}
+
 export interface Refused {
   readonly type: 'refused'
-  /** Of the push, pull or locate that is refused; absent where the whole session is. */
+  /** Of the message that is refused; absent where the whole session is. */
   readonly id?: number
   readonly code: ErrorCode
   readonly message: string
@@ -155,7 +203,7 @@ export interface Pong {
   readonly type: 'pong'
 }
 
-export type ServerMessage = Welcome | Pushed | Page | Located | Refused | Pong
+export type ServerMessage = Welcome | Pushed | Page | Located | EntryPage | Proposed | Refused | Pong
 
 /**
  * The hello that a round-trip transport puts before a request whose messages do not start with one (PRO9): it opens the

@@ -5,6 +5,7 @@
  *     message ─▶ queue ─▶ job: authorize ─┬─ hello ─▶ look ─────────────▶ welcome
  *                                         ├─ push  ─▶ (admit ─▶ append)*─▶ pushed
  *                                         ├─ locate ─▶ find common ─────▶ located
+ *                                         ├─ entries, propose ───────────▶ entries, proposed
  *     changed ─▶ job: authorize ──────────┼─ pull  ─▶ read ─────────────▶ page, and live from its end
  *                                         └─ live  ─▶ read after `live` ─▶ page without id
  *
@@ -32,6 +33,7 @@ import {
   shiftRecords,
 } from './admission.ts'
 import {
+  type AskEntries,
   type ClientMessage,
   MAX_TIPS_BYTES,
   PROTOCOL_VERSION,
@@ -78,7 +80,7 @@ const apply = (draft: Draft, input: ServerInput): void => {
       if (job?.kind === 'authorizing') authorized(draft, job.request, input)
       break
     case 'denied':
-      if (job?.kind === 'authorizing') close(draft, input.code)
+      if (job?.kind === 'authorizing') close(draft, input.code, input.details)
       break
     case 'looked':
       if (job?.kind === 'greeting') welcome(draft, job, input)
@@ -91,6 +93,20 @@ const apply = (draft: Draft, input: ServerInput): void => {
       break
     case 'appended':
       if (job?.kind === 'appending') appended(draft, job, input.outcomes)
+      break
+    case 'entriesRead':
+      if (job?.kind === 'readingEntries') entriesRead(draft, job, input)
+      break
+    case 'proposed':
+      if (job?.kind === 'proposing') {
+        finish(draft, { type: 'proposed', id: job.request.id, position: input.position })
+      }
+      break
+    case 'proposalRefused':
+      if (job?.kind === 'proposing') finish(draft, refusal(input.code, input.details, job.request.id))
+      break
+    case 'membersGrew':
+      state.haveMembersGrown = true
       break
     case 'pageRead':
       if (job?.kind === 'reading') pageRead(draft, job.request, input.page)
@@ -115,6 +131,11 @@ const evaluate = (draft: Draft): void => {
   const { state } = draft
   while (state.phase !== 'closed' && state.job === undefined && !state.isCongested) {
     const message = state.queue[0]
+    if (state.live !== undefined && state.toldMembers !== undefined && state.haveMembersGrown) {
+      state.haveMembersGrown = false
+      begin(draft, 'liveEntries')
+      return
+    }
     const wantsLive = state.live !== undefined && state.hasChanged
     if (wantsLive && (message === undefined || !state.wasLive)) {
       state.wasLive = true
@@ -149,21 +170,30 @@ const take = (draft: Draft, message: ClientMessage): void => {
       return
     }
     state.token = message.token
+    state.pass = message.pass
   }
   begin(draft, message)
 }
 
 const begin = (draft: Draft, request: Request): void => {
   draft.state.job = { kind: 'authorizing', request }
-  draft.effects.push({ kind: 'authorize', token: draft.state.token })
+  draft.effects.push({ kind: 'authorize', token: draft.state.token, pass: draft.state.pass })
 }
 
 const authorized = (
   draft: Draft,
   request: Request,
-  { role, serverTimeMs }: ServerInput & { kind: 'authorized' },
+  { role, serverTimeMs, members }: ServerInput & { kind: 'authorized' },
 ): void => {
   const { state, effects } = draft
+  if (role === 'guest' && !isForGuests(request)) {
+    close(draft, 'NOT_A_MEMBER')
+    return
+  }
+  if (request === 'liveEntries') {
+    readEntries(draft, request, state.toldMembers ?? 0)
+    return
+  }
   if (request === 'live') {
     if (state.live === undefined) {
       finish(draft)
@@ -184,7 +214,8 @@ const authorized = (
         close(draft, 'UNAVAILABLE')
         return
       }
-      state.job = { kind: 'greeting', hello: request, role, serverTimeMs }
+      if (role === 'guest') return
+      state.job = { kind: 'greeting', hello: request, role, serverTimeMs, members }
       effects.push({ kind: 'look', cursor: request.cursor })
       break
     case 'locate':
@@ -192,7 +223,14 @@ const authorized = (
       effects.push({ kind: 'findCommon', device: request.device, points: request.points })
       break
     case 'push':
-      authorizedPush(draft, request, role, serverTimeMs)
+      authorizedPush(draft, request, role, { serverTimeMs, members })
+      break
+    case 'entries':
+      readEntries(draft, request, request.after)
+      break
+    case 'propose':
+      state.job = { kind: 'proposing', request }
+      effects.push({ kind: 'propose', entry: request.entry })
       break
     case 'pull':
       state.job = { kind: 'reading', request }
@@ -205,16 +243,49 @@ const authorized = (
   }
 }
 
-const authorizedPush = (draft: Draft, push: Push, role: Role, serverTimeMs: number | undefined): void => {
+/** MEM8. Who founds the space, or was invited, is not a member yet. */
+const isForGuests = (request: Request): boolean =>
+  typeof request !== 'string' &&
+  (request.type === 'entries' ||
+    request.type === 'propose' ||
+    (request.type === 'hello' && request.digest === undefined))
+
+const readEntries = (draft: Draft, request: AskEntries | 'liveEntries', after: number): void => {
+  draft.state.job = { kind: 'readingEntries', request, after }
+  draft.effects.push({ kind: 'readEntries', after })
+}
+
+const entriesRead = (
+  draft: Draft,
+  { request, after }: Job & { kind: 'readingEntries' },
+  { entries, more }: ServerInput & { kind: 'entriesRead' },
+): void => {
   const { state } = draft
-  if (role === 'reader') {
+  if (request !== 'liveEntries') {
+    finish(draft, { type: 'entries', id: request.id, after, entries, more })
+    return
+  }
+  state.toldMembers = after + entries.length
+  state.haveMembersGrown ||= more
+  if (entries.length === 0) finish(draft)
+  else finish(draft, { type: 'entries', after, entries, more })
+}
+
+const authorizedPush = (
+  draft: Draft,
+  push: Push,
+  role: Role | 'guest',
+  { serverTimeMs, members }: Pick<ServerInput & { kind: 'authorized' }, 'serverTimeMs' | 'members'>,
+): void => {
+  const { state } = draft
+  if (role === 'reader' || role === 'guest') {
     finish(draft, pushed(push, refuseAll(push, 'FORBIDDEN')))
   } else if (serverTimeMs === undefined) {
     // ING2 cannot be judged without a clock.
     finish(draft, pushed(push, refuseAll(push, 'UNAVAILABLE')))
   } else {
     const rest = push.batches.map((bytes) => openCandidate(state.space, bytes))
-    admitNext(draft, { push, serverTimeMs, outcomes: [], rest, certificates: undefined })
+    admitNext(draft, { push, serverTimeMs, members, outcomes: [], rest, certificates: undefined })
   }
 }
 
@@ -235,9 +306,9 @@ const admitNext = (draft: Draft, admission: Admission): void => {
 }
 
 const admitStretch = (draft: Draft, admission: Admission, answer: AdmissionAnswer): void => {
-  const { rest, serverTimeMs, outcomes } = admission
+  const { rest, serverTimeMs, outcomes, members } = admission
   const known = new Map([...(admission.certificates ?? []), ...answer.certificates])
-  const { judged, certificates } = admit(rest, { certificates: known, shift: answer.shift }, serverTimeMs)
+  const { judged, certificates } = admit(rest, { certificates: known, shift: answer.shift }, serverTimeMs, members)
   const next = { ...admission, certificates, rest: rest.slice(judged.length) }
   const batches = judged.filter((candidate) => !isRefused(candidate))
   if (batches.length === 0) {
@@ -259,11 +330,21 @@ const appended = (draft: Draft, job: Job & { kind: 'appending' }, outcomes: read
 
 const welcome = (
   draft: Draft,
-  { hello, role, serverTimeMs }: Job & { kind: 'greeting' },
+  { hello, role, serverTimeMs, members }: Job & { kind: 'greeting' },
   { end, tips, cursorValid }: ServerInput & { kind: 'looked' },
 ): void => {
   const inSync = hello.digest !== undefined && equalBytes(hello.digest, tipsDigest(tips))
-  const common = { type: 'welcome', protocol: PROTOCOL_VERSION, serverTimeMs, role, inSync, cursorValid, end } as const
+  const common = {
+    type: 'welcome',
+    protocol: PROTOCOL_VERSION,
+    serverTimeMs,
+    role,
+    inSync,
+    cursorValid,
+    end,
+    ...(members !== undefined && { members: { length: members.length, head: members.head } }),
+  } as const
+  draft.state.toldMembers = members?.length ?? 0
   if (inSync) {
     finish(draft, common)
     goLive(draft, end)
@@ -329,7 +410,12 @@ const storeFailed = (draft: Draft, job: Exclude<Job, { kind: 'authorizing' }>, c
       finish(draft, pushed(job.push, refuseAll(job.push, 'UNAVAILABLE')))
       break
     case 'locating':
+    case 'proposing':
       finish(draft, refusal('UNAVAILABLE', {}, job.request.id))
+      break
+    case 'readingEntries':
+      if (job.request === 'liveEntries') close(draft, 'UNAVAILABLE')
+      else finish(draft, refusal('UNAVAILABLE', {}, job.request.id))
       break
     case 'reading':
       if (job.request === 'live') close(draft, 'UNAVAILABLE')

@@ -2,25 +2,45 @@
 import type { DeviceId } from '../clock/dot.ts'
 import type { Cursor } from '../log/batch-store.ts'
 import type { Candidate } from './admission.ts'
-import type { ClientMessage, Hello, Locate, Pull, Push, PushOutcome, Role } from './messages.ts'
-import type { ServerEffect, ServerSessionConfig } from './server-types.ts'
+import type {
+  AskEntries,
+  ClientMessage,
+  Hello,
+  Locate,
+  MembersHead,
+  Propose,
+  Pull,
+  Push,
+  PushOutcome,
+  Role,
+} from './messages.ts'
+import type { AdmittedMembers, ServerEffect, ServerSessionConfig } from './server-types.ts'
 
-/** What is authorized: a message, or the next live page. */
-export type Request = Hello | Push | Pull | Locate | 'live'
+/** What is authorized: a message, or the next live page, of batches or of the log of members. */
+export type Request = Hello | Push | Pull | Locate | AskEntries | Propose | 'live' | 'liveEntries'
 
 /** What is under way. Each waits for one answer of the driver. */
 export type Job =
   | { readonly kind: 'authorizing'; readonly request: Request }
-  | { readonly kind: 'greeting'; readonly hello: Hello; readonly role: Role; readonly serverTimeMs: number }
+  | {
+      readonly kind: 'greeting'
+      readonly hello: Hello
+      readonly role: Role
+      readonly serverTimeMs: number
+      readonly members: MembersHead | undefined
+    }
   | (Admission & { readonly kind: 'admitting' })
   | (Admission & { readonly kind: 'appending'; readonly judged: readonly Candidate[] })
   | { readonly kind: 'reading'; readonly request: Pull | 'live' }
   | { readonly kind: 'locating'; readonly request: Locate }
+  | { readonly kind: 'readingEntries'; readonly request: AskEntries | 'liveEntries'; readonly after: number }
+  | { readonly kind: 'proposing'; readonly request: Propose }
 
 /** A push that is taken in stretch by stretch. */
 export interface Admission {
   readonly push: Push
   readonly serverTimeMs: number
+  readonly members: AdmittedMembers | undefined
   /** What is told of the batches that are dealt with. */
   readonly outcomes: readonly PushOutcome[]
   /** Those that are still to be judged. */
@@ -32,6 +52,7 @@ export interface Admission {
 export interface ServerSession extends ServerSessionConfig {
   readonly phase: 'new' | 'open' | 'closed'
   readonly token: string | undefined
+  readonly pass: Uint8Array | undefined
   readonly queue: readonly ClientMessage[]
   readonly job: Job | undefined
   readonly isCongested: boolean
@@ -41,6 +62,9 @@ export interface ServerSession extends ServerSessionConfig {
   readonly told: number
   readonly isWatching: boolean
   readonly hasChanged: boolean
+  /** How much of the log of members the device was told; undefined before a welcome, and where the space has none. */
+  readonly toldMembers: number | undefined
+  readonly haveMembersGrown: boolean
   /** The last job was a live page: a waiting message comes first now. */
   readonly wasLive: boolean
   /** Positions of batches that this session pushed and that no page has passed yet. */
@@ -51,6 +75,7 @@ export const createServerSession = (config: ServerSessionConfig): ServerSession 
   ...config,
   phase: 'new',
   token: undefined,
+  pass: undefined,
   queue: [],
   job: undefined,
   isCongested: false,
@@ -58,6 +83,8 @@ export const createServerSession = (config: ServerSessionConfig): ServerSession 
   told: 0,
   isWatching: false,
   hasChanged: false,
+  toldMembers: undefined,
+  haveMembersGrown: false,
   wasLive: false,
   own: new Set(),
 })

@@ -5,7 +5,7 @@ import type { VersionVector } from '../clock/version-vector.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Batch, BatchHeader } from '../log/batch.ts'
 import type { AppendOutcome, BatchPage, Cursor, PageLimit, Point, RecordChange, Tip } from '../log/batch-store.ts'
-import type { ClientMessage, Role, ServerMessage } from './messages.ts'
+import type { ClientMessage, MembersHead, RefusalDetails, Role, ServerMessage } from './messages.ts'
 
 export interface ServerSessionConfig {
   /** The space that the client connected to; its hello must name the same. */
@@ -14,12 +14,26 @@ export interface ServerSessionConfig {
   readonly mode: 'live' | 'roundTrip'
 }
 
+export interface AdmittedMembers extends MembersHead {
+  /** Whether an installation is, or once was, one of a member's: nobody else's ops are taken in. */
+  isKnown(installation: Uint8Array): boolean
+}
+
 export type ServerInput =
   | { readonly kind: 'message'; readonly message: ClientMessage }
-  /** Answers `authorize`. `serverTimeMs`: the wall clock now, or undefined where it cannot be trusted. */
-  | { readonly kind: 'authorized'; readonly role: Role; readonly serverTimeMs: number | undefined }
+  /**
+   * Answers `authorize`. `guest`: may read the log of members and propose an entry, and nothing else: who holds an invitation, or
+   * founds the space. `serverTimeMs`: the wall clock now, or undefined where it cannot be trusted. `members`: in a space with
+   * members.
+   */
+  | {
+      readonly kind: 'authorized'
+      readonly role: Role | 'guest'
+      readonly serverTimeMs: number | undefined
+      readonly members?: AdmittedMembers
+    }
   /** Answers `authorize`: the session ends. */
-  | { readonly kind: 'denied'; readonly code: ErrorCode }
+  | { readonly kind: 'denied'; readonly code: ErrorCode; readonly details?: RefusalDetails }
   /** Answers `look`. `end` must have been read BEFORE `tips`, so that they hold all up to it (SYNC10). */
   | {
       readonly kind: 'looked'
@@ -42,6 +56,14 @@ export type ServerInput =
   | { readonly kind: 'appended'; readonly outcomes: readonly AppendOutcome[] }
   /** Answers `readAbove` and `readAfter`. */
   | { readonly kind: 'pageRead'; readonly page: BatchPage }
+  /** Answers `readEntries`. */
+  | { readonly kind: 'entriesRead'; readonly entries: readonly Uint8Array[]; readonly more: boolean }
+  /** Answers `propose`: where the entry stands now, durably. */
+  | { readonly kind: 'proposed'; readonly position: number }
+  /** Answers `propose`: nothing has changed. */
+  | { readonly kind: 'proposalRefused'; readonly code: ErrorCode; readonly details: RefusalDetails }
+  /** The log of members grew. As `changed`. */
+  | { readonly kind: 'membersGrew' }
   /** Answers any effect on the store. */
   | { readonly kind: 'storeFailed'; readonly code: ErrorCode }
   /** The store took in batches. May come at any time after `watch`, as often as it likes. */
@@ -51,8 +73,8 @@ export type ServerInput =
   | { readonly kind: 'drained' }
 
 export type ServerEffect =
-  /** May this token read or write the space, now? Asked before every message and every live page. */
-  | { readonly kind: 'authorize'; readonly token: string | undefined }
+  /** May this token, with this pass, read or write the space, now? Asked before every message and every live page. */
+  | { readonly kind: 'authorize'; readonly token: string | undefined; readonly pass: Uint8Array | undefined }
   | { readonly kind: 'look'; readonly cursor: Cursor | undefined }
   /** `readAdmission` answers it. */
   | { readonly kind: 'readAdmission'; readonly devices: readonly DeviceId[]; readonly ahead: BatchHeader | undefined }
@@ -66,7 +88,9 @@ export type ServerEffect =
   | { readonly kind: 'findCommon'; readonly device: DeviceId; readonly points: readonly Point[] }
   | { readonly kind: 'readAbove'; readonly vector: VersionVector; readonly limit: PageLimit }
   | { readonly kind: 'readAfter'; readonly cursor: Cursor; readonly limit: PageLimit }
-  /** Begin to feed `changed`. At most once a session. */
+  | { readonly kind: 'readEntries'; readonly after: number }
+  | { readonly kind: 'propose'; readonly entry: Uint8Array }
+  /** Begin to feed `changed` and `membersGrew`. At most once a session. */
   | { readonly kind: 'watch' }
   | { readonly kind: 'send'; readonly message: ServerMessage }
   /** The last effect. What the client is told is in a `send` before it. */

@@ -63,6 +63,7 @@ const writeBranch = (writer: ByteWriter, branch: LogBranch, log: OpLog, isStatin
       .varint(end - before)
       .raw(chain.hashes[index])
       .varint(chain.epochs[index])
+      .varint(chain.positions[index])
     before = end
   }
 }
@@ -93,6 +94,6 @@ const readBranch = (reader: ByteReader, log: OpLog): void => {
     end += reader.varint()
     // A copy, or the whole snapshot would stay in memory.
     const hash = reader.raw(HASH_BYTES).slice()
-    log.chain.extend(id, end, hash, reader.varint())
+    log.chain.extend(id, end, hash, reader.varint(), reader.varint())
   }
 }

@@ -13,6 +13,7 @@ import { deflate, inflate } from '../codec/deflate.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import { hash } from '../crypto/sodium.ts'
 import { DriftlogError } from '../errors.ts'
+import type { Members } from '../log/chain-index.ts'
 import { OpLog } from '../log/op-log.ts'
 import { Projector } from '../projection/projector.ts'
 import { readCells, rowPlaces, writeCells } from './cells-codec.ts'
@@ -21,7 +22,7 @@ import { readOps, writeOps } from './op-index-codec.ts'
 import { readIntroduced, readProjector, writeIntroduced, writeProjector } from './projector-codec.ts'
 
 /** Raise it with every change of what a snapshot says, or of what the laws make of the same ops. */
-const SNAPSHOT_FORMAT = 1
+const SNAPSHOT_FORMAT = 2
 const CHECK_BYTES = 16
 
 export interface SavedState {
@@ -50,16 +51,16 @@ export const saveSnapshot = (log: OpLog, projector: Projector): Uint8Array | und
 }
 
 /** undefined where it is of another format, or damaged. */
-export const restoreSnapshot = (snapshot: Uint8Array, keyring: Keyring): SavedState | undefined => {
+export const restoreSnapshot = (snapshot: Uint8Array, keyring: Keyring, members?: Members): SavedState | undefined => {
   try {
-    return restore(snapshot, keyring)
+    return restore(snapshot, keyring, members)
   } catch (error) {
     if (error instanceof DriftlogError) return undefined
     throw error
   }
 }
 
-const restore = (snapshot: Uint8Array, keyring: Keyring): SavedState | undefined => {
+const restore = (snapshot: Uint8Array, keyring: Keyring, members: Members | undefined): SavedState | undefined => {
   const outer = new ByteReader(snapshot)
   if (outer.varint() !== SNAPSHOT_FORMAT) return undefined
   const length = outer.varint()
@@ -68,7 +69,7 @@ const restore = (snapshot: Uint8Array, keyring: Keyring): SavedState | undefined
   if (!equalBytes(hash(packed, CHECK_BYTES), check)) return undefined
   const reader = new ByteReader(inflate(packed, length))
   const projector = new Projector()
-  const log = new OpLog(keyring, projector)
+  const log = new OpLog(keyring, projector, members)
   readOps(reader, projector.ops)
   readProjector(reader, projector)
   readLog(reader, log)

@@ -29,14 +29,18 @@ export const exchangeHandler = (parts: ServerParts): ((c: Context) => Promise<Re
   return async (c) => {
     const space = c.req.param('space') ?? ''
     const { token, grant } = await authenticate(parts, c)
-    if (!isSpaceId(space) || grant.roleIn(space) === undefined) throw new DriftlogError('NOT_FOUND')
+    if (!isSpaceId(space) || (grant.roleIn(space) === undefined && grant.mayFound !== true)) {
+      throw new DriftlogError('NOT_FOUND')
+    }
     if (c.req.header('content-type') !== EXCHANGE_CONTENT_TYPE) {
       throw new DriftlogError('MALFORMED', `the content type must be ${EXCHANGE_CONTENT_TYPE}`)
     }
     const nowMs = parts.ports.clock.now()
-    const meter = meters.get(grant.subject) ?? new RateMeter(parts.limits, nowMs)
-    meters.delete(grant.subject)
-    meters.set(grant.subject, meter)
+    // Who brings no token is nobody in particular: what they do to one space is theirs together.
+    const subject = token === undefined ? `space ${space}` : grant.subject
+    const meter = meters.get(subject) ?? new RateMeter(parts.limits, nowMs)
+    meters.delete(subject)
+    meters.set(subject, meter)
     if (meters.size > MAX_METERS) meters.delete(meters.keys().next().value ?? '')
     const retryAfterMs = meter.owedMs(nowMs)
     if (retryAfterMs > 0) throw new DriftlogError('RATE_LIMITED', '', { retryAfterMs })
@@ -52,17 +56,18 @@ export const exchangeHandler = (parts: ServerParts): ((c: Context) => Promise<Re
   }
 }
 
-const authenticate = async (parts: ServerParts, c: Context): Promise<{ token: string; grant: Grant }> => {
+const authenticate = async (parts: ServerParts, c: Context): Promise<{ token: string | undefined; grant: Grant }> => {
   const [, token] = /^Bearer ([^\s]+)$/i.exec(c.req.header('authorization') ?? '') ?? []
-  const grant = token === undefined ? undefined : await parts.auth.check(token, parts.ports.clock.now())
-  if (token === undefined || grant === undefined) throw new DriftlogError('UNAUTHORIZED')
+  const { auth, ports } = parts
+  const grant = token === undefined ? auth.withoutToken : await auth.check(token, ports.clock.now())
+  if (grant === undefined) throw new DriftlogError('UNAUTHORIZED')
   return { token, grant }
 }
 
 const exchange = async (
   parts: ServerParts,
   space: string,
-  token: string,
+  token: string | undefined,
   messages: readonly ClientMessage[],
 ): Promise<ServerMessage[]> => {
   const answers: ServerMessage[] = []
@@ -71,10 +76,11 @@ const exchange = async (
     mode: 'roundTrip',
     store: parts.store,
     auth: parts.auth,
+    members: parts.members,
     clock: parts.ports.clock,
     clockFloorMs: parts.limits.clockFloorMs,
     logger: parts.logger,
-    token,
+    ...(token !== undefined && { token }),
     send: (message) => answers.push(message),
     closed: (code) => parts.logger.debug({ code, space }, 'an exchange was refused'),
   })

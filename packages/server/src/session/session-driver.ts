@@ -11,6 +11,7 @@ import {
   type Cursor,
   DriftlogError,
   type QuarantiningStore,
+  ENTRIES_LIMIT,
   readAdmission,
   refusal,
   type ServerEffect,
@@ -18,11 +19,14 @@ import {
   type ServerMessage,
   type ServerSession,
   stepServerSession,
+  toRefusalDetails,
   type ErrorCode,
   type WallClock,
 } from '@driftlog/core'
 import type { Auth } from '../auth/auth.ts'
 import type { Logger } from '../logger.ts'
+import type { MemberLogs } from '../members/member-logs.ts'
+import { speakerOf } from '../members/speaker.ts'
 import { readServerClock } from './server-clock.ts'
 
 export interface SessionContext {
@@ -30,6 +34,7 @@ export interface SessionContext {
   readonly mode: 'live' | 'roundTrip'
   readonly store: QuarantiningStore
   readonly auth: Auth
+  readonly members: MemberLogs
   readonly clock: WallClock
   readonly clockFloorMs: number
   readonly logger: Logger
@@ -117,7 +122,7 @@ export class SessionDriver {
         this.#context.closed(effect.code)
         break
       case 'watch':
-        this.#stopWatching = this.#context.store.watch(this.#context.space, () => this.input({ kind: 'changed' }))
+        this.#watch()
         break
       default:
         void this.#answer(effect).then((input) => {
@@ -127,11 +132,11 @@ export class SessionDriver {
   }
 
   async #answer(effect: Exclude<ServerEffect, { kind: 'send' | 'close' | 'watch' }>): Promise<ServerInput> {
-    const { store, space } = this.#context
+    const { store, space, members } = this.#context
     try {
       switch (effect.kind) {
         case 'authorize':
-          return await this.#authorize(effect.token ?? this.#context.token)
+          return await this.#authorize(effect.token ?? this.#context.token, effect.pass)
         case 'look': {
           // Before the tips: it reads, and what it finds damaged they must not tell of.
           const cursorValid = await this.#isValid(effect.cursor)
@@ -147,6 +152,10 @@ export class SessionDriver {
           const { batches, records, allOrNothing } = effect
           return { kind: 'appended', outcomes: await store.append(space, batches, { records, allOrNothing }) }
         }
+        case 'readEntries':
+          return entriesPage((await members.of(space)).entriesAfter(effect.after, ENTRIES_LIMIT.entries + 1))
+        case 'propose':
+          return await this.#propose(effect.entry)
         case 'findCommon':
           return { kind: 'commonFound', seq: await store.common(space, effect.device, effect.points) }
         case 'readAbove':
@@ -179,13 +188,45 @@ export class SessionDriver {
     return { kind: 'pageRead', page }
   }
 
-  async #authorize(token: string | undefined): Promise<ServerInput> {
+  async #authorize(token: string | undefined, pass: Uint8Array | undefined): Promise<ServerInput> {
     const { auth, clock, clockFloorMs, space } = this.#context
-    const grant = token === undefined ? undefined : await auth.check(token, clock.now())
+    const grant = token === undefined ? auth.withoutToken : await auth.check(token, clock.now())
     if (grant === undefined) return { kind: 'denied', code: 'UNAUTHORIZED' }
-    const role = grant.roleIn(space)
-    if (role === undefined) return { kind: 'denied', code: 'NOT_FOUND' }
-    return { kind: 'authorized', role, serverTimeMs: readServerClock(clock, clockFloorMs) }
+    const granted = grant.roleIn(space)
+    if (granted === undefined && grant.mayFound !== true) return { kind: 'denied', code: 'NOT_FOUND' }
+    const members = await this.#context.members.of(space)
+    const serverTimeMs = readServerClock(clock, clockFloorMs)
+    if (members.length === 0) return { kind: 'authorized', role: granted ?? 'guest', serverTimeMs }
+    const speaker = speakerOf(members, pass, serverTimeMs)
+    if (speaker.role === undefined) return { kind: 'denied', ...speaker }
+    const isKnown = (installation: Uint8Array): boolean => members.installation(installation) !== undefined
+    return {
+      kind: 'authorized',
+      role: weaker(speaker.role, granted),
+      serverTimeMs,
+      members: { length: members.length, head: members.head, isKnown },
+    }
+  }
+
+  async #propose(entry: Uint8Array): Promise<ServerInput> {
+    const { members, space } = this.#context
+    try {
+      return { kind: 'proposed', position: await members.propose(space, entry) }
+    } catch (error) {
+      if (!(error instanceof DriftlogError) || !REFUSALS.has(error.code)) throw error
+      return { kind: 'proposalRefused', code: error.code, details: toRefusalDetails(error.details) }
+    }
+  }
+
+  #watch(): void {
+    const { store, members, space } = this.#context
+    const stops = [
+      store.watch(space, () => this.input({ kind: 'changed' })),
+      members.watch(space, () => this.input({ kind: 'membersGrew' })),
+    ]
+    this.#stopWatching = () => {
+      for (const stop of stops) stop()
+    }
   }
 
   async #isValid(cursor: Cursor | undefined): Promise<boolean> {
@@ -198,4 +239,30 @@ export class SessionDriver {
       throw error
     }
   }
+}
+
+/** What is wrong with an entry, as opposed to with the server. */
+const REFUSALS: ReadonlySet<ErrorCode> = new Set([
+  'MALFORMED',
+  'TOO_LARGE',
+  'FORMAT_UNKNOWN',
+  'SIGNATURE_INVALID',
+  'MEMBERS_REFUSED',
+  'INVITATION_INVALID',
+])
+
+const ranks = ['guest', 'reader', 'writer', 'admin'] as const
+type Rank = (typeof ranks)[number]
+
+const weaker = (a: Rank, b: Rank | undefined): Rank => (b !== undefined && ranks.indexOf(b) < ranks.indexOf(a) ? b : a)
+
+const entriesPage = (entries: readonly Uint8Array[]): ServerInput => {
+  let bytes = 0
+  const page: Uint8Array[] = []
+  for (const entry of entries) {
+    bytes += entry.length
+    if (page.length > 0 && (bytes > ENTRIES_LIMIT.bytes || page.length === ENTRIES_LIMIT.entries)) break
+    page.push(entry)
+  }
+  return { kind: 'entriesRead', entries: page, more: page.length < entries.length }
 }

@@ -85,6 +85,7 @@ export class SocketSession {
       mode: 'live',
       store: parts.store,
       auth: parts.auth,
+      members: parts.members,
       clock: ports.clock,
       clockFloorMs: limits.clockFloorMs,
       logger,

@@ -8,6 +8,7 @@ import { compareDevices, type DeviceId } from '../../clock/dot.ts'
 import { type Hlc, hlcToMs } from '../../clock/hlc.ts'
 import { valueKey } from '../../laws/elements.ts'
 import { reopenedCandidates } from '../../laws/reopened.ts'
+import type { Role } from '../../membership/entry.ts'
 import { deviceOfRef, type DotRef } from '../../op/dot-ref.ts'
 import { equalValues, type Value } from '../../op/value.ts'
 import { decodeField, encodeOrRefuse } from '../../schema/encode.ts'
@@ -21,6 +22,8 @@ export interface RegisterCandidate {
   readonly value: Value
   readonly author: DeviceId
   readonly stamp: Hlc
+  /** What its author might do when it wrote; undefined where the space has no members, and of what was opened again. */
+  readonly role: Role | undefined
   /** The write that holds it, alone or (see laws/reopened) with others. */
   readonly ref: DotRef
 }
@@ -42,11 +45,17 @@ export const candidatesOf = (writes: readonly Write[], ops: OpIndex): RegisterCa
     a.stamp - b.stamp || compareDevices(a.author, b.author) || ops.compare(a.ref, b.ref)
   const plain = writes
     .filter(({ isReopened }) => isReopened !== true)
-    .map(({ ref, value }) => ({ ref, value, author: ops.authorId(deviceOfRef(ref)), stamp: ops.stamp(ref) }))
+    .map(({ ref, value }) => ({
+      ref,
+      value,
+      author: ops.authorId(deviceOfRef(ref)),
+      stamp: ops.stamp(ref),
+      role: ops.roleOf(ref),
+    }))
   if (plain.length === writes.length) return plain.sort(inOrder)
   const reopened = writes
     .filter(({ isReopened }) => isReopened === true)
-    .flatMap(({ ref, value }) => reopenedCandidates(value, ops.stamp(ref)).map((candidate) => ({ ...candidate, ref })))
+    .flatMap(({ ref, value }) => reopenedCandidates(value, ops.stamp(ref)).map((candidate) => ({ ...candidate, ref, role: undefined })))
   const known = new Set(plain.map(keyOf))
   const others = new Map<string, RegisterCandidate>()
   for (const candidate of reopened.sort(inOrder)) {
@@ -124,11 +133,11 @@ const byTimestamp = (candidates: readonly RegisterCandidate[], tie: TieRule): Re
 
 const tieText = (value: Value): string => (value instanceof Uint8Array ? String(value) : canonicalJson(value))
 
-const asSeen = (field: Field, { value, author, stamp }: RegisterCandidate): StrategyCandidate => ({
+const asSeen = (field: Field, { value, author, stamp, role }: RegisterCandidate): StrategyCandidate => ({
   value: decodeField(field, value),
   author,
   at: new Date(hlcToMs(stamp)),
-  role: undefined,
+  role,
 })
 
 const byPriority = (

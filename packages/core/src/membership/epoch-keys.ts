@@ -1,0 +1,73 @@
+/**
+ * The keys of the epochs of a space with members: made and sealed by who rotates, opened by who is to have them.
+ *
+ *     newest epoch ─ sealed to each recipient (X25519)          epoch n ─ encrypts ─▶ the key of epoch n - 1 …
+ *
+ * So the newest key is enough to read everything, and none before it opens what comes after it. A commitment in the log ties every
+ * sealed box to one and the same key.
+ */
+import { ByteWriter, equalBytes } from '../codec/bytes.ts'
+import { decrypt, deriveKey, encrypt } from '../crypto/cipher.ts'
+import { hash, openSealed, sealTo } from '../crypto/sodium.ts'
+import { DriftlogError } from '../errors.ts'
+import type { Randomness } from '../ports/ports.ts'
+import type { Rotation } from './entry.ts'
+import type { Membership } from './membership.ts'
+import type { MemberSecrets, PublicKeys } from './secrets.ts'
+
+const text = new TextEncoder()
+const commitmentDomain = text.encode('driftlog/members/epoch/1')
+const EPOCH_KEY_BYTES = 32
+
+const place = (domain: Uint8Array, space: string, epoch: number): ByteWriter =>
+  new ByteWriter(160).bytes(domain).string(space).varint(epoch)
+
+/** 32 bytes, which tell nothing of the key. */
+export const keyCommitment = (space: string, epoch: number, key: Uint8Array): Uint8Array =>
+  hash(place(commitmentDomain, space, epoch).raw(deriveKey(key, 'driftlog/members/commitment')).finish())
+
+/** A key of an epoch, sealed to somebody. */
+export const sealEpochKey = (key: Uint8Array, to: PublicKeys, random: Randomness): Uint8Array =>
+  sealTo(to.sealingKey, key, random.bytes(32))
+
+const previousKey = (key: Uint8Array): Uint8Array => deriveKey(key, 'driftlog/members/previous')
+
+/** The next epoch. `before`: the key of the one before; undefined in the first. */
+export const makeRotation = (
+  { space, epoch: last }: Pick<Membership, 'space' | 'epoch'>,
+  key: Uint8Array,
+  recipients: readonly PublicKeys[],
+  before: Uint8Array | undefined,
+  random: Randomness,
+): Rotation => {
+  const epoch = last + 1
+  const associated = place(commitmentDomain, space, epoch).finish()
+  return {
+    epoch,
+    commitment: keyCommitment(space, epoch, key),
+    previous: before === undefined ? new Uint8Array(0) : encrypt(before, associated, previousKey(key), random),
+    sealed: recipients.map((to) => sealEpochKey(key, to, random)),
+  }
+}
+
+/**
+ * Epoch → its key, all of them, for who has the newest. None where nothing is sealed to these keys. Throws KEY_WRONG { epoch } where
+ * what is sealed is not what everybody was told: who rotated made a mistake, or means harm.
+ */
+export const openEpochKeys = (membership: Membership, secrets: MemberSecrets): Map<number, Uint8Array> => {
+  const keys = new Map<number, Uint8Array>()
+  const sealed = membership.sealedFor(secrets.signing.publicKey)
+  if (sealed === undefined) return keys
+  const { space } = membership
+  let key = openSealed(sealed.box, secrets.sealing)
+  for (let epoch = sealed.epoch; epoch > 0; epoch--) {
+    const { commitment, previous } = membership.epochAt(epoch)!
+    const isKey = key?.length === EPOCH_KEY_BYTES && equalBytes(keyCommitment(space, epoch, key), commitment)
+    if (!isKey) throw new DriftlogError('KEY_WRONG', 'not the key that the log of members names', { space, epoch })
+    keys.set(epoch, key!)
+    if (epoch === 1) break
+    const opened = decrypt(previous, place(commitmentDomain, space, epoch).finish(), previousKey(key!))
+    key = typeof opened === 'string' ? undefined : opened
+  }
+  return keys
+}
