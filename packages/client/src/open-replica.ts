@@ -16,6 +16,8 @@ import {
   Writer,
 } from '@driftlog/core'
 import { loadKeys, type ReplicaKey } from './keys/load-keys.ts'
+import { Members } from './members/members.ts'
+import { MembersSync } from './members/members-sync.ts'
 import { CurrentView } from './query/current-view.ts'
 import { LiveTables } from './query/live-tables.ts'
 import { openSqlJs, type SqlJsOptions } from './query/sql-js.ts'
@@ -72,14 +74,15 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
   const store = quarantining(options.store)
   const { slot, release } = await store.claimSlot(space)
   try {
-    const { keyring, records } = await loadKeys(store, space, options.key, random)
+    const { keyring, records, members: local } = await loadKeys(store, space, options.key, random)
     const identities = records && { store, space, records, random }
     const renew = async (givenUp: DeviceId): Promise<RenewedIdentity> =>
       identities === undefined
         ? { identity: passingIdentity(space, random), records: [] }
         : renewIdentity(identities, slot, givenUp)
-    const snapshot = await readSnapshot(store, keyring, records)
-    const stored = snapshot ?? (await readStore(store, keyring))
+    const members = local?.membership
+    const snapshot = await readSnapshot(store, { keyring, members }, records)
+    const stored = snapshot ?? (await readStore(store, keyring, members))
     const identity = identities ? await loadIdentity(identities, slot) : passingIdentity(space, random)
     const { highWater, clockOffsetMs, cursor, acknowledged } = await loadBookmarks(store, space, identity.device)
     const { log, projector, end: read } = stored
@@ -90,7 +93,8 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
     // What another device stamped is in what is projected.
     const writer = new Writer(writes, log, projector, isToRenew ? 0 : highWater, random)
     const state = new ReplicaState({ log, projector, writer })
-    const keeper = new Keeper({ store, space, timers: ports.timers, random, state, read, renew })
+    const reloadMembers = local && ((): Promise<void> => local.reload(store))
+    const keeper = new Keeper({ store, space, timers: ports.timers, random, state, read, renew, reloadMembers })
     keeper.begin()
     // While an app is developed its functions change, and their versions do not.
     const isDevelopment = options.development ?? false
@@ -115,9 +119,15 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
         },
         snapshot?.saved ?? 0,
       )
-    const engine = transport && new SyncEngine({ space, state, transport, keeper, ports, cursor, acknowledged })
-    const newId = idSource(ports.random)
     const clock = new CorrectedClock(ports.clock, clockOffsetMs)
+    const { timers } = ports
+    const membersSync = local && transport && new MembersSync({ local, keeper, transport, space, clock, timers })
+    const engine =
+      transport &&
+      new SyncEngine({ space, state, transport, keeper, ports, cursor, acknowledged, members: membersSync })
+    const passRecord = local?.passRecord(clock.now())
+    if (passRecord !== undefined) keeper.keep(passRecord)
+    const newId = idSource(ports.random)
     const parts = {
       schema,
       space,
@@ -131,6 +141,7 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
       view,
       tables,
       engine,
+      members: local && new Members({ local, sync: membersSync, state, clock, random }),
       acknowledged,
       release,
     }

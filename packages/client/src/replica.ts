@@ -53,6 +53,7 @@ import {
 import { UndoStack } from './mutate/undo-stack.ts'
 import type { CurrentView } from './query/current-view.ts'
 import { type HistoryEntry, readHistory } from './query/history.ts'
+import type { Members } from './members/members.ts'
 import { LiveConflicts } from './query/live-conflicts.ts'
 import type { LiveTables } from './query/live-tables.ts'
 import { StatusBoard } from './status/status-board.ts'
@@ -109,6 +110,8 @@ export interface ReplicaParts<S extends Schema> {
   readonly snapshots: Snapshots | undefined
   readonly view: CurrentView
   readonly tables: LiveTables<S>
+  /** In a space with members. */
+  readonly members: Members | undefined
   /** undefined: a replica without a server. */
   readonly engine: SyncEngine | undefined
   readonly acknowledged: VersionVector
@@ -185,6 +188,11 @@ export class Replica<S extends Schema> {
 
   get space(): string {
     return this.#parts.space
+  }
+
+  /** The members of the space; undefined where it has none: whoever has its key may read and write it. */
+  get members(): Members | undefined {
+    return this.#parts.members
   }
 
   get schema(): S {

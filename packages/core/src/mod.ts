@@ -35,7 +35,15 @@ export { chainNext, chainStart, chainTag, tagKey, UNENCRYPTED_EPOCH_KEY } from '
 export { CIPHER_OVERHEAD_BYTES, decrypt, deriveKey, encrypt, padded, type Unopened } from './crypto/cipher.ts'
 export { fingerprint, makeCertificate } from './crypto/identity.ts'
 export { EPOCH_KEY_BYTES, Keyring } from './crypto/keyring.ts'
-export { argon2id, cryptoReady, hash, type KdfCost, type SigningKeys, signingKeysFromSeed } from './crypto/sodium.ts'
+export {
+  argon2id,
+  cryptoReady,
+  hash,
+  type KdfCost,
+  seedOf,
+  type SigningKeys,
+  signingKeysFromSeed,
+} from './crypto/sodium.ts'
 export { DriftlogError, type ErrorCode, isErrorCode } from './errors.ts'
 // laws/
 export { cellLawOf, MAX_REASON_LENGTH } from './laws/cell-laws.ts'
@@ -109,6 +117,7 @@ export { restoreSnapshot, saveSnapshot } from './snapshot/snapshot.ts'
 // membership/
 export {
   type Deed,
+  type DeedOutline,
   encodeEntry,
   type Entry,
   entryHash,
@@ -116,6 +125,7 @@ export {
   type Role,
   type Rotation,
   signJoin,
+  START_HASH,
 } from './membership/entry.ts'
 export { makeRotation, openEpochKeys, sealEpochKey } from './membership/epoch-keys.ts'
 export { type Installation, type Invitation, type Member, memberIdOf, Membership } from './membership/membership.ts'
@@ -182,6 +192,7 @@ export {
   type ClientMessage,
   ENTRIES_LIMIT,
   EXCHANGE_CONTENT_TYPE,
+  type Hello,
   MAX_EXCHANGE_BYTES,
   MAX_FRAME_BYTES,
   MAX_TOKEN_LENGTH,

@@ -13,28 +13,36 @@ import {
   DriftlogError,
   EPOCH_KEY_BYTES,
   equalBytes,
+  installationSecrets,
   Keyring,
+  type Membership,
   openBatch,
+  openEpochKeys,
   type Randomness,
   type RecordChange,
+  seedOf,
   startCursor,
 } from '@driftlog/core'
+import { entryRecord, loadMembership, loadPass, LocalMembers } from '../members/local-members.ts'
 import { INSTALLATION_KEY } from '../storage/identity.ts'
+import { type InstallationKey, isInstallationKey, readInstallationKey } from './installation-key.ts'
 import { encryptedRecords, plainRecords, type RecordCipher } from './record-cipher.ts'
 import { readSpaceKey, type SpaceKey } from './space-key.ts'
 import { Vault } from './vault.ts'
 
 /**
- * What a space is opened with. A `SpaceKey`: encrypted, with this key. A vault: encrypted, with the key that it keeps for the
- * space. `'locked'`: encrypted, and the key is not at hand: ops are received and handed on, nothing is shown or written.
+ * What a space is opened with. A `SpaceKey`: encrypted, with this key. An `InstallationKey`: a space with members, encrypted, that
+ * this installation founded or joined (`foundSpace`, `joinSpace`). A vault: with whichever of the two it keeps for the space. `'locked'`: encrypted, and the key is not at hand: ops are received and handed on, nothing is shown or written.
  * `'unencrypted'`: who reads the server's disk, or this device's, reads everything.
  */
-export type ReplicaKey = SpaceKey | Vault | 'locked' | 'unencrypted'
+export type ReplicaKey = SpaceKey | InstallationKey | Vault | 'locked' | 'unencrypted'
 
 export interface ReplicaKeys {
   readonly keyring: Keyring
   /** For what is secret in the local store; undefined where the replica is locked. */
   readonly records: RecordCipher | undefined
+  /** In a space with members. */
+  readonly members: LocalMembers | undefined
 }
 
 const KEYS = 'keys'
@@ -53,22 +61,83 @@ export const loadKeys = async (
   if (typeof key !== 'string' && !(key instanceof Vault))
     throw new DriftlogError('OPTION_INVALID', "say `key`: a space key, a vault, or 'unencrypted'")
   const { stored, isPlain } = await readBeginning(store, space)
+  const membership = await loadMembership(store, space)
+  if (membership.length > 0) return loadMemberKeys(store, membership, key, random)
+  if (typeof key === 'string' && isInstallationKey(key))
+    throw new DriftlogError('NOT_A_MEMBER', 'found the space, or join it, first', { space })
   if (key === 'unencrypted') {
     if (stored !== undefined || (!isPlain && (await holdsEncrypted(store, space))))
       throw new DriftlogError('KEY_MISSING', 'the space is encrypted on this device', { space })
-    return { keyring: Keyring.unencrypted(space), records: plainRecords }
+    return { keyring: Keyring.unencrypted(space), records: plainRecords, members: undefined }
   }
   if (isPlain) throw new DriftlogError('KEY_WRONG', 'the space is not encrypted on this device', { space })
-  if (key === 'locked') return { keyring: Keyring.encrypted(space, new Map()), records: undefined }
+  if (key === 'locked') return { keyring: Keyring.encrypted(space, new Map()), records: undefined, members: undefined }
   const first = key instanceof Vault ? await key.keyOf(space) : readSpaceKey(key)
   const cipher = encryptedRecords(localKey(first, space), random)
   if (stored !== undefined)
-    return { keyring: Keyring.encrypted(space, readEpochs(cipher.open(space, KEYS, stored))), records: cipher }
+    return {
+      keyring: Keyring.encrypted(space, readEpochs(cipher.open(space, KEYS, stored))),
+      records: cipher,
+      members: undefined,
+    }
   const epochs = new Map([[1, first]])
   const keyring = Keyring.encrypted(space, epochs)
   await expectOpens(store, keyring)
   await store.append(space, [], { records: [keysRecord(cipher, space, epochs)] })
-  return { keyring, records: cipher }
+  return { keyring, records: cipher, members: undefined }
+}
+
+/** The same in a space with members. */
+const loadMemberKeys = async (
+  store: BatchStore,
+  membership: Membership,
+  key: ReplicaKey,
+  random: Randomness,
+): Promise<ReplicaKeys> => {
+  const { space } = membership
+  const wrong = (why: string): DriftlogError => new DriftlogError('KEY_WRONG', why, { space })
+  if (key === 'locked') {
+    const keyring = Keyring.encrypted(space, new Map())
+    const storedPass = await loadPass(store, space)
+    const members = new LocalMembers({ membership, keyring, storedPass, secrets: undefined, keysRecord: undefined })
+    return { keyring, records: undefined, members }
+  }
+  if (typeof key === 'string' && !isInstallationKey(key))
+    throw wrong('the space has members: it opens with the key of an installation')
+  const secret = key instanceof Vault ? await key.keyOf(space) : readInstallationKey(key)
+  const cipher = encryptedRecords(localKey(secret, space), random)
+  const stored = (await store.records(space, KEYS)).find((record) => record.key === KEYS)
+  if (stored === undefined) throw new DriftlogError('KEY_MISSING', 'of this installation', { space })
+  const keyring = Keyring.encrypted(space, readEpochs(cipher.open(space, KEYS, stored.value)))
+  const secrets = installationSecrets(secret)
+  for (const [epoch, opened] of openEpochKeys(membership, secrets)) keyring.add(epoch, opened)
+  const members = new LocalMembers({
+    membership,
+    keyring,
+    secrets,
+    storedPass: undefined,
+    keysRecord: (keys) => keysRecord(cipher, space, keys),
+  })
+  return { keyring, records: cipher, members }
+}
+
+/**
+ * What a store is told with the first entries of a log of members, so that the installation finds its keys. What is secret of them
+ * is sealed with a key of this installation's.
+ */
+export const memberRecords = (
+  space: string,
+  secret: Uint8Array,
+  { epochs, entries }: { readonly epochs: ReadonlyMap<number, Uint8Array>; readonly entries: readonly Uint8Array[] },
+  random: Randomness,
+): RecordChange[] => {
+  const cipher = encryptedRecords(localKey(secret, space), random)
+  const seed = seedOf(installationSecrets(secret).signing)
+  return [
+    { key: INSTALLATION_KEY, value: cipher.seal(space, INSTALLATION_KEY, seed) },
+    keysRecord(cipher, space, epochs),
+    ...entries.map((entry, index) => entryRecord(index + 1, entry)),
+  ]
 }
 
 /** What the space began as on this device (KEY1): neither of the two where it was opened as locked at most. */

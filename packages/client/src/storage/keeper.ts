@@ -62,6 +62,8 @@ export interface KeeperOptions {
   readonly read: Cursor
   /** Another identity for this slot, in the place of the one that is given up. */
   readonly renew: (givenUp: DeviceId) => Promise<RenewedIdentity>
+  /** In a space with members: takes in what other tabs stored of their log. */
+  readonly reloadMembers?: () => Promise<void>
 }
 
 /** What became of a delivery. */
@@ -277,6 +279,27 @@ export class Keeper {
     this.#records.set(record.key, record)
   }
 
+  /**
+   * The log of members grew, and with it perhaps the keys: stores `records` and hands the log what waited for that. Rejects while
+   * the storage fails; then they are stored with what comes next, as nothing that depends on them may be stored without them.
+   */
+  membersGrew(records: readonly RecordChange[]): Promise<void> {
+    for (const record of records) this.keep(record)
+    return this.#enqueue(async () => {
+      await this.#flush()
+      this.#letIn()
+      await this.#rebuildIfNeeded()
+      this.arrivals.next()
+    })
+  }
+
+  /** What waited for entries of the log of members, or for a key that came with them. */
+  #letIn(): void {
+    const { log } = this.#options.state
+    log.membersGrew()
+    if (log.backlog().locked > 0 && !log.keyring.isLocked) this.#rebuilder.need()
+  }
+
   /** Answers all that is sealed and not stored yet. */
   #seal(): readonly Batch[] {
     const { writer } = this.#options.state
@@ -456,6 +479,11 @@ export class Keeper {
   async #readArrivals(): Promise<void> {
     this.#readQueued = false
     const isNew = await this.#readNew()
+    const { reloadMembers, state } = this.#options
+    if (reloadMembers !== undefined && state.log.isAwaitingMembers) {
+      await reloadMembers()
+      this.#letIn()
+    }
     await this.#rebuildIfNeeded()
     this.#readRetry.reset()
     const hadFailed = this.readError !== undefined

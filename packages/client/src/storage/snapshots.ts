@@ -19,6 +19,7 @@ import {
   hash,
   inflate,
   type Keyring,
+  type Members,
   type QuarantiningStore,
   restoreSnapshot,
   saveSnapshot,
@@ -44,14 +45,14 @@ const NEW_SHARE = 0.1
 /** What the snapshot of a store and the rest of its log come to, and how many ops the snapshot has; undefined where the log has to be read whole. */
 export const readSnapshot = async (
   store: QuarantiningStore,
-  keyring: Keyring,
+  { keyring, members }: { readonly keyring: Keyring; readonly members: Members | undefined },
   records: RecordCipher | undefined,
 ): Promise<(ReadLog & { readonly saved: number; readonly tables: SavedTables | undefined }) | undefined> => {
   const { space } = keyring
   const record = (await store.records(space, SNAPSHOT)).find(({ key }) => key === SNAPSHOT)
   if (record === undefined || records === undefined) return undefined
   const opened = openRecord(records, space, record.value)
-  const restored = opened && restoreSnapshot(opened.snapshot, keyring)
+  const restored = opened && restoreSnapshot(opened.snapshot, keyring, members)
   if (restored === undefined) return undefined
   const saved = opsIn(restored)
   const read = await readRest(store, { ...restored, end: startCursor })

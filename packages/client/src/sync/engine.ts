@@ -12,6 +12,8 @@ import {
   type ClientEffect,
   type ClientInput,
   type ClientSession,
+  type Hello,
+  type ServerMessage,
   type Cursor,
   createClientSession,
   decodeTips,
@@ -28,8 +30,9 @@ import {
 import { BehaviorSubject, Subject } from 'rxjs'
 import { acknowledgedRecord, cursorRecord } from '../storage/bookmarks.ts'
 import type { ReplicaState } from '../state/replica-state.ts'
+import type { MembersSync } from '../members/members-sync.ts'
 import type { Keeper } from '../storage/keeper.ts'
-import type { Connection, Transport, TransportEvents } from '../transport/transport.ts'
+import type { Connection, Failure, Transport, TransportEvents } from '../transport/transport.ts'
 import { failureOf } from '../transport/url.ts'
 
 export interface EngineOptions {
@@ -40,6 +43,8 @@ export interface EngineOptions {
   readonly ports: Ports
   readonly cursor: Cursor | undefined
   readonly acknowledged: VersionVector
+  /** In a space with members. */
+  readonly members?: MembersSync
 }
 
 /** What happened, and on which connection, where it happened on one. */
@@ -130,7 +135,7 @@ export class SyncEngine {
         this.#line?.connection?.send(effect.messages)
         break
       case 'greet':
-        this.#line?.connection?.send([{ ...effect.hello, digest: tipsDigest(this.#options.keeper.tips()) }])
+        this.#greet(effect.hello)
         break
       case 'place':
         this.#place(effect)
@@ -165,6 +170,13 @@ export class SyncEngine {
     }
   }
 
+  #greet(hello: Hello): void {
+    const { keeper, members } = this.#options
+    const pass = members?.pass
+    const digest = tipsDigest(keeper.tips())
+    this.#line?.connection?.send([{ ...hello, digest, ...(pass !== undefined && { pass }) }])
+  }
+
   #connect(): void {
     this.#disconnect()
     const line: Line = { connection: undefined }
@@ -172,10 +184,25 @@ export class SyncEngine {
     const hear = (input: ClientInput): void => {
       if (!this.#stopped) this.#take({ input, on: line })
     }
+    const { members } = this.#options
+    const isOpen = (): boolean => !this.#stopped && this.#line === line
+    const lost = (failure?: Failure): void =>
+      hear({ kind: 'disconnected', ...(failure && { code: failure.code, message: failure.message }) })
+    members?.connected({
+      connection: () => line.connection,
+      release: (message) => hear({ kind: 'message', message }),
+      lost,
+    })
     const events: TransportEvents = {
       opened: () => hear({ kind: 'connected' }),
-      message: (message) => hear({ kind: 'message', message }),
-      closed: (failure) => hear({ kind: 'disconnected', ...failure }),
+      message: (message) => {
+        if (isOpen() && members?.hear(message) === true) return
+        hear({ kind: 'message', message })
+      },
+      closed: (failure) => {
+        if (isOpen() && members?.closed(failure) === true) return
+        lost(failure)
+      },
     }
     try {
       // Events that come before it returns wait for this input to be done.
@@ -189,6 +216,7 @@ export class SyncEngine {
     const line = this.#line
     this.#line = undefined
     line?.connection?.close()
+    this.#options.members?.disconnected()
   }
 
   #place({ request, tips }: ClientEffect & { kind: 'place' }): void {
@@ -268,6 +296,7 @@ export class SyncEngine {
     this.status$.complete()
     this.acknowledged$.complete()
     this.serverTime$.complete()
+    this.#options.members?.stop()
     this.arrivals.complete()
   }
 }

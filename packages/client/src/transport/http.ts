@@ -15,8 +15,8 @@ import type { Connection, TokenSource, Transport, TransportEvents } from './tran
 import { failureOf, spaceUrl } from './url.ts'
 
 export interface HttpOptions {
-  /** Asked at every exchange; sent as a bearer token. */
-  readonly token: TokenSource
+  /** Asked at every exchange; sent as a bearer token. Leave it out where the server asks for none. */
+  readonly token?: TokenSource
   readonly fetch?: typeof fetch
   /** How often to ask for news while nothing else is to be sent. 15,000 ms by default. */
   readonly pollMs?: number
@@ -28,7 +28,7 @@ export interface HttpOptions {
  *
  * @param url of the server: `http(s)://` or `ws(s)://host[:port][/prefix]`.
  */
-export const http = (url: string | URL, options: HttpOptions): Transport => ({
+export const http = (url: string | URL, options: HttpOptions = {}): Transport => ({
   mode: 'roundTrip',
   pollMs: options.pollMs ?? 15_000,
   connect: (space, events) => connect(spaceUrl(url, space, { http: 'http:', https: 'https:' }), space, options, events),
@@ -38,14 +38,21 @@ const connect = (url: string, space: string, options: HttpOptions, events: Trans
   const abort = new AbortController()
   // One exchange after the other: what a message means can depend on the answers before it.
   let tail = Promise.resolve()
+  let pass: Uint8Array | undefined
   const exchange = async (messages: readonly ClientMessage[]): Promise<readonly ServerMessage[]> => {
     if (abort.signal.aborted) return []
-    const opened = messages[0].type === 'hello' ? messages : [bareHello(space), ...messages]
-    const token = checkToken(await options.token())
+    const [first] = messages
+    if (first.type === 'hello') pass = first.pass
+    const hello = { ...bareHello(space), ...(pass !== undefined && { pass }) }
+    const opened = first.type === 'hello' ? messages : [hello, ...messages]
+    const token = checkToken(await options.token?.())
     if (abort.signal.aborted) return []
     const response = await (options.fetch ?? fetch)(url, {
       method: 'POST',
-      headers: { authorization: `Bearer ${token}`, 'content-type': EXCHANGE_CONTENT_TYPE },
+      headers: {
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+        'content-type': EXCHANGE_CONTENT_TYPE,
+      },
       body: encodeExchange(opened) as Uint8Array<ArrayBuffer>,
       signal: abort.signal,
     })

@@ -4,11 +4,19 @@
  */
 import type { ClientMessage, ErrorCode, ServerMessage } from '@driftlog/core'
 
+/** Why a connection is gone, where it has a name. */
+export interface Failure {
+  readonly code: ErrorCode
+  readonly message: string
+  /** The evidence that came with it. */
+  readonly details?: Readonly<Record<string, unknown>>
+}
+
 export interface TransportEvents {
   opened(): void
   message(message: ServerMessage): void
-  /** At most once, and nothing after it. `code` where the failure has a name. */
-  closed(failure?: { readonly code: ErrorCode; readonly message: string }): void
+  /** At most once, and nothing after it. */
+  closed(failure?: Failure): void
 }
 
 export interface Connection {
@@ -26,4 +34,5 @@ export interface Transport {
   connect(space: string, events: TransportEvents): Connection
 }
 
-export type TokenSource = () => string | Promise<string>
+/** undefined: no token, for a server where members are enough. */
+export type TokenSource = () => string | undefined | Promise<string | undefined>

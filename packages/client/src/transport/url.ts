@@ -1,4 +1,5 @@
-import { DriftlogError, type ErrorCode } from '@driftlog/core'
+import { DriftlogError } from '@driftlog/core'
+import type { Failure } from './transport.ts'
 
 /** Where a server answers for one space, in the scheme of a transport. Throws OPTION_INVALID. */
 export const spaceUrl = (base: string | URL, space: string, schemes: { http: string; https: string }): string => {
@@ -18,5 +19,5 @@ export const spaceUrl = (base: string | URL, space: string, schemes: { http: str
 }
 
 /** What the session is told of a transport that failed. An unknown failure is just a lost connection. */
-export const failureOf = (error: unknown): { code: ErrorCode; message: string } | undefined =>
-  error instanceof DriftlogError ? { code: error.code, message: error.message } : undefined
+export const failureOf = (error: unknown): Failure | undefined =>
+  error instanceof DriftlogError ? { code: error.code, message: error.message, details: error.details } : undefined

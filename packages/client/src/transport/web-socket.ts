@@ -4,8 +4,8 @@ import type { Connection, TokenSource, Transport, TransportEvents } from './tran
 import { failureOf, spaceUrl } from './url.ts'
 
 export interface WebSocketOptions {
-  /** Asked at every connection; the token travels in the first message, never in the URL. */
-  readonly token: TokenSource
+  /** Asked at every connection; it travels in the first message, never in the URL. Leave it out where the server asks for none. */
+  readonly token?: TokenSource
   /** Another WebSocket implementation; the platform's own by default. */
   readonly WebSocket?: typeof WebSocket
 }
@@ -15,7 +15,7 @@ export interface WebSocketOptions {
  *
  * @param url of the server: `ws(s)://` or `http(s)://host[:port][/prefix]`.
  */
-export const webSocket = (url: string | URL, options: WebSocketOptions): Transport => ({
+export const webSocket = (url: string | URL, options: WebSocketOptions = {}): Transport => ({
   mode: 'live',
   connect: (space, events) => connect(spaceUrl(url, space, { http: 'ws:', https: 'wss:' }), options, events),
 })
@@ -25,7 +25,7 @@ const OPEN = 1
 
 const connect = (url: string, options: WebSocketOptions, events: TransportEvents): Connection => {
   let socket: WebSocket | undefined
-  let token = ''
+  let token: string | undefined
   let done = false
   const finish = (failure?: Parameters<TransportEvents['closed']>[0]): void => {
     if (done) return
@@ -34,7 +34,7 @@ const connect = (url: string, options: WebSocketOptions, events: TransportEvents
     events.closed(failure)
   }
   const open = async (): Promise<void> => {
-    token = checkToken(await options.token())
+    token = checkToken(await options.token?.())
     if (done) return
     socket = new (options.WebSocket ?? WebSocket)(url)
     socket.binaryType = 'arraybuffer'
@@ -64,7 +64,7 @@ const connect = (url: string, options: WebSocketOptions, events: TransportEvents
       if (done || socket?.readyState !== OPEN) return
       try {
         for (const message of messages) {
-          const filledIn = message.type === 'hello' ? { ...message, token } : message
+          const filledIn = message.type === 'hello' && token !== undefined ? { ...message, token } : message
           socket.send(encodeFrame(filledIn) as Uint8Array<ArrayBuffer>)
         }
       } catch (error) {

@@ -106,6 +106,11 @@ export class OpLog {
     return branch && members.roleAt(certifiedInstallation(branch.certificate), position)
   }
 
+  /** Whether something here names entries of the log of members that are not here. */
+  get isAwaitingMembers(): boolean {
+    return this.#awaiting.size > 0
+  }
+
   /** Entries of the log of members came. */
   membersGrew(): void {
     const awaiting = [...this.#awaiting]
@@ -148,6 +153,12 @@ export class OpLog {
   /** The devices of which something is held. */
   devices(): Iterable<DeviceId> {
     return this.#tree.devices()
+  }
+
+  /** The public key of the installation that vouches for a device, 32 bytes; undefined where nothing of it is held. */
+  installationOf(device: DeviceId): Uint8Array | undefined {
+    const branch = this.#tree.of(device).at(0)
+    return branch && certifiedInstallation(branch.certificate)
   }
 
   /** The branches that are held of a device. */

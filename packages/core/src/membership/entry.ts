@@ -68,6 +68,11 @@ export type Deed =
   | { readonly kind: 'retire'; readonly installation: Uint8Array }
   | { readonly kind: 'return'; readonly installation: Uint8Array }
 
+type Outline<D> = D extends Deed ? Omit<D, 'rotation'> : never
+
+/** A deed for which the next key is still to be made. */
+export type DeedOutline = Outline<Deed>
+
 export interface Entry {
   readonly space: string
   readonly position: number

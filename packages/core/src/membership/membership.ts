@@ -15,6 +15,7 @@ import { DriftlogError } from '../errors.ts'
 import {
   decodeEntry,
   type Deed,
+  type DeedOutline,
   type Entry,
   entryHash,
   isJoinProof,
@@ -185,7 +186,7 @@ export class Membership {
   }
 
   /** Who is to have the next key, if this were done: installations in order of entering, then open invitations. */
-  recipientsAfter(deed: Deed): PublicKeys[] {
+  recipientsAfter(deed: DeedOutline): PublicKeys[] {
     const isOut = this.#leaving(deed)
     const installations = this.#active().filter(({ key }) => !isOut.installation(key))
     return [...installations, ...this.invitations.filter((invitation) => !isOut.invitation(invitation))]
@@ -364,7 +365,7 @@ export class Membership {
   }
 
   /** Who and what goes with a deed. Who made a link knows its secret: so links of those who go, or may not invite any more, go too. */
-  #leaving(deed: Deed): { installation(key: Uint8Array): boolean; invitation(invitation: Invitation): boolean } {
+  #leaving(deed: DeedOutline): { installation(key: Uint8Array): boolean; invitation(invitation: Invitation): boolean } {
     switch (deed.kind) {
       case 'remove': {
         const { member } = deed

@@ -1,0 +1,315 @@
+/**
+ * Keeps the log of members the same here and at the server, on the connection that ops are synced over, and before they are.
+ *
+ *     welcome { members } ─▶ compare ─┬─ the server has more ─▶ ask, check, store ─┐
+ *                                     ├─ it has less ─────────▶ propose what it lacks ┼─▶ the session goes on
+ *                                     └─ the same ─────────────────────────────────┘
+ *
+ * Invariants:
+ * - the session hears of a welcome only once both sides have the same log of members (MEM9): so what ops name of it is there;
+ * - entries are durable here before, or together with, whatever depends on them;
+ * - what was asked for here (`change`) settles only by what is in the log: a lost answer neither loses nor doubles it.
+ */
+import {
+  type Deed,
+  DriftlogError,
+  encodeEntry,
+  equalBytes,
+  type Membership,
+  type MembersHead,
+  type ServerMessage,
+  START_HASH,
+  type Timers,
+  type WallClock,
+} from '@driftlog/core'
+import type { Keeper } from '../storage/keeper.ts'
+import type { Connection, Failure, Transport } from '../transport/transport.ts'
+import type { LocalMembers } from './local-members.ts'
+import { talk } from './member-talk.ts'
+
+/** Apart from those of the session, which count up from 1. */
+const FIRST_ID = 2 ** 30
+/** Others may change the members at the same time; each time one of us gets through. */
+const MAX_TRIES = 50
+
+export interface MembersSyncOptions {
+  readonly local: LocalMembers
+  readonly keeper: Keeper
+  readonly transport: Transport
+  readonly space: string
+  readonly clock: WallClock
+  readonly timers: Timers
+}
+
+/** One connection, as the engine has it. */
+export interface MembersLine {
+  readonly connection: () => Connection | undefined
+  /** The session may hear this now. */
+  release(message: ServerMessage): void
+  /** The connection is of no use any more. */
+  lost(failure?: Failure): void
+}
+
+interface Change {
+  readonly make: (membership: Membership) => Deed
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+  sent: { readonly bytes: Uint8Array; readonly position: number } | undefined
+  tries: number
+}
+
+export class MembersSync {
+  readonly #options: MembersSyncOptions
+  #line: MembersLine | undefined
+  #welcome: (ServerMessage & { type: 'welcome' }) | undefined
+  /** What the server has, as far as it is known. */
+  #theirs: MembersHead | undefined
+  #isSame = false
+  #nextId = FIRST_ID
+  #asked: number | undefined
+  #relayed: number | undefined
+  #proposed: number | undefined
+  #hasEnrolled = false
+  readonly #changes: Change[] = []
+  /** By how much the server's clock is ahead of this one, where a pass was refused for its time. */
+  #offsetMs = 0
+
+  constructor(options: MembersSyncOptions) {
+    this.#options = options
+  }
+
+  get pass(): Uint8Array | undefined {
+    return this.#options.local.pass(this.#options.clock.now() + this.#offsetMs)
+  }
+
+  connected(line: MembersLine): void {
+    this.disconnected()
+    this.#line = line
+  }
+
+  disconnected(): void {
+    this.#line = undefined
+    this.#welcome = undefined
+    this.#theirs = undefined
+    this.#isSame = false
+    this.#asked = this.#relayed = this.#proposed = undefined
+  }
+
+  /** The engine stops: what was not settled never is by this replica. */
+  stop(): void {
+    this.disconnected()
+    for (const { reject } of this.#changes.splice(0)) reject(new DriftlogError('CLOSED'))
+  }
+
+  /**
+   * Changes the members: resolves once the entry is in the log, here and at the server. `make` is asked once more where another
+   * entry comes first. Rejects with UNAVAILABLE where there is no connection, and as the server refuses.
+   */
+  change(make: (membership: Membership) => Deed): Promise<void> {
+    if (!this.#isSame) return Promise.reject(new DriftlogError('UNAVAILABLE', 'members are changed at the server'))
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#changes.push({ make, resolve, reject, sent: undefined, tries: 0 })
+    this.#next()
+    return promise
+  }
+
+  /** Whether the message was for this; otherwise it is the session's. */
+  hear(message: ServerMessage): boolean {
+    switch (message.type) {
+      case 'welcome':
+        this.#welcome = message
+        this.#theirs = message.members ?? { length: 0, head: START_HASH }
+        this.#isSame = false
+        this.#level()
+        return true
+      case 'entries':
+        this.#asked = undefined
+        void this.#take(message.after, message.entries)
+        return true
+      case 'proposed':
+        this.#wasProposed(message)
+        return true
+      case 'refused':
+        if (message.id === undefined) return this.closed(message)
+        return this.#wasRefused(message.id, message)
+      default:
+        return false
+    }
+  }
+
+  /** The connection ended. Whether this deals with it. */
+  closed(failure: Failure | undefined): boolean {
+    const serverTimeMs = failure?.code === 'UNAUTHORIZED' ? failure.details?.serverTimeMs : undefined
+    if (typeof serverTimeMs === 'number') this.#offsetMs = serverTimeMs - this.#options.clock.now()
+    return failure?.code === 'NOT_A_MEMBER' && this.#enrol(failure)
+  }
+
+  #send(message: Parameters<Connection['send']>[0][number]): void {
+    this.#line?.connection()?.send([message])
+  }
+
+  /** Brings both to the same length. */
+  #level(): void {
+    const { membership } = this.#options.local
+    const theirs = this.#theirs
+    if (theirs === undefined || this.#asked !== undefined || this.#relayed !== undefined) return
+    if (theirs.length > membership.length) {
+      this.#asked = this.#nextId++
+      this.#send({ type: 'entries', id: this.#asked, after: membership.length })
+      return
+    }
+    if (!equalBytes(membership.hashAt(theirs.length), theirs.head)) {
+      this.#fail('MEMBERS_FORKED')
+      return
+    }
+    if (theirs.length < membership.length) {
+      // A server that was set back, or that does not know of the space yet: whoever has them hands them on.
+      this.#relayed = this.#nextId++
+      this.#send({ type: 'propose', id: this.#relayed, entry: membership.entriesAfter(theirs.length, 1)[0] })
+      return
+    }
+    this.#isSame = true
+    this.#hasEnrolled = false
+    const welcome = this.#welcome
+    this.#welcome = undefined
+    if (welcome !== undefined) this.#line?.release(welcome)
+    this.#settle()
+    this.#next()
+  }
+
+  async #take(after: number, entries: readonly Uint8Array[]): Promise<void> {
+    const { local, keeper } = this.#options
+    const { membership } = local
+    const line = this.#line
+    const records = []
+    let error: unknown
+    try {
+      for (const entry of entries.slice(Math.max(0, membership.length - after))) {
+        if (after > membership.length) break
+        records.push(...local.take([entry]))
+      }
+    } catch (thrown) {
+      error = thrown
+    }
+    try {
+      if (records.length > 0) await keeper.membersGrew(records)
+    } catch (thrown) {
+      error ??= thrown
+    }
+    if (this.#line !== line || line === undefined) return
+    if (error !== undefined) {
+      this.#fail(error instanceof DriftlogError && error.code !== 'MEMBERS_REFUSED' ? error.code : 'MEMBERS_FORKED')
+      return
+    }
+    const { length } = membership
+    if (this.#theirs === undefined || length >= this.#theirs.length) {
+      this.#theirs = { length, head: membership.head }
+    }
+    this.#level()
+  }
+
+  #wasProposed({ id, position }: ServerMessage & { type: 'proposed' }): void {
+    const { membership } = this.#options.local
+    if (id === this.#relayed) {
+      this.#relayed = undefined
+      this.#theirs = { length: position, head: membership.hashAt(position) }
+      this.#level()
+    } else if (id === this.#proposed) {
+      this.#proposed = undefined
+      const sent = this.#changes[0]?.sent
+      // It may have come by itself already.
+      if (sent !== undefined) void this.#take(sent.position - 1, [sent.bytes])
+    }
+  }
+
+  #wasRefused(id: number, { code, message, details }: ServerMessage & { type: 'refused' }): boolean {
+    if (id === this.#asked || id === this.#relayed) {
+      this.#fail(code === 'MEMBERS_REFUSED' ? 'MEMBERS_FORKED' : code)
+      return true
+    }
+    if (id !== this.#proposed) return false
+    this.#proposed = undefined
+    const [change] = this.#changes
+    const { membership } = this.#options.local
+    // It may have come by itself meanwhile: then it is not refused, but done.
+    this.#settle()
+    if (this.#changes[0] !== change) return true
+    if (code === 'MEMBERS_REFUSED' && change.tries <= MAX_TRIES && isOvertaken(details.why)) {
+      // Ask what came first, and make it anew on top of that.
+      this.#isSame = false
+      this.#asked = this.#nextId++
+      this.#send({ type: 'entries', id: this.#asked, after: membership.length })
+      return true
+    }
+    this.#changes.shift()
+    change.reject(Object.assign(new DriftlogError(code, '', { ...details }), { message }))
+    this.#next()
+    return true
+  }
+
+  /** What was sent and is in the log now is done. */
+  #settle(): void {
+    const [change] = this.#changes
+    if (change?.sent === undefined) return
+    if (this.#options.local.has(change.sent.bytes, change.sent.position)) {
+      this.#changes.shift()
+      change.resolve()
+    } else if (this.#proposed === undefined) change.sent = undefined
+  }
+
+  #next(): void {
+    const [change] = this.#changes
+    if (change === undefined || change.sent !== undefined || !this.#isSame) return
+    const { local, space, clock } = this.#options
+    const { membership, secrets } = local
+    try {
+      if (secrets === undefined) throw new DriftlogError('KEY_MISSING', 'the replica is locked')
+      const position = membership.length + 1
+      const entry = { space, position, before: membership.head, atMs: Math.max(0, Math.floor(clock.now())) }
+      const bytes = encodeEntry({ ...entry, deed: change.make(membership) }, secrets.signing)
+      // What is not allowed need not be sent.
+      membership.judge(bytes, true)
+      change.sent = { bytes, position }
+      change.tries++
+      this.#proposed = this.#nextId++
+      this.#send({ type: 'propose', id: this.#proposed, entry: bytes })
+    } catch (error) {
+      this.#changes.shift()
+      change.reject(error)
+      this.#next()
+    }
+  }
+
+  /**
+   * The server lets in members alone, and does not know that this is one: it is new to the space, or was set back. Hands on the log
+   * over a connection of its own, once, and then comes again.
+   */
+  #enrol(refused: Failure): boolean {
+    const { local, transport, space, timers } = this.#options
+    const { pass, #line: line } = this
+    if (line === undefined || pass === undefined || this.#hasEnrolled || local.membership.length === 0) return false
+    this.#hasEnrolled = true
+    line.connection()?.close()
+    const failed = (error: unknown): void => {
+      if (this.#line !== line) return
+      const isCoded = error instanceof DriftlogError && error.code !== 'MEMBERS_REFUSED'
+      line.lost(isCoded ? { code: error.code, message: error.message } : refused)
+    }
+    talk({ transport, space, pass, timers }, async (server) => {
+      const theirs = await server.entries(0)
+      for (const entry of local.membership.entriesAfter(theirs.length)) await server.propose(entry)
+    }).then(() => {
+      if (this.#line === line) line.lost()
+    }, failed)
+    return true
+  }
+
+  #fail(code: DriftlogError['code']): void {
+    const line = this.#line
+    this.disconnected()
+    line?.lost({ code, message: new DriftlogError(code).message })
+  }
+}
+
+const OVERTAKEN: ReadonlySet<unknown> = new Set(['it does not come next', 'another entry came first'])
+const isOvertaken = (why: unknown): boolean => OVERTAKEN.has(why)
