@@ -56,6 +56,9 @@ const ingest = async (
     const outcome = outcomes[index]
     const { device } = header
     if (outcome.kind === 'gap') return [{ branch: device, device, code: 'GAP', details: { have: outcome.have } }]
+    if (outcome.kind === 'below') {
+      return [{ branch: device, device, code: 'BELOW_BASE', details: { floor: outcome.floor } }]
+    }
     if (outcome.kind !== 'fork') return []
     const details = { have: outcome.have }
     return branchesInTheWay(tree, header).map((branch) => ({ branch, device, code: 'FORK', details }))

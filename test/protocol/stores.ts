@@ -5,6 +5,7 @@ import {
   type DeviceId,
   equalBytes,
   firstTagOf,
+  isRefusal,
   type LocalBranch,
   type LocalTree,
   memoryStore,
@@ -61,7 +62,7 @@ export const storeOf = async (batches: readonly Batch[]): Promise<BatchStore> =>
   const store = memoryStore()
   for (let left = [...batches]; left.length > 0; ) {
     const outcomes = await store.append(SPACE, left)
-    const waiting = left.filter((_, index) => outcomes[index].kind === 'gap' || outcomes[index].kind === 'fork')
+    const waiting = left.filter((_, index) => isRefusal(outcomes[index]))
     if (waiting.length === left.length) break
     left = waiting
   }

@@ -17,6 +17,8 @@ export interface FaultyStore {
 /** The port's methods that may reject. */
 const methods: ReadonlySet<PropertyKey> = new Set([
   'append',
+  'prune',
+  'floors',
   'readAbove',
   'readAfter',
   'vector',

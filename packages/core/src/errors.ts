@@ -22,6 +22,7 @@ const catalogue = {
   STORAGE_DAMAGED:
     'A stored record does not check out; it was left in place and not used, and is fetched again where another copy exists.',
   SLOT_TAKEN: 'Another tab or process is writing under this device slot.',
+  RECORD_EXISTS: 'A record that was not to be there yet is there; nothing of the call was stored.',
   // Bytes.
   MALFORMED: 'Bytes do not decode; they were refused as if they had not come.',
   TOO_LARGE: 'Something is larger than its limit; it was refused before it was parsed.',
@@ -43,6 +44,8 @@ const catalogue = {
   // Admission by a server.
   GAP: 'The batch starts after a gap; send from `have + 1`.',
   FORK: 'Another history is known under this device id; nothing was overwritten.',
+  BELOW_BASE:
+    'The batch goes on from history that was pruned, or is part of it, and cannot be judged any more; it is kept on the device.',
   CLOCK_AHEAD: "The batch is stamped further ahead of the server's clock than the bound; it is kept on the device.",
   BASE_MISMATCH: 'A cursor does not name the batch at its position; continue by vectors.',
   UNAUTHORIZED: 'No valid token was presented.',

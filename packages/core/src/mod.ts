@@ -81,9 +81,12 @@ export {
   type BatchPage,
   type BatchStore,
   type Cursor,
+  type Floor,
   type NamedRun,
   type PageLimit,
   type Point,
+  type PruneOutcome,
+  type PrunePoint,
   type RecordChange,
   startCursor,
   type StoredBatch,
@@ -93,17 +96,23 @@ export {
   type BranchStart,
   checkAppend,
   checkSpaceId,
+  commonPoint,
   compareKeys,
   type DeviceTree,
   type HeldBranch,
+  highestOf,
   holderOf,
   isRefusal,
   judgeBatch,
+  judgePoint,
+  notReplaced,
+  recordExists,
   runsOnPath,
   type Split,
   undoneOutcomes,
+  UNPRUNED,
 } from './log/judge.ts'
-export { damageBatch, type MemoryMedium, memoryMedium, memoryStore } from './log/memory-store.ts'
+export { copyMedium, damageBatch, type MemoryMedium, memoryMedium, memoryStore } from './log/memory-store.ts'
 export { cursorOf, PageFiller } from './log/page.ts'
 export { damageError } from './log/quarantine.ts'
 export { type DamageChange, quarantining, type QuarantiningStore } from './log/quarantining.ts'

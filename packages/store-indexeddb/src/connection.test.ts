@@ -87,7 +87,9 @@ describe('looking things up', () => {
     const gets = vi.spyOn(IDBObjectStore.prototype, 'get')
     const lists = vi.spyOn(IDBObjectStore.prototype, 'getAll')
     await store.append(space, [second, third])
-    expect([gets.mock.calls.length, lists.mock.calls.length]).toEqual([0, 1])
+    // Where the space ends is one small row more, since its last batch may have been pruned.
+    expect(gets.mock.contexts.map((store) => (store as IDBObjectStore).name)).toEqual(['pruned'])
+    expect(lists.mock.calls.length).toBe(1)
   })
 })
 
@@ -99,8 +101,8 @@ describe('the end of a connection', () => {
     expect((await store.claimSlot(space)).slot).toBe(0)
     const listener = vi.fn()
     store.watch(space, listener)
-    const newer = await raw(2)
-    expect(newer.version).toBe(2)
+    const newer = await raw(3)
+    expect(newer.version).toBe(3)
     const closed = { code: 'CLOSED', message: expect.stringContaining('reload') as string }
     await expect(store.append(space, [batch])).rejects.toMatchObject(closed)
     await expect(store.vector(space)).rejects.toMatchObject(closed)
@@ -116,14 +118,14 @@ describe('the end of a connection', () => {
     const store = open()
     await store.vector(space)
     await store.claimSlot(space)
-    await raw(2)
+    await raw(3)
     name = `connection-${names++}`
     await open().vector(space)
     expect(await navigator.locks.query()).toMatchObject({ held: [] })
   })
 
   it('rejects where a newer version wrote the database', async () => {
-    await raw(2)
+    await raw(3)
     await expect(open().vector(space)).rejects.toMatchObject({ code: 'FORMAT_UNKNOWN' })
   })
 

@@ -14,7 +14,7 @@
 import { DriftlogError } from '@driftlog/core'
 import { type IDBPDatabase, openDB } from 'idb'
 import { storageError } from './errors.ts'
-import { createStores, DATABASE_VERSION, type Schema, type StoreName, type Transaction } from './schema.ts'
+import { DATABASE_VERSION, type Schema, type StoreName, type Transaction, upgrade } from './schema.ts'
 
 export interface ConnectionEvents {
   /** An older tab keeps the database open; opening goes on when that tab lets go. */
@@ -130,7 +130,8 @@ export class Connection {
       throw new DriftlogError('STORAGE_FAILED', 'there is no IndexedDB here', { name: this.#name })
     }
     return openDB<Schema>(this.#name, DATABASE_VERSION, {
-      upgrade: createStores,
+      upgrade: (database, version, _, transaction) =>
+        upgrade(database, version, () => transaction.objectStore('branch')),
       blocked: () => this.#events.blocked(),
       blocking: () => {
         // A newer app waits to upgrade; until this connection closes it cannot even start.

@@ -14,16 +14,22 @@ import {
   type BatchStore,
   checkAppend,
   checkSpaceId,
+  commonPoint,
   type Cursor,
   decodeStored,
   type DeviceId,
   DriftlogError,
   equalBytes,
+  type Floor,
   isRefusal,
   type NamedRun,
   PageFiller,
   type PageLimit,
   type Point,
+  type PruneOutcome,
+  type PrunePoint,
+  type RecordChange,
+  recordExists,
   runsOnPath,
   seqOf,
   startCursor,
@@ -43,6 +49,7 @@ import {
   type Transaction,
 } from './schema.ts'
 import { storageError } from './errors.ts'
+import { pruneBranches } from './prune.ts'
 import { claimTabSlot, type HeldSlot } from './tab-slots.ts'
 import { TabWatchers } from './tab-watchers.ts'
 import { asTree, Intake, missingBatch, READ_AHEAD, Writes } from './take-in.ts'
@@ -101,11 +108,15 @@ class IndexedDbBatchStore implements IndexedDbStore {
   async append(
     space: string,
     batches: readonly Batch[],
-    { records = [], allOrNothing = false, replacing }: AppendOptions = {},
+    { records = [], allOrNothing = false, replacing, absent = [] }: AppendOptions = {},
   ): Promise<readonly AppendOutcome[]> {
     this.#connection.checkOpen()
-    checkAppend(space, batches, records)
+    checkAppend(space, batches, records, absent)
     const outcomes = await this.#connection.write(STORES, async (transaction) => {
+      const recordStore = transaction.objectStore('record')
+      const present = await Promise.all(absent.map((key) => recordStore.count([space, key])))
+      const existing = absent.find((_, index) => present[index] > 0)
+      if (existing !== undefined) throw recordExists(space, existing)
       const writes = new Writes()
       const intake = new Intake(transaction, space, writes)
       const outcomes: AppendOutcome[] = []
@@ -116,11 +127,7 @@ class IndexedDbBatchStore implements IndexedDbStore {
         return new Undone(undoneOutcomes(batches, outcomes, ({ header }) => intake.heldBefore(header.device)))
       }
       intake.finish()
-      const recordStore = transaction.objectStore('record')
-      for (const { key, value } of records) {
-        if (value === undefined) writes.add(recordStore.delete([space, key]))
-        else writes.add(recordStore.put({ space, key, value: value.slice() }))
-      }
+      changeRecords(transaction, space, records, writes)
       await writes.all()
       return outcomes
     })
@@ -133,8 +140,37 @@ class IndexedDbBatchStore implements IndexedDbStore {
     return kind === 'replaced'
   }
 
+  async prune(
+    space: string,
+    points: readonly PrunePoint[],
+    { records = [] }: { readonly records?: readonly RecordChange[] } = {},
+  ): Promise<readonly PruneOutcome[]> {
+    this.#connection.checkOpen()
+    checkAppend(space, [], records)
+    return this.#connection.write(STORES, async (transaction) => {
+      const writes = new Writes()
+      const outcomes = await pruneBranches(transaction, space, points, writes)
+      changeRecords(transaction, space, records, writes)
+      await writes.all()
+      return outcomes
+    })
+  }
+
+  async floors(space: string): Promise<ReadonlyMap<DeviceId, Floor>> {
+    return this.#connection.read(['branch'], async (transaction) => {
+      const rows = await transaction.objectStore('branch').getAll(keysOf(space))
+      const pruned = rows.filter(({ floor }) => floor > 0)
+      return new Map(
+        pruned.map(({ branch, device, base, baseTag, floor: seq, floorTag: tag }) => [
+          branch,
+          { seq, tag, device, base, baseTag },
+        ]),
+      )
+    })
+  }
+
   async readAbove(space: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage> {
-    return this.#connection.read(['branch', 'boundary', 'batch'], async (transaction) => {
+    return this.#connection.read(['branch', 'boundary', 'batch', 'pruned'], async (transaction) => {
       const page = new PageFiller(limit)
       const boundaryStore = transaction.objectStore('boundary')
       const branches = await transaction.objectStore('branch').getAll(keysOf(space))
@@ -164,12 +200,14 @@ class IndexedDbBatchStore implements IndexedDbStore {
   }
 
   async readAfter(space: string, cursor: Cursor, limit: PageLimit): Promise<BatchPage> {
-    return this.#connection.read(['batch'], async (transaction) => {
+    return this.#connection.read(['batch', 'pruned'], async (transaction) => {
       const store = transaction.objectStore('batch')
       // NaN and the like are no keys, and asking for one would throw.
       const isPosition = Number.isSafeInteger(cursor.position) && cursor.position > 0
+      const pruned = await transaction.objectStore('pruned').get(space)
       const named = isPosition ? await store.get([space, cursor.position]) : undefined
-      const tag = cursor.position === 0 ? startCursor.tag : named?.tagAfter
+      const ofPruned = pruned?.position === cursor.position ? pruned.tag : undefined
+      const tag = cursor.position === 0 ? startCursor.tag : (named?.tagAfter ?? ofPruned)
       if (tag === undefined || !equalBytes(tag, cursor.tag)) {
         throw new DriftlogError('BASE_MISMATCH', '', { space, position: cursor.position })
       }
@@ -212,13 +250,7 @@ class IndexedDbBatchStore implements IndexedDbStore {
   async common(space: string, device: DeviceId, points: readonly Point[]): Promise<number> {
     return this.#connection.read(['branch', 'boundary'], async (transaction) => {
       const branches = await transaction.objectStore('branch').getAll(keysOfDevice(space, device))
-      const boundaryStore = transaction.objectStore('boundary')
-      const found = points.map(async ({ seq, tag }) => {
-        const within = branches.filter(({ base, seq: last }) => seq > base && seq <= last)
-        const rows = await Promise.all(within.map(({ branch }) => boundaryStore.get([space, branch, seq])))
-        return rows.some((row) => row !== undefined && equalBytes(row.tag, tag)) ? seq : 0
-      })
-      return (await Promise.all(found)).reduce((highest, seq) => Math.max(highest, seq), 0)
+      return asTree(transaction, space, branches, (tree) => commonPoint(tree, points))
     })
   }
 
@@ -230,7 +262,7 @@ class IndexedDbBatchStore implements IndexedDbStore {
   }
 
   async end(space: string): Promise<Cursor> {
-    return this.#connection.read(['batch'], (transaction) => endOf(transaction, space))
+    return this.#connection.read(['batch', 'pruned'], (transaction) => endOf(transaction, space))
   }
 
   async records(space: string, prefix: string): Promise<readonly { key: string; value: Uint8Array }[]> {
@@ -283,6 +315,23 @@ class IndexedDbBatchStore implements IndexedDbStore {
 }
 
 const endOf = async (transaction: Transaction<'readonly'>, space: string): Promise<Cursor> => {
+  const pruned = await transaction.objectStore('pruned').get(space)
   const last = await transaction.objectStore('batch').openCursor(keysOf(space), 'prev')
-  return last === null ? startCursor : { position: last.value.position, tag: last.value.tagAfter }
+  if (last !== null && last.value.position > (pruned?.position ?? 0)) {
+    return { position: last.value.position, tag: last.value.tagAfter }
+  }
+  return pruned === undefined ? startCursor : { position: pruned.position, tag: pruned.tag }
+}
+
+const changeRecords = (
+  transaction: Transaction<'readwrite'>,
+  space: string,
+  records: readonly RecordChange[],
+  writes: Writes,
+): void => {
+  const store = transaction.objectStore('record')
+  for (const { key, value } of records) {
+    if (value === undefined) writes.add(store.delete([space, key]))
+    else writes.add(store.put({ space, key, value: value.slice() }))
+  }
 }

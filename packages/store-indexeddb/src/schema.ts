@@ -4,14 +4,15 @@
  *     batch        [space, position]        the bytes, in arrival order
  *     boundary     [space, branch, toSeq]   where that batch is, and its tags: small, so that judging a batch and finding
  *                                           what a device lacks never load bodies
- *     branch       [space, device, branch]  what a branch's boundaries add up to
+ *     branch       [space, device, branch]  what a branch's boundaries add up to, and its floor
+ *     pruned       space                    the last batch that was pruned: with it the end is known when all are gone
  *     certificate  [space, device]          of the device's first batch
  *     record       [space, key]
  */
-import type { DeviceId, HeldBranch, StoredRow } from '@driftlog/core'
-import type { DBSchema, IDBPDatabase, IDBPTransaction } from 'idb'
+import { type Cursor, type DeviceId, type HeldBranch, type StoredRow, UNPRUNED } from '@driftlog/core'
+import type { DBSchema, IDBPDatabase, IDBPObjectStore, IDBPTransaction } from 'idb'
 
-export const DATABASE_VERSION = 1
+export const DATABASE_VERSION = 2
 
 export interface BoundaryRow {
   readonly space: string
@@ -27,6 +28,10 @@ export interface BoundaryRow {
 export interface BranchRow extends HeldBranch {
   readonly space: string
   readonly device: DeviceId
+}
+
+export interface PrunedRow extends Cursor {
+  readonly space: string
 }
 
 export interface CertificateRow {
@@ -45,16 +50,34 @@ export interface Schema extends DBSchema {
   batch: { key: [string, number]; value: StoredRow }
   boundary: { key: [string, string, number]; value: BoundaryRow }
   branch: { key: [string, string, string]; value: BranchRow }
+  pruned: { key: string; value: PrunedRow }
   certificate: { key: [string, string]; value: CertificateRow }
   record: { key: [string, string]; value: RecordRow }
 }
 
-export type StoreName = 'batch' | 'boundary' | 'branch' | 'certificate' | 'record'
-export const STORES: readonly StoreName[] = ['batch', 'boundary', 'branch', 'certificate', 'record']
+export type StoreName = 'batch' | 'boundary' | 'branch' | 'pruned' | 'certificate' | 'record'
+export const STORES: readonly StoreName[] = ['batch', 'boundary', 'branch', 'pruned', 'certificate', 'record']
 
 export type Transaction<Mode extends 'readonly' | 'readwrite'> = IDBPTransaction<Schema, StoreName[], Mode>
 
-export const createStores = (database: IDBPDatabase<Schema>): void => {
+/** In the transaction of the upgrade, from the version that the database has: 0 where it is new. */
+export const upgrade = async (
+  database: IDBPDatabase<Schema>,
+  version: number,
+  branches: () => UpgradedBranches,
+): Promise<void> => {
+  if (version < 1) createStores(database)
+  if (version < 2) {
+    database.createObjectStore('pruned', { keyPath: 'space' })
+    for (let cursor = await branches().openCursor(); cursor !== null; cursor = await cursor.continue()) {
+      await cursor.update({ ...cursor.value, ...UNPRUNED })
+    }
+  }
+}
+
+type UpgradedBranches = IDBPObjectStore<Schema, StoreName[], 'branch', 'versionchange'>
+
+const createStores = (database: IDBPDatabase<Schema>): void => {
   database.createObjectStore('batch', { keyPath: ['space', 'position'] })
   database.createObjectStore('boundary', { keyPath: ['space', 'branch', 'toSeq'] })
   database.createObjectStore('branch', { keyPath: ['space', 'device', 'branch'] })
@@ -69,6 +92,8 @@ const keysAfter = (prefix: readonly (string | number)[], after: readonly (string
 export const keysOf = (space: string): IDBKeyRange => keysAfter([space], [])
 export const keysOfDevice = (space: string, device: DeviceId): IDBKeyRange => keysAfter([space, device], [])
 export const keysAfterPosition = (space: string, position: number): IDBKeyRange => keysAfter([space], [position])
+export const keysUpToSeq = (space: string, branch: DeviceId, seq: number): IDBKeyRange =>
+  IDBKeyRange.bound([space, branch], [space, branch, seq])
 export const keysAfterSeq = (space: string, branch: DeviceId, seq: number): IDBKeyRange =>
   keysAfter([space, branch], [seq])
 

@@ -15,10 +15,13 @@ import {
   checksum,
   damagedBatch,
   firstTagOf,
+  highestOf,
   holderOf,
   judgeBatch,
+  notReplaced,
   type Split,
   type StoredRow,
+  UNPRUNED,
 } from '@driftlog/core'
 import { type BoundaryRow, type BranchRow, keysAfterSeq, keysOf, keysOfDevice, type Transaction } from './schema.ts'
 
@@ -57,7 +60,7 @@ export class Intake {
     const { branch, start, split } = verdict
     if (branches.size === 0) this.#putCertificate(header)
     if (split !== undefined) await this.#split(branches, split)
-    const row = start === undefined ? branches.get(branch)! : { ...start, baseTag: start.baseTag.slice() }
+    const row = start === undefined ? branches.get(branch)! : { ...start, ...UNPRUNED, baseTag: start.baseTag.slice() }
     const tag = header.tagAfter.slice()
     branches.set(branch, { ...row, space: this.#space, device, seq: header.toSeq, tag })
     this.#position = (this.#position ?? (await this.#endPosition())) + 1
@@ -69,13 +72,11 @@ export class Intake {
   async putInPlace({ header, bytes }: Batch): Promise<AppendOutcome> {
     const { device, fromSeq, toSeq } = header
     const { branches } = await this.#held(device)
-    const branch = await asTree(this.#transaction, this.#space, [...branches.values()], (tree) =>
-      holderOf(header, tree),
-    )
+    const judged = <Decision>(decide: (tree: DeviceTree) => Decision): Promise<Decision> =>
+      asTree(this.#transaction, this.#space, [...branches.values()], decide)
+    const branch = await judged((tree) => holderOf(header, tree))
     const boundary = branch && (await this.#transaction.objectStore('boundary').get([this.#space, branch, toSeq]))
-    if (boundary === undefined || boundary.fromSeq !== fromSeq) {
-      return { kind: 'gap', have: highestOf(branches.values()) }
-    }
+    if (boundary === undefined || boundary.fromSeq !== fromSeq) return judged((tree) => notReplaced(header, tree))
     const { tag, firstTag: _, ...place } = boundary
     this.#writes.add(this.#transaction.objectStore('batch').put(rowOf(place, tag, bytes)))
     return { kind: 'replaced', branch: boundary.branch }
@@ -108,8 +109,11 @@ export class Intake {
   }
 
   async #endPosition(): Promise<number> {
-    const last = await this.#transaction.objectStore('batch').openKeyCursor(keysOf(this.#space), 'prev')
-    return last?.key[1] ?? 0
+    const [pruned, last] = await Promise.all([
+      this.#transaction.objectStore('pruned').get(this.#space),
+      this.#transaction.objectStore('batch').openKeyCursor(keysOf(this.#space), 'prev'),
+    ])
+    return Math.max(last?.key[1] ?? 0, pruned?.position ?? 0)
   }
 
   /** What follows the fork is renamed where it is, in steps: it may be a long history. */
@@ -130,7 +134,7 @@ export class Intake {
     }
     const parent = branches.get(branch)!
     const baseTag = start.baseTag.slice()
-    branches.set(start.branch, { ...parent, ...start, baseTag })
+    branches.set(start.branch, { ...parent, ...start, ...UNPRUNED, baseTag })
     if (above === parent.base) branches.delete(branch)
     else branches.set(branch, { ...parent, seq: above, tag: baseTag })
   }
@@ -207,12 +211,6 @@ const rowOf = (
   bytes: bytes.slice(),
   checksum: checksum(bytes),
 })
-
-const highestOf = (branches: Iterable<BranchRow>): number => {
-  let highest = 0
-  for (const { seq } of branches) highest = Math.max(highest, seq)
-  return highest
-}
 
 export const missingBatch = (boundary: BoundaryRow): DriftlogError =>
   damagedBatch({ ...boundary, tagAfter: boundary.tag }, 'it is gone')

@@ -62,8 +62,8 @@ describe('opening', () => {
   it('refuses the file of a newer version and leaves it alone', async () => {
     await open().close()
     const database = raw()
-    database.exec("UPDATE meta SET value = '2' WHERE key = 'schema'")
-    expect(thrownBy(open)).toMatchObject({ code: 'FORMAT_UNKNOWN', details: { schema: 2, known: 1 } })
+    database.exec("UPDATE meta SET value = '3' WHERE key = 'schema'")
+    expect(thrownBy(open)).toMatchObject({ code: 'FORMAT_UNKNOWN', details: { schema: 3, known: 2 } })
     database.exec("UPDATE meta SET value = 'x' WHERE key = 'schema'")
     expect(thrownBy(open)).toMatchObject({ code: 'STORAGE_DAMAGED' })
   })

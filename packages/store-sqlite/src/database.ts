@@ -9,8 +9,16 @@
 import { DriftlogError } from '@driftlog/core'
 import Database from 'better-sqlite3'
 import { storageError } from './errors.ts'
+import { prepareToGiveBack } from './give-back.ts'
 
-export const SCHEMA_VERSION = 1
+export const SCHEMA_VERSION = 2
+
+/** The last batch of each space that was pruned: with it the end is known when all are gone, and appends write nothing for that. */
+const PRUNED = `CREATE TABLE pruned (
+    space TEXT PRIMARY KEY,
+    position INTEGER NOT NULL,
+    tag BLOB NOT NULL
+  ) STRICT, WITHOUT ROWID;`
 
 // `id` is the arrival order over all spaces. It never leaves the file (it would tell one space of the traffic in the
 // others) but makes batch_boundary, which ends in it like every index, cover both a boundary and its place in the order.
@@ -40,6 +48,8 @@ const SCHEMA = `
     base_tag BLOB NOT NULL,
     seq INTEGER NOT NULL,
     tag BLOB NOT NULL,
+    floor INTEGER NOT NULL DEFAULT 0,
+    floor_tag BLOB NOT NULL DEFAULT x'',
     PRIMARY KEY (space, device, branch)
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE certificate (
@@ -54,8 +64,16 @@ const SCHEMA = `
     value BLOB NOT NULL,
     PRIMARY KEY (space, key)
   ) STRICT, WITHOUT ROWID;
+  ${PRUNED}
   INSERT INTO meta VALUES ('schema', '${SCHEMA_VERSION}');
 `
+
+/** What brings a file from a version to the next one. */
+const MIGRATIONS: readonly string[] = [
+  `ALTER TABLE branch ADD COLUMN floor INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE branch ADD COLUMN floor_tag BLOB NOT NULL DEFAULT x'';
+  ${PRUNED}`,
+]
 
 export interface OpenOptions {
   readonly busyMs: number
@@ -74,11 +92,13 @@ export const openDatabase = (path: string, options: OpenOptions): Database.Datab
     throw new DriftlogError('STORAGE_FAILED', path, { path }, { cause: error })
   }
   try {
-    readVersion(database, path)
+    if (readVersion(database, path) === undefined) prepareToGiveBack(database)
     setDurability(database, path, options.busyMs)
     database
       .transaction(() => {
-        if (readVersion(database, path) === undefined) database.exec(SCHEMA)
+        const version = readVersion(database, path)
+        if (version === undefined) database.exec(SCHEMA)
+        else migrate(database, version)
       })
       .immediate()
     if (options.maxBytes !== undefined) limitSize(database, options.maxBytes)
@@ -87,6 +107,13 @@ export const openDatabase = (path: string, options: OpenOptions): Database.Datab
     database.close()
     throw storageError(error, path)
   }
+}
+
+/** A process of an older version that has the file open fails from now on where a branch begins, rather than to miss what is pruned. */
+const migrate = (database: Database.Database, version: number): void => {
+  if (version === SCHEMA_VERSION) return
+  for (const migration of MIGRATIONS.slice(version - 1)) database.exec(migration)
+  database.prepare("UPDATE meta SET value = ? WHERE key = 'schema'").run(String(SCHEMA_VERSION))
 }
 
 /** The schema version of the file, undefined in an empty one. */
@@ -105,7 +132,7 @@ const readVersion = (database: Database.Database, path: string): number | undefi
       known: SCHEMA_VERSION,
     })
   }
-  if (version !== SCHEMA_VERSION)
+  if (!Number.isInteger(version) || version < 1)
     throw new DriftlogError('STORAGE_DAMAGED', `schema of ${path}`, { path, schema: stored })
   return version
 }

@@ -17,6 +17,7 @@ import {
   checkAppend,
   checksum,
   checkSpaceId,
+  commonPoint,
   compareKeys,
   type Cursor,
   decodeStored,
@@ -25,15 +26,21 @@ import {
   DriftlogError,
   equalBytes,
   firstTagOf,
+  type Floor,
   holderOf,
   isRefusal,
   judgeBatch,
+  judgePoint,
   mergeArrivals,
   type NamedRun,
+  notReplaced,
   PageFiller,
   type PageLimit,
   type Point,
+  type PruneOutcome,
+  type PrunePoint,
   type RecordChange,
+  recordExists,
   runsOnPath,
   seqOf,
   type Split,
@@ -50,8 +57,9 @@ import type Database from 'better-sqlite3'
 import { AppendQueue } from './append-queue.ts'
 import { openDatabase } from './database.ts'
 import { isBusy, storageError } from './errors.ts'
+import { giveBack } from './give-back.ts'
 import { claimFileSlot, type HeldSlot, memorySlots } from './file-slots.ts'
-import { type ArrivalRow, prepareStatements, type Statements } from './statements.ts'
+import { type ArrivalRow, type BranchRow, prepareStatements, type Statements } from './statements.ts'
 import { Newest } from './newest.ts'
 import { type WatchedState, Watchers } from './watchers.ts'
 
@@ -89,15 +97,20 @@ interface AppendRequest {
   readonly records: readonly RecordChange[]
   readonly allOrNothing: boolean
   readonly replacing: ReadonlySet<Batch>
+  readonly absent: readonly string[]
 }
+
+/** What becomes of a call by itself; it does not touch the others of its transaction. */
+type Appended = readonly AppendOutcome[] | DriftlogError
 
 class SqliteStore implements BatchStore {
   readonly #path: string
   readonly #database: Database.Database
   readonly #statements: Statements
-  readonly #queue: AppendQueue<AppendRequest, readonly AppendOutcome[]>
+  readonly #queue: AppendQueue<AppendRequest, Appended>
   readonly #watchers: Watchers
   readonly #newest = new Newest()
+  readonly #defer: (run: () => void) => void
   /** `space/device` → the certificate, which is never another: a server asks for it at every push. */
   readonly #certificates = new Map<string, Uint8Array>()
   readonly #slots = new Set<HeldSlot>()
@@ -114,8 +127,9 @@ class SqliteStore implements BatchStore {
     this.#statements = prepareStatements(database)
     this.#inTransaction = database.transaction((work: () => unknown) => work())
     this.#claim = database.memory ? memorySlots() : (space) => this.#claimAlone(space)
+    this.#defer = options.defer ?? ((run) => void setImmediate(run))
     this.#queue = new AppendQueue({
-      defer: options.defer ?? ((run) => void setImmediate(run)),
+      defer: this.#defer,
       commit: (requests) => this.#commit(requests),
       isHopeless: (error) => error instanceof DriftlogError && isBusy(error.cause),
       sizeOf: (request) => request.batches.reduce((sum, { bytes }) => sum + bytes.length, 0),
@@ -132,16 +146,56 @@ class SqliteStore implements BatchStore {
   async append(
     space: string,
     batches: readonly Batch[],
-    { records = [], allOrNothing = false, replacing = new Set() }: AppendOptions = {},
+    { records = [], allOrNothing = false, replacing = new Set(), absent = [] }: AppendOptions = {},
   ): Promise<readonly AppendOutcome[]> {
     this.#checkOpen()
-    checkAppend(space, batches, records)
-    return this.#queue.push({ space, batches, records, allOrNothing, replacing })
+    checkAppend(space, batches, records, absent)
+    const appended = await this.#queue.push({ space, batches, records, allOrNothing, replacing, absent })
+    if (appended instanceof DriftlogError) throw appended
+    return appended
   }
 
   async replace(space: string, batch: Batch): Promise<boolean> {
     const [{ kind }] = await this.append(space, [batch], { replacing: new Set([batch]) })
     return kind === 'replaced'
+  }
+
+  async prune(
+    space: string,
+    points: readonly PrunePoint[],
+    { records = [] }: { readonly records?: readonly RecordChange[] } = {},
+  ): Promise<readonly PruneOutcome[]> {
+    this.#checkOpen()
+    checkAppend(space, [], records)
+    // What was asked for before comes first.
+    this.#queue.drain()
+    const outcomes = this.#transact('immediate', () => {
+      const branches = new Map(this.#statements.branchesOf.all(space).map((row) => [row.branch, row] as const))
+      const outcomes = points.map((point) => this.#pruneBranch(space, point, branches))
+      this.#changeRecords(space, records)
+      return outcomes
+    })
+    if (outcomes.some((outcome) => outcome.kind === 'pruned' && outcome.batches > 0)) {
+      this.#newest.forget(space)
+      await giveBack(
+        this.#database,
+        () => !this.#closed,
+        () => new Promise((resolve) => this.#defer(resolve)),
+      )
+    }
+    return outcomes
+  }
+
+  async floors(space: string): Promise<ReadonlyMap<DeviceId, Floor>> {
+    return this.#read(() => {
+      const pruned = this.#statements.branchesOf.all(space).filter(({ floor }) => floor > 0)
+      return new Map(
+        pruned.map(({ branch, device, base, baseTag, floor, floorTag }) => [
+          branch,
+          { seq: floor, tag: plainBytes(floorTag), device, base, baseTag: plainBytes(baseTag) },
+        ]),
+      )
+    })
   }
 
   async readAbove(space: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage> {
@@ -167,7 +221,7 @@ class SqliteStore implements BatchStore {
     const newest = this.#lookUp(() => this.#newest.readAfter(space, cursor, limit, this.#foreignCommits()))
     if (newest !== undefined) return newest
     return this.#read(() => {
-      const tag = cursor.position === 0 ? startCursor.tag : this.#statements.tagAt.get(space, cursor.position)
+      const tag = cursor.position === 0 ? startCursor.tag : this.#tagAt(space, cursor.position)
       if (tag === undefined || !equalBytes(tag, cursor.tag)) {
         throw new DriftlogError('BASE_MISMATCH', '', { space, position: cursor.position })
       }
@@ -203,16 +257,7 @@ class SqliteStore implements BatchStore {
   }
 
   async common(space: string, device: DeviceId, points: readonly Point[]): Promise<number> {
-    return this.#read(() => {
-      const { branches, boundaryTag } = this.#statements
-      const held = branches.all(space, device)
-      const isHeld = ({ seq, tag }: Point): boolean =>
-        held.some(({ branch, base, seq: last }) => {
-          const own = seq > base && seq <= last ? boundaryTag.get(space, branch, seq) : undefined
-          return own !== undefined && equalBytes(own, tag)
-        })
-      return points.reduce((highest, point) => (point.seq > highest && isHeld(point) ? point.seq : highest), 0)
-    })
+    return this.#read(() => commonPoint(this.#tree(space, device), points))
   }
 
   async onPath(space: string, device: DeviceId, point: Point, runs: readonly NamedRun[]): Promise<readonly boolean[]> {
@@ -303,12 +348,20 @@ class SqliteStore implements BatchStore {
     }
   }
 
+  #tagAt(space: string, position: number): Uint8Array | undefined {
+    return this.#statements.tagAt.get(space, position, space, position)
+  }
+
+  #endPosition(space: string): number {
+    return this.#statements.endPosition.get(space, space) ?? 0
+  }
+
   #end(space: string): Cursor {
-    const row = this.#statements.end.get(space)
+    const row = this.#statements.end.get(space, space)
     return row === undefined ? startCursor : { position: row.position, tag: plainBytes(row.tag) }
   }
 
-  #commit(requests: readonly AppendRequest[]): readonly (readonly AppendOutcome[])[] {
+  #commit(requests: readonly AppendRequest[]): readonly Appended[] {
     let foreignCommits = 0
     const results = this.#transact('immediate', () => {
       // Within: what another connection commits after this is seen to be later.
@@ -318,7 +371,7 @@ class SqliteStore implements BatchStore {
     const changed = new Map<string, AppendOutcome[]>()
     for (const [index, { space, batches }] of requests.entries()) {
       const outcomes = results[index]
-      if (!outcomes.some(isChange) || !this.#watchers.isWatched(space)) continue
+      if (outcomes instanceof DriftlogError || !outcomes.some(isChange) || !this.#watchers.isWatched(space)) continue
       this.#newest.committed(space, batches, outcomes, foreignCommits)
       changed.set(space, [...(changed.get(space) ?? []), ...outcomes])
     }
@@ -327,11 +380,13 @@ class SqliteStore implements BatchStore {
   }
 
   /** Inside a write transaction. What it throws undoes the transaction; a refusal undoes this call alone. */
-  #append({ space, batches, records, allOrNothing, replacing }: AppendRequest): readonly AppendOutcome[] {
-    const { savepoint, release, rollback, putRecord, deleteRecord, endPosition, highestSeq } = this.#statements
+  #append({ space, batches, records, allOrNothing, replacing, absent }: AppendRequest): Appended {
+    const { savepoint, release, rollback, hasRecord, highestSeq } = this.#statements
+    const present = absent.find((key) => hasRecord.get(space, key) !== undefined)
+    if (present !== undefined) return recordExists(space, present)
     // Only what may be undone by itself.
     if (allOrNothing) savepoint.run()
-    let position = endPosition.get(space) ?? 0
+    let position = this.#endPosition(space)
     const outcomes = batches.map((batch): AppendOutcome => {
       const outcome = replacing.has(batch) ? this.#putInPlace(batch) : this.#takeIn(batch, position + 1)
       if (outcome.kind === 'appended') position++
@@ -343,12 +398,33 @@ class SqliteStore implements BatchStore {
       return undoneOutcomes(batches, outcomes, ({ header }) => highestSeq.get(space, header.device) ?? 0)
     }
     if (outcomes.some(({ kind }) => kind === 'replaced')) this.#statements.countReplacing.run(replacingsKey(space))
+    this.#changeRecords(space, records)
+    if (allOrNothing) release.run()
+    return outcomes
+  }
+
+  #changeRecords(space: string, records: readonly RecordChange[]): void {
+    const { putRecord, deleteRecord } = this.#statements
     for (const { key, value } of records) {
       if (value === undefined) deleteRecord.run(space, key)
       else putRecord.run(space, key, value)
     }
-    if (allOrNothing) release.run()
-    return outcomes
+  }
+
+  /** `branches`: those of the space, kept as they become. */
+  #pruneBranch(space: string, { branch, seq, tag }: PrunePoint, branches: Map<DeviceId, BranchRow>): PruneOutcome {
+    const { boundaryTag, positionOf, upTo, deleteUpTo, setFloor, setPruned } = this.#statements
+    const held = branches.get(branch)
+    const verdict = judgePoint({ seq, tag }, held, (_, at) => boundaryTag.get(space, branch, at))
+    if (held === undefined || verdict === 'unknown') return { kind: 'unknown' }
+    if (verdict === 'done') return { kind: 'pruned', batches: 0, bytes: 0 }
+    const { batches, bytes } = upTo.get(space, branch, seq)!
+    // In a branch the last by seq came last (STORE5).
+    setPruned.run(space, positionOf.get(space, branch, seq)!, tag)
+    deleteUpTo.run(space, branch, seq)
+    setFloor.run(seq, tag, space, held.device, branch)
+    branches.set(branch, { ...held, floor: seq, floorTag: tag })
+    return { kind: 'pruned', batches, bytes }
   }
 
   #takeIn({ header, bytes }: Batch, position: number): AppendOutcome {
@@ -377,13 +453,12 @@ class SqliteStore implements BatchStore {
 
   #putInPlace({ header, bytes }: Batch): AppendOutcome {
     const { space, device, fromSeq, toSeq } = header
-    const branch = holderOf(header, this.#tree(space, device))
+    const tree = this.#tree(space, device)
+    const branch = holderOf(header, tree)
     const isReplaced =
       branch !== undefined &&
       this.#statements.replaceBytes.run(bytes, checksum(bytes), space, branch, toSeq, fromSeq).changes > 0
-    return isReplaced
-      ? { kind: 'replaced', branch }
-      : { kind: 'gap', have: this.#statements.highestSeq.get(space, device) ?? 0 }
+    return isReplaced ? { kind: 'replaced', branch } : notReplaced(header, tree)
   }
 
   #split(space: string, device: DeviceId, { branch, above, start }: Split): void {
@@ -397,8 +472,8 @@ class SqliteStore implements BatchStore {
 
   /** Of a space, for who watches it: appends move the end, and what is replaced is counted. */
   #stateOf(space: string): WatchedState {
-    const { endPosition, replacings } = this.#statements
-    return { end: endPosition.get(space) ?? 0, replacings: replacings.get(replacingsKey(space)) ?? '0' }
+    const { replacings } = this.#statements
+    return { end: this.#endPosition(space), replacings: replacings.get(replacingsKey(space)) ?? '0' }
   }
 
   /** Under the write lock of the file, which serialises the processes that look for a slot. */

@@ -440,7 +440,10 @@ export class Keeper {
   #refusalsOf({ header }: Batch, outcome: AppendOutcome, tree: LocalTree): RefusedBranch[] {
     if (!isRefusal(outcome)) return []
     const { device } = header
-    const { have } = outcome as AppendOutcome & { readonly have: number }
+    if (outcome.kind === 'below') {
+      return [{ branch: device, device, code: 'BELOW_BASE', details: { floor: outcome.floor } }]
+    }
+    const { have } = outcome
     const ended = this.#ended.get(device)
     if (ended !== undefined) return [{ branch: device, device, code: ended, details: { have } }]
     if (outcome.kind === 'gap') return [{ branch: device, device, code: 'GAP', details: { have } }]

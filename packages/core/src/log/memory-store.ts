@@ -3,7 +3,7 @@
  *
  * Invariants:
  * - a call changes a space in one synchronous step, and what it undoes in the same one: no call sees half of another;
- * - `batches[i].position` is i + 1; a branch's batches rise in seq and in position, and are never none;
+ * - `batches` rise in position, a branch's in seq and in position; a branch has none where it was pruned up to its end;
  * - nothing that is stored shares memory with what a caller handed in.
  */
 import type { DeviceId } from '../clock/dot.ts'
@@ -18,9 +18,13 @@ import {
   type BatchPage,
   type BatchStore,
   type Cursor,
+  type Floor,
   type NamedRun,
   type PageLimit,
   type Point,
+  type PruneOutcome,
+  type PrunePoint,
+  type RecordChange,
   startCursor,
   type StoredBatch,
   type Tip,
@@ -29,15 +33,21 @@ import {
   type BranchStart,
   checkAppend,
   checkSpaceId,
+  commonPoint,
   compareKeys,
   type DeviceTree,
   holderOf,
   type HeldBranch,
+  highestOf,
   isRefusal,
   judgeBatch,
+  judgePoint,
+  notReplaced,
+  recordExists,
   runsOnPath,
   type Split,
   undoneOutcomes,
+  UNPRUNED,
 } from './judge.ts'
 import { cursorOf, PageFiller } from './page.ts'
 import { damagedBatch } from './stored-batch.ts'
@@ -45,15 +55,19 @@ import { damagedBatch } from './stored-batch.ts'
 interface MemoryBranch extends BranchStart {
   readonly device: DeviceId
   readonly held: StoredBatch[]
+  floor: Point | undefined
 }
 
 interface MemorySpace {
-  readonly batches: StoredBatch[]
+  batches: StoredBatch[]
+  /** The last batch that was pruned, by order of arrival. */
+  pruned: Cursor
   /** Positions of batches that do not read back: see `damageBatch`. */
   readonly damaged: Set<number>
   readonly branches: Map<DeviceId, MemoryBranch>
   /** Device → its branches. */
   readonly trees: Map<DeviceId, Set<MemoryBranch>>
+  readonly certificates: Map<DeviceId, Uint8Array>
   readonly records: Map<string, Uint8Array>
   readonly slots: Set<number>
   readonly listeners: Set<() => void>
@@ -65,6 +79,31 @@ export interface MemoryMedium {
 }
 
 export const memoryMedium = (): MemoryMedium => ({ spaces: new Map() })
+
+/** As it is now, without the slots that are claimed and the listeners. */
+export const copyMedium = (medium: MemoryMedium): MemoryMedium => {
+  const copyOf = (space: MemorySpace): MemorySpace => {
+    const branches = new Map<DeviceId, MemoryBranch>()
+    for (const [name, branch] of space.branches) branches.set(name, { ...branch, held: [...branch.held] })
+    const trees = new Map<DeviceId, Set<MemoryBranch>>()
+    for (const [device, tree] of space.trees) {
+      trees.set(device, new Set(Array.from(tree, ({ branch }) => branches.get(branch)!)))
+    }
+    const { pruned, certificates, records } = space
+    return {
+      batches: [...space.batches],
+      pruned,
+      damaged: new Set(space.damaged),
+      branches,
+      trees,
+      certificates: new Map(certificates),
+      records: new Map(records),
+      slots: new Set(),
+      listeners: new Set(),
+    }
+  }
+  return { spaces: new Map(Array.from(medium.spaces, ([name, space]) => [name, copyOf(space)] as const)) }
+}
 
 /** What memory does not do by itself: from now on the bytes of a batch are not those that came. For tests and simulations. */
 export const damageBatch = (medium: MemoryMedium, space: string, position: number): void => {
@@ -90,13 +129,15 @@ class MemoryStore implements BatchStore {
   async append(
     name: string,
     batches: readonly Batch[],
-    { records = [], allOrNothing = false, replacing }: AppendOptions = {},
+    { records = [], allOrNothing = false, replacing, absent = [] }: AppendOptions = {},
   ): Promise<readonly AppendOutcome[]> {
     this.#checkOpen()
-    checkAppend(name, batches, records)
+    checkAppend(name, batches, records, absent)
     // A store answers later, never at once: a caller that relied on it would break on a disk.
     await Promise.resolve()
     const space = this.#space(name)
+    const present = absent.find((key) => space.records.has(key))
+    if (present !== undefined) throw recordExists(name, present)
     const before = new Map(batches.map(({ header }) => [header.device, highestSeq(space, header.device)] as const))
     const undo: (() => void)[] = []
     const outcomes = batches.map((batch) =>
@@ -106,10 +147,7 @@ class MemoryStore implements BatchStore {
       for (const step of undo.reverse()) step()
       return undoneOutcomes(batches, outcomes, ({ header }) => before.get(header.device) ?? 0)
     }
-    for (const { key, value } of records) {
-      if (value === undefined) space.records.delete(key)
-      else space.records.set(key, value.slice())
-    }
+    changeRecords(space, records)
     if (undo.length > 0) for (const listener of space.listeners) queueMicrotask(listener)
     return outcomes
   }
@@ -117,6 +155,32 @@ class MemoryStore implements BatchStore {
   async replace(name: string, batch: Batch): Promise<boolean> {
     const [{ kind }] = await this.append(name, [batch], { replacing: new Set([batch]) })
     return kind === 'replaced'
+  }
+
+  async prune(
+    name: string,
+    points: readonly PrunePoint[],
+    { records = [] }: { readonly records?: readonly RecordChange[] } = {},
+  ): Promise<readonly PruneOutcome[]> {
+    this.#checkOpen()
+    checkAppend(name, [], records)
+    await Promise.resolve()
+    const space = this.#space(name)
+    const gone = new Set<StoredBatch>()
+    const outcomes = points.map((point) => pruneBranch(space, point, gone))
+    if (gone.size > 0) space.batches = space.batches.filter((stored) => !gone.has(stored))
+    changeRecords(space, records)
+    return outcomes
+  }
+
+  async floors(name: string): Promise<ReadonlyMap<DeviceId, Floor>> {
+    this.#checkOpen()
+    const floors = new Map<DeviceId, Floor>()
+    for (const [branch, { device, base, baseTag, floor }] of this.#space(name).branches) {
+      if (floor === undefined) continue
+      floors.set(branch, { seq: floor.seq, tag: floor.tag.slice(), device, base, baseTag: baseTag.slice() })
+    }
+    return floors
   }
 
   async readAbove(name: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage> {
@@ -140,7 +204,7 @@ class MemoryStore implements BatchStore {
       throw new DriftlogError('BASE_MISMATCH', '', { space: name, position: cursor.position })
     }
     const page = new PageFiller(limit)
-    for (let index = cursor.position; index < space.batches.length; index++) {
+    for (let index = indexAfter(space, cursor.position); index < space.batches.length; index++) {
       if (!offer(page, space, space.batches[index])) break
     }
     return page.page(() => endOf(space))
@@ -149,34 +213,27 @@ class MemoryStore implements BatchStore {
   async vector(name: string): Promise<VersionVector> {
     this.#checkOpen()
     const space = this.#space(name)
-    return new Map([...space.branches].map(([branch, { held }]) => [branch, lastOf(held).header.toSeq]))
+    return new Map([...space.branches].map(([branch, held]) => [branch, heldBranch(held).seq]))
   }
 
   async tips(name: string): Promise<ReadonlyMap<DeviceId, Tip>> {
     this.#checkOpen()
     const tips = new Map<DeviceId, Tip>()
-    for (const [branch, { held }] of this.#space(name).branches) {
-      const { toSeq, tagAfter } = lastOf(held).header
-      tips.set(branch, { seq: toSeq, tag: tagAfter.slice() })
+    for (const [branch, held] of this.#space(name).branches) {
+      const { seq, tag } = heldBranch(held)
+      tips.set(branch, { seq, tag: tag.slice() })
     }
     return tips
   }
 
   async certificate(name: string, device: DeviceId): Promise<Uint8Array | undefined> {
     this.#checkOpen()
-    const first = [...treeOf(this.#space(name), device)].find(({ base }) => base === 0)
-    return first?.held[0].batch.header.certificate?.slice()
+    return this.#space(name).certificates.get(device)?.slice()
   }
 
   async common(name: string, device: DeviceId, points: readonly Point[]): Promise<number> {
     this.#checkOpen()
-    const tree = [...treeOf(this.#space(name), device)]
-    const isHeld = ({ seq, tag }: Point): boolean =>
-      tree.some(({ held }) => {
-        const own = boundaryAt(held, seq)?.header.tagAfter
-        return own !== undefined && equalBytes(own, tag)
-      })
-    return points.reduce((highest, point) => (point.seq > highest && isHeld(point) ? point.seq : highest), 0)
+    return commonPoint(deviceTree(this.#space(name), device), points)
   }
 
   async onPath(name: string, device: DeviceId, point: Point, runs: readonly NamedRun[]): Promise<readonly boolean[]> {
@@ -243,9 +300,11 @@ class MemoryStore implements BatchStore {
     if (space === undefined) {
       space = {
         batches: [],
+        pruned: startCursor,
         damaged: new Set(),
         branches: new Map(),
         trees: new Map(),
+        certificates: new Map(),
         records: new Map(),
         slots: new Set(),
         listeners: new Set(),
@@ -264,13 +323,8 @@ const offer = (page: PageFiller, space: MemorySpace, stored: StoredBatch): boole
 
 const treeOf = (space: MemorySpace, device: DeviceId): ReadonlySet<MemoryBranch> => space.trees.get(device) ?? new Set()
 
-const lastOf = (held: readonly StoredBatch[]): Batch => held[held.length - 1].batch
-
-const highestSeq = (space: MemorySpace, device: DeviceId): number => {
-  let highest = 0
-  for (const { held } of treeOf(space, device)) highest = Math.max(highest, lastOf(held).header.toSeq)
-  return highest
-}
+const highestSeq = (space: MemorySpace, device: DeviceId): number =>
+  highestOf(Array.from(treeOf(space, device), heldBranch))
 
 const deviceTree = (space: MemorySpace, device: DeviceId): DeviceTree => ({
   branches: Array.from(treeOf(space, device), heldBranch),
@@ -288,9 +342,15 @@ const takeIn = (space: MemorySpace, given: Batch, undo: (() => void)[]): AppendO
   const verdict = judgeBatch(given.header, deviceTree(space, device))
   if (verdict.kind !== 'append') return verdict
   const { split, start, branch } = verdict
+  const batch = decodeBatch(given.bytes.slice())
+  if (!space.certificates.has(device)) {
+    space.certificates.set(device, batch.header.certificate ?? new Uint8Array(0))
+    undo.push(() => space.certificates.delete(device))
+  }
   if (split !== undefined) splitBranch(space, device, split, undo)
-  if (start !== undefined) addBranch(space, { ...start, device, held: [] }, undo)
-  const stored = { batch: decodeBatch(given.bytes.slice()), position: space.batches.length + 1, branch }
+  if (start !== undefined)
+    addBranch(space, { ...start, baseTag: start.baseTag.slice(), device, held: [], floor: undefined }, undo)
+  const stored = { batch, position: endOf(space).position + 1, branch }
   const { held } = space.branches.get(branch)!
   held.push(stored)
   space.batches.push(stored)
@@ -304,14 +364,10 @@ const takeIn = (space: MemorySpace, given: Batch, undo: (() => void)[]): AppendO
 /** Puts a batch in the place of what is held of it; `undo` as above. */
 const putInPlace = (space: MemorySpace, { header, bytes }: Batch, undo: (() => void)[]): AppendOutcome => {
   const { device, fromSeq, toSeq } = header
-  const branch = holderOf(header, {
-    branches: Array.from(treeOf(space, device), heldBranch),
-    tagAt: (branch, seq) => boundaryAt(heldBy(space, branch), seq)?.header.tagAfter,
-  })
+  const tree = deviceTree(space, device)
+  const branch = holderOf(header, tree)
   const before = branch === undefined ? undefined : heldAt(space, branch, toSeq)
-  if (branch === undefined || before?.batch.header.fromSeq !== fromSeq) {
-    return { kind: 'gap', have: highestSeq(space, device) }
-  }
+  if (branch === undefined || before?.batch.header.fromSeq !== fromSeq) return notReplaced(header, tree)
   const wasDamaged = space.damaged.delete(before.position)
   setAt(space, { ...before, batch: decodeBatch(bytes.slice()) })
   undo.push(() => {
@@ -330,12 +386,20 @@ const heldAt = (space: MemorySpace, branch: DeviceId, toSeq: number): StoredBatc
 const setAt = (space: MemorySpace, stored: StoredBatch): void => {
   const { held } = space.branches.get(stored.branch)!
   held[firstAbove(held, stored.batch.header.toSeq - 1)] = stored
-  space.batches[stored.position - 1] = stored
+  arrive(space, stored)
 }
 
-const heldBranch = ({ branch, base, baseTag, held }: MemoryBranch): HeldBranch => {
-  const { toSeq, tagAfter } = lastOf(held).header
-  return { branch, base, baseTag, seq: toSeq, tag: tagAfter }
+/** In the place of what is at its position. */
+const arrive = (space: MemorySpace, stored: StoredBatch): void => {
+  space.batches[indexAfter(space, stored.position) - 1] = stored
+}
+
+const heldBranch = ({ branch, base, baseTag, held, floor }: MemoryBranch): HeldBranch => {
+  const last = held.at(-1)?.batch.header
+  // Without batches it was pruned up to its end.
+  const end = last === undefined ? floor! : { seq: last.toSeq, tag: last.tagAfter }
+  const pruned = floor === undefined ? UNPRUNED : { floor: floor.seq, floorTag: floor.tag }
+  return { branch, base, baseTag, ...end, ...pruned }
 }
 
 const heldBy = (space: MemorySpace, branch: DeviceId): readonly StoredBatch[] => space.branches.get(branch)!.held
@@ -356,15 +420,47 @@ const splitBranch = (space: MemorySpace, device: DeviceId, split: Split, undo: (
   const parent = space.branches.get(split.branch)!
   const moved = parent.held.splice(firstAbove(parent.held, split.above))
   const renamed = moved.map((stored) => ({ ...stored, branch: split.start.branch }))
-  if (parent.held.length === 0) removeBranch(space, parent)
-  addBranch(space, { ...split.start, device, held: renamed }, undo)
-  for (const stored of renamed) space.batches[stored.position - 1] = stored
+  const isLeft = split.above > parent.base
+  if (!isLeft) removeBranch(space, parent)
+  const baseTag = split.start.baseTag.slice()
+  addBranch(space, { ...split.start, baseTag, device, held: renamed, floor: undefined }, undo)
+  for (const stored of renamed) arrive(space, stored)
   undo.push(() => {
-    for (const stored of moved) space.batches[stored.position - 1] = stored
-    if (parent.held.length === 0) addBranch(space, parent, [])
+    for (const stored of moved) arrive(space, stored)
+    if (!isLeft) addBranch(space, parent, [])
     // Not as arguments: a history may be longer than a call takes.
     for (const stored of moved) parent.held.push(stored)
   })
+}
+
+/** STORE7 for one point; `gone` gets what is no more among what a branch holds. */
+const pruneBranch = (space: MemorySpace, { branch, seq, tag }: PrunePoint, gone: Set<StoredBatch>): PruneOutcome => {
+  const held = space.branches.get(branch)
+  const verdict = judgePoint(
+    { seq, tag },
+    held && heldBranch(held),
+    (_, at) => boundaryAt(held!.held, at)?.header.tagAfter,
+  )
+  if (verdict === 'unknown') return { kind: 'unknown' }
+  if (held === undefined || verdict === 'done') return { kind: 'pruned', batches: 0, bytes: 0 }
+  const taken = held.held.splice(0, firstAbove(held.held, seq))
+  const last = taken[taken.length - 1]
+  held.floor = { seq, tag: tag.slice() }
+  if (last.position > space.pruned.position) space.pruned = cursorOf(last)
+  let bytes = 0
+  for (const stored of taken) {
+    gone.add(stored)
+    space.damaged.delete(stored.position)
+    bytes += stored.batch.bytes.length
+  }
+  return { kind: 'pruned', batches: taken.length, bytes }
+}
+
+const changeRecords = (space: MemorySpace, records: readonly RecordChange[]): void => {
+  for (const { key, value } of records) {
+    if (value === undefined) space.records.delete(key)
+    else space.records.set(key, value.slice())
+  }
 }
 
 const boundaryAt = (held: readonly StoredBatch[], toSeq: number): Batch | undefined => {
@@ -373,11 +469,27 @@ const boundaryAt = (held: readonly StoredBatch[], toSeq: number): Batch | undefi
 }
 
 const cursorAt = (space: MemorySpace, position: number): Cursor | undefined => {
-  const stored = space.batches[position - 1]
-  return stored === undefined ? undefined : cursorOf(stored)
+  if (position === space.pruned.position) return space.pruned
+  const stored = space.batches[indexAfter(space, position) - 1]
+  return stored?.position === position ? cursorOf(stored) : undefined
 }
 
-const endOf = (space: MemorySpace): Cursor => cursorAt(space, space.batches.length) ?? startCursor
+const endOf = (space: MemorySpace): Cursor => {
+  const last = space.batches.at(-1)
+  return last === undefined || last.position < space.pruned.position ? space.pruned : cursorOf(last)
+}
+
+/** The index of the first batch that came after `position`. */
+const indexAfter = ({ batches }: MemorySpace, position: number): number => {
+  let low = 0
+  let high = batches.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (batches[middle].position > position) high = middle
+    else low = middle + 1
+  }
+  return low
+}
 
 /** The index of the first batch that ends above `seq`. */
 const firstAbove = (held: readonly StoredBatch[], seq: number): number => {

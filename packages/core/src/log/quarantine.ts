@@ -7,14 +7,15 @@
  * Invariants:
  * - LOG5 what is hidden is what is damaged and what begins at the end of something hidden; nothing else;
  * - it is told by ends (seq and tag), which stay where a fork gives a branch another name; `lower` and `cover` go by the
- *   store's names, `named` and `stored` lead from those to the visible ones and back.
+ *   store's names, `named` and `stored` lead from those to the visible ones and back;
+ * - what was pruned is neither here nor hidden: a branch that was pruned begins, as ever, where its floor says.
  */
 import type { DeviceId } from '../clock/dot.ts'
 import { seqOf, type VersionVector } from '../clock/version-vector.ts'
 import { toBase64Url } from '../codec/bytes.ts'
 import { DriftlogError } from '../errors.ts'
 import type { Batch, BatchHeader } from './batch.ts'
-import type { Point, StoredBatch, Tip } from './batch-store.ts'
+import type { Floor, Point, StoredBatch, Tip } from './batch-store.ts'
 import { damagedBatch, type StoredPlace } from './stored-batch.ts'
 import { type Beginning, visibleNames } from './visible-names.ts'
 
@@ -63,6 +64,15 @@ export class Quarantine {
   readonly #beginnings = new Map<DeviceId, Beginning>()
   #names: ReadonlyMap<DeviceId, DeviceId> | undefined
 
+  constructor(floors: ReadonlyMap<DeviceId, Floor> = new Map()) {
+    for (const [branch, { seq, tag, device, base, baseTag }] of floors) {
+      this.#tips.set(branch, { seq, tag })
+      const before = base === 0 ? undefined : endKey(base, baseTag)
+      this.#beginnings.set(branch, { device, before, base, isPruned: true })
+      this.#highest.set(device, Math.max(seq, this.have(device)))
+    }
+  }
+
   /** The next in order of arrival. */
   take(arrival: Arrival): void {
     const { place, header } = arrival
@@ -75,10 +85,11 @@ export class Quarantine {
     } else {
       this.#tips.set(place.branch, { seq: place.toSeq, tag: place.tagAfter })
       if (!this.#beginnings.has(place.branch)) {
-        this.#beginnings.set(place.branch, { device: header.device, before })
+        const { device, fromSeq } = header
+        this.#beginnings.set(place.branch, { device, before, base: fromSeq - 1, isPruned: false })
         this.#names = undefined
       }
-      this.#highest.set(header.device, Math.max(place.toSeq, this.#highest.get(header.device) ?? 0))
+      this.#highest.set(header.device, Math.max(place.toSeq, this.have(header.device)))
     }
   }
 

@@ -8,11 +8,14 @@
  *
  * Invariants:
  * - LOG5 pages, tips, vector and points never tell of what is hidden; nothing that is hidden is lost;
+ * - what is pruned is neither damaged nor hidden any more, whoever pruned it (STORE7);
  * - what goes on from something hidden is a gap, so that nobody counts what comes before it as held here;
  * - while nothing is damaged every call goes straight through, in the order in which it was made.
  */
 import type { DeviceId } from '../clock/dot.ts'
 import type { VersionVector } from '../clock/version-vector.ts'
+import { toBase64Url } from '../codec/bytes.ts'
+import { DriftlogError } from '../errors.ts'
 import type { Batch, BatchHeader } from './batch.ts'
 import {
   type AppendOptions,
@@ -20,9 +23,13 @@ import {
   type BatchPage,
   type BatchStore,
   type Cursor,
+  type Floor,
   type NamedRun,
   type PageLimit,
   type Point,
+  type PruneOutcome,
+  type PrunePoint,
+  type RecordChange,
   startCursor,
   type StoredBatch,
   type Tip,
@@ -61,6 +68,8 @@ interface SpaceState {
   readonly quarantine: Quarantine
   /** Everything up to it is known to the quarantine. */
   read: Cursor
+  /** What was pruned when it was read through, told apart. */
+  readonly pruned: string
 }
 
 class Quarantining implements QuarantiningStore {
@@ -118,6 +127,8 @@ class Quarantining implements QuarantiningStore {
       return { kind: isFork ? 'fork' : 'gap', have }
     }
     if (options.allOrNothing === true && gaps.size > 0) {
+      // Nothing is stored either way, but a record that is there is told first.
+      if (options.absent !== undefined) await this.#store.append(space, [], { absent: options.absent })
       return batches.map((batch) => (gaps.has(batch) ? gapOf(batch) : { kind: 'undone' }))
     }
     const passing = batches.filter((batch) => positions.has(batch) || !gaps.has(batch))
@@ -132,7 +143,7 @@ class Quarantining implements QuarantiningStore {
       const position = positions.get(batch)
       if (position === undefined) return gaps.has(batch) ? gapOf(batch) : renamed(passed[next++], named)
       const outcome = passed[next++]
-      if (outcome.kind === 'undone') return outcome
+      if (outcome.kind === 'undone' || outcome.kind === 'below') return outcome
       if (outcome.kind !== 'replaced' || gaps.has(batch)) return gapOf(batch)
       return { kind: 'appended', position, branch: named(outcome.branch), isSplit: false }
     })
@@ -142,6 +153,21 @@ class Quarantining implements QuarantiningStore {
     const [{ kind }] = await this.append(space, [batch], { replacing: new Set([batch]), behindDamage: true })
     // As whatever was in quarantine is said to be.
     return kind === 'replaced' || kind === 'appended'
+  }
+
+  async prune(
+    space: string,
+    points: readonly PrunePoint[],
+    options?: { readonly records?: readonly RecordChange[] },
+  ): Promise<readonly PruneOutcome[]> {
+    const outcomes = await this.#store.prune(space, points, options)
+    await this.#caughtUp(space)
+    return outcomes
+  }
+
+  /** A branch that was pruned keeps the store's name. */
+  floors(space: string): Promise<ReadonlyMap<DeviceId, Floor>> {
+    return this.#store.floors(space)
   }
 
   async readAbove(space: string, vector: VersionVector, limit: PageLimit): Promise<BatchPage> {
@@ -328,22 +354,39 @@ class Quarantining implements QuarantiningStore {
     return this.#turn(space, async () => {
       const state = this.#spaces.get(space)
       if (state === undefined) return undefined
-      for await (const { arrivals, read } of arrivalsAfter(this.#store, space, state.read)) {
-        for (const arrival of arrivals) {
-          if (state.quarantine.isRenaming(arrival)) return this.#scan(space)
-          state.quarantine.take(arrival)
-          if (arrival.header === undefined) this.#tell({ kind: 'found', place: arrival.place })
+      if (prunedAs(await this.#store.floors(space)) !== state.pruned) return this.#scan(space)
+      try {
+        for await (const { arrivals, read } of arrivalsAfter(this.#store, space, state.read)) {
+          for (const arrival of arrivals) {
+            if (state.quarantine.isRenaming(arrival)) return await this.#scan(space)
+            state.quarantine.take(arrival)
+            if (arrival.header === undefined) this.#tell({ kind: 'found', place: arrival.place })
+          }
+          state.read = read
         }
-        state.read = read
+      } catch (error) {
+        if (!isPrunedAway(error)) throw error
+        return this.#scan(space)
       }
       return state
     })
   }
 
-  /** Reads a space through. */
+  /** Reads a space through; anew where it was pruned meanwhile. */
   async #scan(space: string): Promise<SpaceState | undefined> {
+    for (;;) {
+      try {
+        return await this.#scanOnce(space)
+      } catch (error) {
+        if (!isPrunedAway(error)) throw error
+      }
+    }
+  }
+
+  async #scanOnce(space: string): Promise<SpaceState | undefined> {
     const before = this.damaged(space)
-    const state: SpaceState = { quarantine: new Quarantine(), read: startCursor }
+    const floors = await this.#store.floors(space)
+    const state: SpaceState = { quarantine: new Quarantine(floors), read: startCursor, pruned: prunedAs(floors) }
     for await (const { arrivals, read } of arrivalsAfter(this.#store, space, startCursor)) {
       for (const arrival of arrivals) state.quarantine.take(arrival)
       state.read = read
@@ -398,6 +441,14 @@ const headerAt = async (
     return undefined
   }
 }
+
+/** Whether the batch at a place from which we go on is there no more. */
+const isPrunedAway = (error: unknown): boolean => error instanceof DriftlogError && error.code === 'BASE_MISMATCH'
+
+const prunedAs = (floors: ReadonlyMap<DeviceId, Floor>): string =>
+  Array.from(floors, ([branch, { seq, tag }]) => `${branch} ${seq} ${toBase64Url(tag)}`)
+    .sort()
+    .join()
 
 const without = (places: readonly StoredPlace[], others: readonly StoredPlace[]): StoredPlace[] =>
   places.filter(({ position }) => !others.some((other) => other.position === position))

@@ -13,11 +13,15 @@ export interface Beginning {
   readonly device: DeviceId
   /** The end that it goes on from; undefined for a device's first op. */
   readonly before: string | undefined
+  /** The last seq before it. */
+  readonly base: number
+  /** Its floor is told by its name: it keeps that. */
+  readonly isPruned: boolean
 }
 
 /**
- * The store's name → the visible one, where they differ. `beginnings`: of all branches that can be read, parents first;
- * `ends`: what each of them ends in.
+ * The store's name → the visible one, where they differ, parents first. `beginnings`: of all branches that can be read or were
+ * pruned; `ends`: what each of them ends in.
  */
 export const visibleNames = (
   beginnings: ReadonlyMap<DeviceId, Beginning>,
@@ -29,9 +33,9 @@ export const visibleNames = (
     siblings.set(placeOf(beginning), (siblings.get(placeOf(beginning)) ?? 0) + 1)
   }
   const names = new Map<DeviceId, DeviceId>()
-  for (const [branch, beginning] of beginnings) {
-    const { device, before } = beginning
-    if (branch === device || siblings.get(placeOf(beginning)) !== 1) continue
+  for (const [branch, beginning] of [...beginnings].sort(([, a], [, b]) => a.base - b.base)) {
+    const { device, before, isPruned } = beginning
+    if (branch === device || isPruned || siblings.get(placeOf(beginning)) !== 1) continue
     // In a store a branch goes on from where another ends.
     const stem = before === undefined ? device : ends.get(before)
     if (stem !== undefined) names.set(branch, names.get(stem) ?? stem)

@@ -151,6 +151,8 @@ export const outcomesOf = (candidates: readonly Candidate[], stored: readonly Ap
         return { kind: 'refused', code: 'GAP', details: { have: outcome.have } }
       case 'fork':
         return { kind: 'refused', code: 'FORK', details: { have: outcome.have } }
+      case 'below':
+        return { kind: 'refused', code: 'BELOW_BASE', details: { floor: outcome.floor } }
       case 'undone':
       case 'replaced':
         throw new Error('only one batch at a time is appended all or nothing, and nothing is replaced')

@@ -1,6 +1,6 @@
 /** The device's side: asking for pages, taking them in, having them stored. */
 import { encodeVector, equalVectors, seqOf, type VersionVector } from '../clock/version-vector.ts'
-import { DriftlogError } from '../errors.ts'
+import { DriftlogError, type ErrorCode } from '../errors.ts'
 import { type Batch, decodeBatch } from '../log/batch.ts'
 import type { ClientInput, RefusedBranch } from './client-types.ts'
 import { byVector, fail, faultOf, renamed, saveCursor } from './client-connection.ts'
@@ -60,6 +60,9 @@ const settle = (draft: Draft): void => {
   }
 }
 
+/** Refusals of the local store that no other batch from here would mend. */
+const KEPT_OUT: ReadonlySet<ErrorCode> = new Set(['FORK', 'KEY_WRONG', 'BELOW_BASE'])
+
 /** A catch-up has come to its end. `isAllHere`: the ends of all that the server had promised were found here. */
 export const finishCatchUp = (draft: Draft, isAllHere: boolean): void => {
   const { state } = draft
@@ -70,7 +73,7 @@ export const finishCatchUp = (draft: Draft, isAllHere: boolean): void => {
   }
   state.promised = undefined
   // What the local store would not take cannot be found here.
-  const isKeptOut = [...state.refused.values()].some(({ code }) => code === 'FORK' || code === 'KEY_WRONG')
+  const isKeptOut = [...state.refused.values()].some(({ code }) => KEPT_OUT.has(code))
   if (!isAllHere && !isKeptOut) giveUp(draft, 'GAP')
 }
 

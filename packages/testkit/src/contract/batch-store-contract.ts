@@ -23,6 +23,7 @@ import { describe } from 'vitest'
 import { appendContract } from './append.ts'
 import { damageContract } from './damage.ts'
 import { modelContract } from './model.ts'
+import { pruneContract } from './prune.ts'
 import { readingContract } from './reading.ts'
 import { recordsContract } from './records.ts'
 import { sameTimeContract } from './same-time.ts'
@@ -46,6 +47,7 @@ export const batchStoreContract = (
     treeOrdersContract(bench)
     readingContract(bench)
     damageContract(bench, abilities)
+    pruneContract(bench, abilities)
     modelContract(bench)
     recordsContract(bench)
     spacesContract(bench)

@@ -1,16 +1,18 @@
-/** What a naive model, which knows ops rather than tags, says of random histories is what the store must say. */
+/** What a naive model, which knows ops rather than tags, says of random histories and prunes is what the store must say. */
 import {
   type BatchPage,
   type BatchStore,
-  type DeviceId,
   type PageLimit,
+  type PruneOutcome,
+  type PrunePoint,
   startCursor,
+  type StoredBatch,
   type VersionVector,
 } from '@driftlog/core'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { makeTestDevice, makeTestHistory, mergeTestBatches, type TestBatch, type TestDevice } from '../test-batches.ts'
-import { naiveTree } from './naive-tree.ts'
+import { type Candidate, NaiveStore } from './naive-store.ts'
 import { bytesOf, kinds, plain, type UseBench, wide } from './setup.ts'
 
 export const modelContract = (bench: UseBench): void => {
@@ -21,7 +23,7 @@ export const modelContract = (bench: UseBench): void => {
       fc.asyncProperty(planArbitrary, async (plan) => {
         await playPlan(store, `run-${run++}`, plan)
       }),
-      { numRuns: 40 },
+      { numRuns: 60 },
     )
   })
 }
@@ -34,10 +36,15 @@ interface Plan {
   readonly cuts: readonly (readonly number[])[]
   /** After how many batches the device's second branch leaves the first. */
   readonly forks: readonly number[]
-  readonly calls: readonly { readonly picks: readonly number[]; readonly allOrNothing: boolean }[]
+  readonly calls: readonly Call[]
   readonly vectors: readonly (readonly number[])[]
   readonly limit: PageLimit
 }
+
+/** `picks`: of the batches to be appended, or that are to be pruned with what is before them in their branch. */
+type Call =
+  | { readonly kind: 'append'; readonly picks: readonly number[]; readonly allOrNothing: boolean }
+  | { readonly kind: 'prune'; readonly picks: readonly number[] }
 
 const perDevice = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
   fc.array(of, { minLength: DEVICES, maxLength: DEVICES })
@@ -46,22 +53,28 @@ const planArbitrary: fc.Arbitrary<Plan> = fc.record({
   cuts: perDevice(fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 6 })),
   forks: perDevice(fc.nat({ max: 5 })),
   calls: fc.array(
-    fc.record({ picks: fc.array(fc.nat({ max: 10_000 }), { maxLength: 8 }), allOrNothing: fc.boolean() }),
-    { maxLength: 12 },
+    fc.oneof(
+      {
+        weight: 3,
+        arbitrary: fc.record({
+          kind: fc.constant('append' as const),
+          picks: fc.array(fc.nat({ max: 10_000 }), { maxLength: 8 }),
+          allOrNothing: fc.boolean(),
+        }),
+      },
+      {
+        weight: 1,
+        arbitrary: fc.record({
+          kind: fc.constant('prune' as const),
+          picks: fc.array(fc.nat({ max: 10_000 }), { maxLength: 3 }),
+        }),
+      },
+    ),
+    { maxLength: 16 },
   ),
   vectors: fc.array(perDevice(fc.nat({ max: 26 })), { maxLength: 4 }),
   limit: fc.record({ batches: fc.integer({ min: 1, max: 5 }), bytes: fc.integer({ min: 1, max: 2_000 }) }),
 })
-
-/** What the model sees of a batch: the name of each op from the device's first to the last of the batch. */
-interface Candidate {
-  readonly batch: TestBatch
-  readonly history: readonly string[]
-}
-
-interface Model {
-  readonly taken: Candidate[]
-}
 
 const candidatesOf = (author: TestDevice, lengths: readonly number[], fork: number): Candidate[] => {
   const main = makeTestHistory(author, lengths)
@@ -83,77 +96,91 @@ const candidatesOf = (author: TestDevice, lengths: readonly number[], fork: numb
   return [...main.map((batch) => named(batch, false)), ...candidates]
 }
 
-const upTo = ({ batch, history }: Candidate, seq: number): string =>
-  [batch.header.device, ...history.slice(0, seq)].join()
-
-const modelTakes = (model: Model, candidate: Candidate): string => {
-  const { device, fromSeq, toSeq } = candidate.batch.header
-  const held = model.taken.filter(({ batch }) => batch.header.device === device)
-  const isEnd = (history: string): boolean => held.some((other) => upTo(other, other.batch.header.toSeq) === history)
-  if (isEnd(upTo(candidate, toSeq))) return 'duplicate'
-  if (fromSeq > 1 && !isEnd(upTo(candidate, fromSeq - 1)))
-    return highestSeq(model, device) < fromSeq - 1 ? 'gap' : 'fork'
-  // The same first op here means the same first run: a part of it, or more, is held in another envelope.
-  const isOverlap = held.some(
-    (other) => other.batch.header.fromSeq === fromSeq && upTo(other, fromSeq) === upTo(candidate, fromSeq),
-  )
-  if (isOverlap) return 'fork'
-  model.taken.push(candidate)
-  return 'appended'
-}
-
-const highestSeq = ({ taken }: Model, device: DeviceId): number =>
-  taken.reduce(
-    (highest, { batch: { header } }) => (header.device === device ? Math.max(highest, header.toSeq) : highest),
-    0,
-  )
-
-const treeOf = ({ taken }: Model) => naiveTree(taken.map(({ batch }) => batch))
-
 const playPlan = async (store: BatchStore, space: string, plan: Plan): Promise<void> => {
   const authors = plan.cuts.map((_, index) => makeTestDevice(space, index))
   const candidates = authors.flatMap((author, index) => candidatesOf(author, plan.cuts[index], plan.forks[index]))
-  let model: Model = { taken: [] }
+  let model = new NaiveStore()
+  const positions: number[] = []
 
-  for (const { picks, allOrNothing } of plan.calls) {
-    const picked = picks
-      .map((pick) => candidates[pick % candidates.length])
-      .sort((a, b) => candidates.indexOf(a) - candidates.indexOf(b))
-    const next: Model = { taken: [...model.taken] }
-    const expected = picked.map((candidate) => modelTakes(next, candidate))
-    const undone = allOrNothing && (expected.includes('gap') || expected.includes('fork'))
-    const outcomes = await store.append(
-      space,
-      picked.map(({ batch }) => batch),
-      { allOrNothing },
-    )
-    expect(kinds(outcomes)).toEqual(
-      undone ? expected.map((kind) => (kind === 'gap' || kind === 'fork' ? kind : 'undone')) : expected,
-    )
-    if (!undone) model = next
-    expect(await store.vector(space)).toEqual(treeOf(model).vector)
-    for (const [index, outcome] of outcomes.entries()) {
-      if (!('have' in outcome)) continue
-      const { device } = picked[index].batch.header
-      // Within a call `have` may be of any moment of it; after an undoing it is what was there before.
-      const most = highestSeq(model, device)
-      if (undone) expect(outcome.have).toBe(most)
-      else expect(outcome.have).toBeLessThanOrEqual(most)
+  for (const call of plan.calls) {
+    const picked = call.picks.map((pick) => candidates[pick % candidates.length])
+    if (call.kind === 'prune') {
+      const points: PrunePoint[] = []
+      const expected = picked.map((candidate): PruneOutcome => {
+        const { device, toSeq: seq, tagAfter: tag } = candidate.batch.header
+        // Under its own name, if it has one; else under one that is wrong where the device forked before it.
+        const branch = model.nameOf(candidate) ?? device
+        points.push({ branch, seq, tag })
+        const [going, next] = model.prune(branch, candidate)
+        model = next
+        if (going === undefined) return { kind: 'unknown' }
+        const bytes = going.reduce((sum, { batch }) => sum + batch.bytes.length, 0)
+        return { kind: 'pruned', batches: going.length, bytes }
+      })
+      expect(await store.prune(space, points)).toEqual(expected)
+    } else {
+      const { allOrNothing } = call
+      picked.sort((a, b) => candidates.indexOf(a) - candidates.indexOf(b))
+      let next = model
+      const expected = picked.map((candidate) => {
+        const [kind, after] = next.append(candidate)
+        const floor = next.floorOver(candidate)
+        next = after
+        return { kind, floor }
+      })
+      const undone = allOrNothing && expected.some(({ kind }) => refusals.has(kind))
+      const batches = picked.map(({ batch }) => batch)
+      const outcomes = await store.append(space, batches, { allOrNothing })
+      expect(kinds(outcomes)).toEqual(expected.map(({ kind }) => (undone && !refusals.has(kind) ? 'undone' : kind)))
+      if (!undone) model = next
+      for (const [index, outcome] of outcomes.entries()) {
+        if (outcome.kind === 'appended') positions.push(outcome.position)
+        if (outcome.kind === 'below') expect(outcome.floor).toBe(expected[index].floor)
+        if (!('have' in outcome)) continue
+        // Within a call `have` may be of any moment of it; after an undoing it is what was there before.
+        const most = model.highestSeq(picked[index].batch.header.device)
+        if (undone) expect(outcome.have).toBe(most)
+        else expect(outcome.have).toBeLessThanOrEqual(most)
+      }
     }
+    expect(await store.vector(space)).toEqual(model.tree.vector)
+    expect(await store.floors(space)).toEqual(model.floors)
   }
 
-  const { names, vector: held, tips } = treeOf(model)
-  const taken = model.taken.map(({ batch }) => batch)
-  expect(await store.tips(space)).toEqual(tips)
-  expect(await readAllAfter(store, space, plan.limit)).toEqual(plain(taken))
-  const branches = [...held.keys()].sort()
+  const { taken, left, tree } = model
+  const within = left.map(({ batch }) => batch)
+  expect(await store.tips(space)).toEqual(tree.tips)
+  const found = await readAllAfter(store, space, plan.limit)
+  expect(found.map(({ batch }) => batch.bytes)).toEqual(plain(within))
+  expect(found.map(({ branch }) => branch)).toEqual(left.map((candidate) => model.nameOf(candidate)))
+  const branches = [...tree.vector.keys()].sort()
   for (const seqs of [[0], ...plan.vectors]) {
     const vector = new Map(branches.map((branch, index) => [branch, seqs[index % seqs.length]] as const))
-    const wanted = taken.filter(({ header }, index) => header.toSeq > (vector.get(names[index]) ?? 0))
-    expect(bytesOf(await store.readAbove(space, vector, wide))).toEqual(plain(wanted))
-    expect(await readAllAbove(store, space, vector, plan.limit)).toEqual(plain(wanted))
+    const wanted = left.filter((candidate) => candidate.batch.header.toSeq > vector.get(model.nameOf(candidate)!)!)
+    const bytes = plain(wanted.map(({ batch }) => batch))
+    expect(bytesOf(await store.readAbove(space, vector, wide))).toEqual(bytes)
+    expect(await readAllAbove(store, space, vector, plan.limit)).toEqual(bytes)
+  }
+  const cursors = taken.map(({ batch }, index) => ({ position: positions[index], tag: batch.header.tagAfter }))
+  expect(positions).toEqual([...new Set(positions)].sort((a, b) => a - b))
+  expect(await store.end(space)).toEqual(cursors.at(-1) ?? startCursor)
+  const lastPruned = taken.findLastIndex((candidate) => model.pruned.has(candidate))
+  for (const [index, cursor] of cursors.entries()) {
+    const reading = store.readAfter(space, cursor, wide)
+    if (model.pruned.has(taken[index]) && index !== lastPruned) {
+      await expect(reading).rejects.toMatchObject({ code: 'BASE_MISMATCH' })
+    } else {
+      const after = left.filter((candidate) => taken.indexOf(candidate) > index)
+      expect(bytesOf(await reading)).toEqual(plain(after.map(({ batch }) => batch)))
+    }
+  }
+  for (const candidate of candidates) {
+    const { device, toSeq: seq, tagAfter: tag } = candidate.batch.header
+    expect(await store.common(space, device, [{ seq, tag }])).toBe(model.holdsEndOf(candidate) ? seq : 0)
   }
 }
+
+const refusals: ReadonlySet<string> = new Set(['gap', 'fork', 'below'])
 
 const checkPage = (page: BatchPage, limit: PageLimit): void => {
   if (page.batches.length < 2) return
@@ -161,12 +188,12 @@ const checkPage = (page: BatchPage, limit: PageLimit): void => {
   expect(bytesOf(page).reduce((sum, { length }) => sum + length, 0)).toBeLessThanOrEqual(limit.bytes)
 }
 
-const readAllAfter = async (store: BatchStore, space: string, limit: PageLimit): Promise<Uint8Array[]> => {
-  const read: Uint8Array[] = []
+const readAllAfter = async (store: BatchStore, space: string, limit: PageLimit): Promise<StoredBatch[]> => {
+  const read: StoredBatch[] = []
   for (let cursor = startCursor; ; ) {
     const page = await store.readAfter(space, cursor, limit)
     checkPage(page, limit)
-    read.push(...bytesOf(page))
+    read.push(...page.batches)
     if (!page.more) return read
     cursor = page.cursor
   }

@@ -15,14 +15,17 @@ const place = (device: DeviceId, seq: number, tag: Uint8Array): string =>
 export const beginningOf = ({ header }: Batch): string => place(header.device, header.fromSeq - 1, header.tagBefore)
 export const endOf = ({ header }: Batch): string => place(header.device, header.toSeq, header.tagAfter)
 
+/** The name that a branch has where its first batch has siblings. */
+export const siblingName = ({ header }: Batch): DeviceId =>
+  branchId(header.device, header.fromSeq - 1, header.tagBefore, firstTagOf(header))
+
 /** `held`: batches of any devices, none twice, of which each begins where another one ends, or at the start. */
 export const naiveTree = (held: readonly Batch[]): NaiveTree => {
   const nameOf = (batch: Batch): DeviceId => {
-    const { device, fromSeq, tagBefore } = batch.header
     const isAlone = held.every((other) => other === batch || beginningOf(other) !== beginningOf(batch))
-    if (!isAlone) return branchId(device, fromSeq - 1, tagBefore, firstTagOf(batch.header))
+    if (!isAlone) return siblingName(batch)
     const parent = held.find((other) => endOf(other) === beginningOf(batch))
-    return parent === undefined ? device : nameOf(parent)
+    return parent === undefined ? batch.header.device : nameOf(parent)
   }
   const names = held.map(nameOf)
   const tips = new Map<DeviceId, Tip>()

@@ -1,7 +1,8 @@
 /** Records: small values by key, changed by appends. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { space, text, type UseBench } from './setup.ts'
+import { makeTestHistory } from '../test-batches.ts'
+import { kinds, space, text, unchangedBy, type UseBench } from './setup.ts'
 
 const prefixesOf = (key: string): string[] =>
   Array.from(key).map((_, index, characters) => characters.slice(0, index + 1).join(''))
@@ -31,6 +32,35 @@ export const recordsContract = (bench: UseBench): void => {
         { key: 'a', value: new Uint8Array(0) },
         { key: 'c', value: text.encode('2') },
       ])
+    })
+
+    it('STORE9 an append that wants one absent that is there rejects, and stores nothing', async () => {
+      const { store, medium, ann } = bench()
+      const history = makeTestHistory(ann, [1, 1])
+      const entry = (value: string, absent: readonly string[] = ['member/1']) => ({
+        records: [
+          { key: 'member/1', value: text.encode(value) },
+          { key: 'head', value: text.encode(value) },
+        ],
+        absent,
+      })
+      expect(kinds(await store.append(space, [history[0]], entry('first')))).toEqual(['appended'])
+      const exists = { code: 'RECORD_EXISTS', details: { key: 'member/1' } }
+      await unchangedBy(store, async () => {
+        await expect(store.append(space, [history[1]], entry('second'))).rejects.toMatchObject(exists)
+        const options = { ...entry('second', ['member/2', 'member/1']), allOrNothing: true }
+        await expect(store.append(space, [history[1]], options)).rejects.toMatchObject(exists)
+        await expect(store.append(space, [], { absent: ['member/1'] })).rejects.toMatchObject(exists)
+        const bad = { absent: ['a\0b'] }
+        await expect(store.append(space, [], bad)).rejects.toMatchObject({ code: 'OPTION_INVALID' })
+      })
+      // A key that goes on from it, and one that it goes on from, are others; so is one in another space.
+      expect(await store.append(space, [], { absent: ['member/', 'member/10'] })).toEqual([])
+      expect(await store.append('elsewhere', [], { absent: ['member/1'] })).toEqual([])
+      const reopened = await medium.reopen()
+      await expect(reopened.append(space, [], entry('third'))).rejects.toMatchObject(exists)
+      await reopened.append(space, [], { records: [{ key: 'member/1', value: undefined }] })
+      expect(await reopened.append(space, [], entry('third'))).toEqual([])
     })
 
     it('come in the order of UTF-16 code units', async () => {

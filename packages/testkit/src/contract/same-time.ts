@@ -1,5 +1,5 @@
 /** Calls that are under way at the same time. */
-import { type AppendOutcome, startCursor } from '@driftlog/core'
+import { type AppendOutcome, type BatchStore, startCursor } from '@driftlog/core'
 import { assert, describe, expect, it } from 'vitest'
 import { makeTestBatch, makeTestDevice, makeTestHistory } from '../test-batches.ts'
 import {
@@ -63,7 +63,67 @@ export const sameTimeContract = (bench: UseBench, { another }: Abilities): void 
       expect(bytesOf(await store.readAfter(space, startCursor, wide))).toEqual(plain([first, second, third]))
     })
 
+    /** Several write an ordered log of records, each trying the next number until all of its own are in. */
+    const raceForEntries = async (stores: readonly BatchStore[]): Promise<void> => {
+      const write = async (store: BatchStore, writer: number): Promise<void> => {
+        for (let next = 0, written = 0; written < 5; next++) {
+          const key = `member/${String(next).padStart(8, '0')}`
+          try {
+            await store.append(space, [], { records: [{ key, value: text.encode(`${writer}`) }], absent: [key] })
+            written++
+          } catch (error) {
+            expect(error).toMatchObject({ code: 'RECORD_EXISTS', details: { key } })
+          }
+        }
+      }
+      await Promise.all(stores.map(write))
+      const entries = await stores[0].records(space, 'member/')
+      expect(entries.map(({ key }) => Number(key.slice('member/'.length)))).toEqual(
+        Array.from({ length: 5 * stores.length }, (_, index) => index),
+      )
+      const writers = entries.map(({ value }) => new TextDecoder().decode(value)).sort()
+      expect(writers).toEqual(stores.flatMap((_, writer) => repeated(5, writer).map(String)))
+    }
+
+    it('STORE9 several that append entry n of an ordered log of records append it once', async () => {
+      const { store } = bench()
+      await raceForEntries([store, store, store])
+    })
+
+    it('STORE9 a call that meets a record does not touch the others', async () => {
+      const { store, ann } = bench()
+      const [first, second] = makeTestHistory(ann, [1, 1])
+      const records = [{ key: 'key', value: text.encode('1') }]
+      const calls = await Promise.allSettled([
+        store.append(space, [first], { records, absent: ['key'] }),
+        store.append(space, [second], { records, absent: ['key'] }),
+        store.append(space, [second]),
+      ])
+      expect(calls.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+      expect(bytesOf(await store.readAfter(space, startCursor, wide))).toEqual(plain([first, second]))
+    })
+
+    it('STORE7 appends and prunes in the order in which they were asked for', async () => {
+      const { store, ann } = bench()
+      const history = makeTestHistory(ann, [1, 1, 1])
+      const { toSeq: seq, tagAfter: tag } = history[1].header
+      const [before, pruned, after] = await Promise.all([
+        store.append(space, history.slice(0, 2)),
+        store.prune(space, [{ branch: ann.device, seq, tag }]),
+        store.append(space, history.slice(1)),
+      ])
+      expect(kinds(before)).toEqual(['appended', 'appended'])
+      expect(pruned).toMatchObject([{ kind: 'pruned', batches: 2 }])
+      expect(kinds(after)).toEqual(['below', 'appended'])
+    })
+
     if (another) {
+      it('STORE9 two stores on the same medium append each entry once', async () => {
+        const { store, medium } = bench()
+        assert(medium.another)
+        await raceForEntries([store, await medium.another()])
+      })
+
       it('two stores on the same medium, appending the same, take it in once', async () => {
         const { store, medium, ann } = bench()
         assert(medium.another)

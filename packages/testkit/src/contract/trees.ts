@@ -1,7 +1,6 @@
 /** Where copies of a device went on by themselves: the history is a tree, and STORE2 says what its branches are called. */
 import {
   type BatchStore,
-  branchId,
   type DeviceId,
   firstTagOf,
   makeCertificate,
@@ -18,7 +17,7 @@ import {
   type TestBatch,
   type TestDevice,
 } from '../test-batches.ts'
-import { naiveTree } from './naive-tree.ts'
+import { naiveTree, siblingName as named } from './naive-tree.ts'
 import {
   type Abilities,
   appended,
@@ -34,10 +33,6 @@ import {
   type UseBench,
   wide,
 } from './setup.ts'
-
-/** The name that a branch has where its first batch has siblings. */
-const named = ({ header }: TestBatch): DeviceId =>
-  branchId(header.device, header.fromSeq - 1, header.tagBefore, firstTagOf(header))
 
 const branchesIn = async (store: BatchStore, within = space): Promise<DeviceId[]> =>
   (await store.readAfter(within, startCursor, wide)).batches.map(({ branch }) => branch)

@@ -3,10 +3,10 @@
  * killed and opened again.
  */
 import { openReplica, type Receipt, type Replica, type Tx } from '@driftlog/client'
-import { DriftlogError, type InferRow, type MemoryMedium, type Schema } from '@driftlog/core'
+import { copyMedium, DriftlogError, type InferRow, type MemoryMedium, type Schema } from '@driftlog/core'
 import { DeviceClock } from '../simulator/device-clock.ts'
 import { SimulatedDisk } from '../simulator/disk.ts'
-import { copyMedium, SPACE } from '../simulator/disk-copy.ts'
+import { SPACE } from '../simulator/disk-copy.ts'
 import { Link } from '../simulator/link.ts'
 import { SimulatedProcess } from '../simulator/process.ts'
 import type { Random } from '../simulator/random.ts'
@@ -175,7 +175,7 @@ export class Host<S extends Schema> {
   async restore(medium: MemoryMedium): Promise<void> {
     await this.crash()
     this.wasSetBack = true
-    this.disk.replace(await copyMedium(medium))
+    this.disk.replace(copyMedium(medium))
   }
 
   setConnected(isConnected: boolean): void {

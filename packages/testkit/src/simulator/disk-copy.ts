@@ -1,14 +1,5 @@
-/** What is on a medium, past what rotted there; backups and clones of it, which bear its damage. */
-import {
-  type BatchStore,
-  damageBatch,
-  type MemoryMedium,
-  memoryMedium,
-  memoryStore,
-  quarantining,
-  startCursor,
-  type StoredBatch,
-} from '@driftlog/core'
+/** What is on a medium, past what rotted there. */
+import { type BatchStore, type MemoryMedium, quarantining, startCursor, type StoredBatch } from '@driftlog/core'
 
 export const SPACE = 'home'
 
@@ -37,14 +28,4 @@ export const batchesOf = async (store: BatchStore): Promise<readonly StoredBatch
   const batches = await readAll()
   // Damage that was met on the way may give what is before it another name.
   return reading.damaged().length === 0 ? batches : readAll()
-}
-
-export const copyMedium = async (medium: MemoryMedium): Promise<MemoryMedium> => {
-  const copy = memoryMedium()
-  // At once, before anything awaits: what comes meanwhile is not part of it.
-  const [batches, damaged] = [batchesIn(medium).map(({ batch }) => batch), [...damagedIn(medium)]]
-  const records = await memoryStore(medium).records(SPACE, '')
-  await memoryStore(copy).append(SPACE, batches, { records })
-  for (const position of damaged) damageBatch(copy, SPACE, position)
-  return copy
 }

@@ -13,6 +13,7 @@
 import {
   type Batch,
   type BatchStore,
+  copyMedium,
   damageBatch,
   DriftlogError,
   type MemoryMedium,
@@ -20,7 +21,7 @@ import {
   memoryStore,
   type StoredBatch,
 } from '@driftlog/core'
-import { batchesIn, copyMedium, damagedIn, SPACE } from './disk-copy.ts'
+import { batchesIn, damagedIn, SPACE } from './disk-copy.ts'
 import type { Kernel } from './kernel.ts'
 import type { SimulatedProcess } from './process.ts'
 import type { Random } from './random.ts'
@@ -95,8 +96,9 @@ export class SimulatedDisk {
     return stored
   }
 
+  /** A backup or a clone, which bears its damage. */
   copy(): Promise<MemoryMedium> {
-    return copyMedium(this.#medium)
+    return Promise.resolve(copyMedium(this.#medium))
   }
 
   /** Another medium in its place, a copy that was made before. No process may be running on it. */
@@ -123,11 +125,14 @@ export class SimulatedDisk {
       this.#write(process, 'append', () => this.#append(args)) as Promise<Outcomes>
     const replace: BatchStore['replace'] = (space, batch) =>
       this.#write(process, 'replace', () => this.#mend(space, batch)) as Promise<boolean>
+    const prune: BatchStore['prune'] = (...args) =>
+      this.#write(process, 'prune', () => this.#store.prune(...args)) as ReturnType<BatchStore['prune']>
     const watch: BatchStore['watch'] = (space, listener) => own.watch(space, () => process.later(0, listener))
     return new Proxy(own, {
       get: (target, name) => {
         if (name === 'append') return append
         if (name === 'replace') return replace
+        if (name === 'prune') return prune
         if (name === 'watch') return watch
         const method: unknown = Reflect.get(target, name)
         if (typeof method !== 'function') return method
