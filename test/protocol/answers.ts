@@ -102,6 +102,8 @@ export const answerServer = async (
         return { kind: 'pageRead', page: await store.readAbove(SPACE, effect.vector, smaller(effect.limit)) }
       case 'readAfter':
         return { kind: 'pageRead', page: await store.readAfter(SPACE, effect.cursor, smaller(effect.limit)) }
+      case 'readEntries':
+      case 'propose':
       case 'watch':
       case 'send':
       case 'close':

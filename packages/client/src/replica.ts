@@ -220,6 +220,7 @@ export class Replica<S extends Schema> {
       view: this.#parts.view.now,
       projector,
       device: this.device,
+      role: this.#parts.state.writer.role,
       hlc,
       newId,
     })
@@ -442,7 +443,7 @@ export class Replica<S extends Schema> {
     const { schema, keeper, store, state } = this.#parts
     if (!Object.hasOwn(schema.tables, table)) throw new DriftlogError('OPTION_INVALID', `no table ${table}`, { table })
     await keeper.settled()
-    return readHistory(store, state.log.keyring, schema.tables[table], id)
+    return readHistory(store, state.log, schema.tables[table], id)
   }
 
   /** Settled conflicts that are kept, the newest last. */

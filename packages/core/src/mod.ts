@@ -213,7 +213,7 @@ export {
 export { placeTips } from './protocol/place-tips.ts'
 export { refusal, stepServerSession } from './protocol/server-session.ts'
 export { createServerSession, type ServerSession } from './protocol/server-state.ts'
-export type { ServerEffect, ServerInput } from './protocol/server-types.ts'
+export type { ServerEffect, ServerInput, SessionRole } from './protocol/server-types.ts'
 export { readAdmission } from './protocol/read-admission.ts'
 export { shiftOfRecord, shiftPrefix, shiftRecord } from './protocol/shift-records.ts'
 export { decodeTips, encodeTips, tipsDigest, type TipMark } from './protocol/tip-codec.ts'

@@ -47,7 +47,7 @@ const MAX_TRIES = 20
  * that was meant), NOT_A_MEMBER, OPTION_INVALID (the store has something of the space), KEY_WRONG, UNAVAILABLE.
  */
 export const joinSpace = async (options: JoinSpaceOptions): Promise<void> => {
-  const { space, store, transport, key, by, ports = systemPorts } = options
+  const { space, store, key, by, ports = systemPorts } = options
   checkSpaceId(space)
   await cryptoReady()
   await expectNothing(store, space)

@@ -46,6 +46,8 @@ export interface MembersLine {
   readonly connection: () => Connection | undefined
   /** The session may hear this now. */
   release(message: ServerMessage): void
+  /** What the session was told when it was greeted is not so any more. */
+  greetAnew(): void
   /** The connection is of no use any more. */
   lost(failure?: Failure): void
 }
@@ -181,6 +183,7 @@ export class MembersSync {
     const { local, keeper } = this.#options
     const { membership } = local
     const line = this.#line
+    const role = local.role
     const records = []
     let error: unknown
     try {
@@ -199,6 +202,10 @@ export class MembersSync {
     if (this.#line !== line || line === undefined) return
     if (error !== undefined) {
       this.#fail(error instanceof DriftlogError && error.code !== 'MEMBERS_REFUSED' ? error.code : 'MEMBERS_FORKED')
+      return
+    }
+    if (this.#isSame && local.role !== role) {
+      line.greetAnew()
       return
     }
     const { length } = membership
@@ -286,7 +293,8 @@ export class MembersSync {
    */
   #enrol(refused: Failure): boolean {
     const { local, transport, space, timers } = this.#options
-    const { pass, #line: line } = this
+    const { pass } = this
+    const line = this.#line
     if (line === undefined || pass === undefined || this.#hasEnrolled || local.membership.length === 0) return false
     this.#hasEnrolled = true
     line.connection()?.close()
@@ -296,8 +304,7 @@ export class MembersSync {
       line.lost(isCoded ? { code: error.code, message: error.message } : refused)
     }
     talk({ transport, space, pass, timers }, async (server) => {
-      const theirs = await server.entries(0)
-      for (const entry of local.membership.entriesAfter(theirs.length)) await server.propose(entry)
+      for (const entry of local.membership.entriesAfter(0)) await server.propose(entry).catch(unlessThere)
     }).then(() => {
       if (this.#line === line) line.lost()
     }, failed)
@@ -309,6 +316,11 @@ export class MembersSync {
     this.disconnected()
     line?.lost({ code, message: new DriftlogError(code).message })
   }
+}
+
+/** The server has it already, or something else in its place: that shows once this is let in, or not. */
+const unlessThere = (error: unknown): void => {
+  if (!(error instanceof DriftlogError) || error.code !== 'MEMBERS_REFUSED') throw error
 }
 
 const OVERTAKEN: ReadonlySet<unknown> = new Set(['it does not come next', 'another entry came first'])

@@ -28,6 +28,7 @@ import {
   type OpIndex,
   placedItems,
   type Projector,
+  type Role,
   type Row,
   type Schema,
   type SchemaView,
@@ -63,6 +64,8 @@ export interface TransactionContext {
   readonly view: SchemaView
   readonly projector: Projector
   readonly device: DeviceId
+  /** What it may do; undefined in a space without members. */
+  readonly role: Role | undefined
   /** The stamp that the mutation will have. */
   readonly hlc: Hlc
   newId(): string
@@ -511,13 +514,13 @@ export class Transaction {
   /** What a register shows after a write: the strategy may choose another of those that stay beside it. */
   #afterWrite(row: Row | undefined, field: Field, value: Value, draft: DraftMemory | undefined): Value {
     if (row === undefined) return value
-    const { view, device, hlc } = this.#context
+    const { view, device, hlc, role } = this.#context
     const fieldView = view.field(field.table, field.name)!
     const writes = fieldView.writes(row)
     const over = this.#over(row, field, writes, draft)
     if (over === undefined) return value
     const beside = writes.filter((write) => !over.includes(write))
-    return fieldView.valueBeside(beside, { value, author: device, stamp: hlc })
+    return fieldView.valueBeside(beside, { value, author: device, stamp: hlc, role })
   }
 
   get #itemSource(): ItemSource {

@@ -6,9 +6,9 @@ import {
   type Field,
   type Hlc,
   hlcToMs,
-  type Keyring,
   Law,
   Projector,
+  type OpLog,
   type QuarantiningStore,
   reopenedCandidates,
   shownValue,
@@ -52,7 +52,7 @@ const kindOf = new Map<number, HistoryChangeKind>(
 /** In total order: by time, then author, then seq. Of a row that was erased, only that it was. */
 export const readHistory = async (
   store: QuarantiningStore,
-  keyring: Keyring,
+  { keyring, members }: Pick<OpLog, 'keyring' | 'members'>,
   { name: table, fields }: Table,
   id: string,
 ): Promise<HistoryEntry[]> => {
@@ -73,7 +73,7 @@ export const readHistory = async (
     if (known === undefined) changes.set(ref, [change])
     else known.push(change)
   }
-  await readStore(store, keyring, projector)
+  await readStore(store, keyring, members, projector)
   const { ops } = projector
   const { erased } = projector.cells.table(table).rows.get(id) ?? { erased: 0 }
   return [...changes]

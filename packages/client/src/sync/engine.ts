@@ -13,7 +13,6 @@ import {
   type ClientInput,
   type ClientSession,
   type Hello,
-  type ServerMessage,
   type Cursor,
   createClientSession,
   decodeTips,
@@ -191,6 +190,7 @@ export class SyncEngine {
     members?.connected({
       connection: () => line.connection,
       release: (message) => hear({ kind: 'message', message }),
+      greetAnew: () => hear({ kind: 'renamed', held: this.#options.keeper.stored() }),
       lost,
     })
     const events: TransportEvents = {

@@ -17,6 +17,7 @@ import { certifiedInstallation } from '../crypto/identity.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import type { SigningKeys } from '../crypto/sodium.ts'
 import { DriftlogError } from '../errors.ts'
+import type { Role } from '../membership/entry.ts'
 import { Author, type OpContext, type RowChanges } from '../op/author.ts'
 import { firstHead, opCount, type Run } from '../op/run.ts'
 import { encodeRun } from '../op/run-codec.ts'
@@ -59,7 +60,7 @@ export const sealShifts = (
   const { device, space, certificate, keys } = identity
   const author = new Author(device, 1, () => keyring.epoch)
   // It changes nothing: so it may be void, and need not name a position.
-  author.append([], { hlc, heads: [], schemaVersion: 1, membership: 0 })
+  author.append([], { hlc, heads: [], schemaVersion: 1 })
   const bytes = encodeRun(author.run)
   const before = chainStart(space, certificate, encodeShifts(shifts))
   const tags = {
@@ -134,11 +135,16 @@ export class Writer {
     return tick(this.highest, nowMs)
   }
 
+  /** What this installation may do now; undefined in a space without members, and where it is none of a member's. */
+  get role(): Role | undefined {
+    const { members } = this.#log
+    return members?.roleAt(certifiedInstallation(this.identity.certificate), members.length)
+  }
+
   /** MEM6: throws FORBIDDEN where this installation only reads, NOT_A_MEMBER where it is none of a member's. */
   expectRights(): void {
-    const { members } = this.#log
-    if (members === undefined) return
-    const role = members.roleAt(certifiedInstallation(this.identity.certificate), members.length)
+    if (this.#log.members === undefined) return
+    const { role } = this
     if (role === undefined) throw new DriftlogError('NOT_A_MEMBER')
     if (role === 'reader') throw new DriftlogError('FORBIDDEN', 'this member only reads')
   }

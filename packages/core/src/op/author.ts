@@ -28,8 +28,8 @@ export interface OpContext {
   readonly hlc: Hlc
   readonly heads: readonly Dot[]
   readonly schemaVersion: number
-  /** How much of the log of members the author knows; 0 in a space without one. */
-  readonly membership: number
+  /** How much of the log of members the author knows; 0 by default, for a space without one. */
+  readonly membership?: number
 }
 
 /** What a mutation does to one row: changes that stand together, without an object for each. */
@@ -199,7 +199,7 @@ export class Author {
       const left = ends.length - part
       run.hlc.push(context.hlc)
       run.schemaVersion.push(context.schemaVersion)
-      run.membership.push(context.membership)
+      run.membership.push(context.membership ?? 0)
       run.groupLeft.push(ends.length === 1 ? 0 : left)
       run.headEnd.push(run.headSeq.length)
       run.changeEnd.push(at)

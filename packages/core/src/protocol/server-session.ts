@@ -46,7 +46,7 @@ import {
   type ServerMessage,
 } from './messages.ts'
 import type { Admission, Draft, Job, Request, ServerSession } from './server-state.ts'
-import type { ServerEffect, ServerInput } from './server-types.ts'
+import type { ServerEffect, ServerInput, SessionRole } from './server-types.ts'
 import { encodeTips, tipsDigest } from './tip-codec.ts'
 
 const MAX_QUEUE = 64
@@ -186,7 +186,7 @@ const authorized = (
   { role, serverTimeMs, members }: ServerInput & { kind: 'authorized' },
 ): void => {
   const { state, effects } = draft
-  if (role === 'guest' && !isForGuests(request)) {
+  if (!isMember(role) && !isForGuests(request, role)) {
     close(draft, 'NOT_A_MEMBER')
     return
   }
@@ -214,7 +214,7 @@ const authorized = (
         close(draft, 'UNAVAILABLE')
         return
       }
-      if (role === 'guest') return
+      if (!isMember(role)) return
       state.job = { kind: 'greeting', hello: request, role, serverTimeMs, members }
       effects.push({ kind: 'look', cursor: request.cursor })
       break
@@ -244,11 +244,13 @@ const authorized = (
 }
 
 /** MEM8. Who founds the space, or was invited, is not a member yet. */
-const isForGuests = (request: Request): boolean =>
-  typeof request !== 'string' &&
-  (request.type === 'entries' ||
-    request.type === 'propose' ||
-    (request.type === 'hello' && request.digest === undefined))
+const isForGuests = (request: Request, role: 'guest' | 'stranger'): boolean => {
+  if (typeof request === 'string') return false
+  if (request.type === 'hello') return request.digest === undefined
+  return request.type === 'propose' || (request.type === 'entries' && role === 'guest')
+}
+
+const isMember = (role: SessionRole): role is Role => role !== 'guest' && role !== 'stranger'
 
 const readEntries = (draft: Draft, request: AskEntries | 'liveEntries', after: number): void => {
   draft.state.job = { kind: 'readingEntries', request, after }
@@ -274,11 +276,11 @@ const entriesRead = (
 const authorizedPush = (
   draft: Draft,
   push: Push,
-  role: Role | 'guest',
+  role: SessionRole,
   { serverTimeMs, members }: Pick<ServerInput & { kind: 'authorized' }, 'serverTimeMs' | 'members'>,
 ): void => {
   const { state } = draft
-  if (role === 'reader' || role === 'guest') {
+  if (role !== 'writer' && role !== 'admin') {
     finish(draft, pushed(push, refuseAll(push, 'FORBIDDEN')))
   } else if (serverTimeMs === undefined) {
     // ING2 cannot be judged without a clock.

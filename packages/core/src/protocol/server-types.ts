@@ -14,6 +14,8 @@ export interface ServerSessionConfig {
   readonly mode: 'live' | 'roundTrip'
 }
 
+export type SessionRole = Role | 'guest' | 'stranger'
+
 export interface AdmittedMembers extends MembersHead {
   /** Whether an installation is, or once was, one of a member's: nobody else's ops are taken in. */
   isKnown(installation: Uint8Array): boolean
@@ -23,12 +25,12 @@ export type ServerInput =
   | { readonly kind: 'message'; readonly message: ClientMessage }
   /**
    * Answers `authorize`. `guest`: may read the log of members and propose an entry, and nothing else: who holds an invitation, or
-   * founds the space. `serverTimeMs`: the wall clock now, or undefined where it cannot be trusted. `members`: in a space with
+   * founds the space. `stranger`: may propose, for entries speak for themselves: who knows more of the log than the server. `serverTimeMs`: the wall clock now, or undefined where it cannot be trusted. `members`: in a space with
    * members.
    */
   | {
       readonly kind: 'authorized'
-      readonly role: Role | 'guest'
+      readonly role: SessionRole
       readonly serverTimeMs: number | undefined
       readonly members?: AdmittedMembers
     }

@@ -7,11 +7,11 @@ import {
   type Pass,
   readPass,
   type RefusalDetails,
-  type Role,
+  type SessionRole,
 } from '@driftlog/core'
 
 export type Speaker =
-  | { readonly role: Role | 'guest' }
+  | { readonly role: SessionRole }
   | { readonly role: undefined; readonly code: ErrorCode; readonly details?: RefusalDetails }
 
 /** `serverTimeMs`: undefined where the server's clock cannot be trusted; then nobody is let in by a pass. */
@@ -30,7 +30,7 @@ export const speakerOf = (
   if (role !== undefined) return { role }
   const invitation = members.invitation(pass.key)
   const isOpen = invitation !== undefined && serverTimeMs < invitation.expiresMs
-  return isOpen ? { role: 'guest' } : { role: undefined, code: 'NOT_A_MEMBER' }
+  return { role: isOpen ? 'guest' : 'stranger' }
 }
 
 /** Those that were checked, by their bytes: they are asked for before every message. */

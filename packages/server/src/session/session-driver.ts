@@ -18,6 +18,7 @@ import {
   type ServerInput,
   type ServerMessage,
   type ServerSession,
+  type SessionRole,
   stepServerSession,
   toRefusalDetails,
   type ErrorCode,
@@ -251,10 +252,10 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'INVITATION_INVALID',
 ])
 
-const ranks = ['guest', 'reader', 'writer', 'admin'] as const
-type Rank = (typeof ranks)[number]
+const ranks: readonly SessionRole[] = ['stranger', 'guest', 'reader', 'writer', 'admin']
 
-const weaker = (a: Rank, b: Rank | undefined): Rank => (b !== undefined && ranks.indexOf(b) < ranks.indexOf(a) ? b : a)
+const weaker = (a: SessionRole, b: SessionRole | undefined): SessionRole =>
+  b !== undefined && ranks.indexOf(b) < ranks.indexOf(a) ? b : a
 
 const entriesPage = (entries: readonly Uint8Array[]): ServerInput => {
   let bytes = 0

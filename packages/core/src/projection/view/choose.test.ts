@@ -18,7 +18,7 @@ await cryptoReady()
 /** By rising stamp. `ticks`: within the millisecond. */
 const at = (ms: number, value: Value, ticks = 0): RegisterCandidate => {
   const stamp: Hlc = hlcFromMs(START_MS + ms) + ticks
-  return { value, author: identityOf(1).device, stamp, ref: stamp }
+  return { role: undefined, value, author: identityOf(1).device, stamp, ref: stamp }
 }
 const chosen = (builder: FieldBuilder, candidates: readonly RegisterCandidate[], isChecked = true) =>
   choose(fieldOf(builder), candidates, isChecked)

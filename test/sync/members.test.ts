@@ -1,0 +1,220 @@
+/** A space with members, over real servers: founding, inviting, roles, removal, revocation, and what goes wrong. */
+import {
+  foundSpace,
+  http,
+  type InstallationKey,
+  installationCode,
+  joinSpace,
+  newInstallationKey,
+  openReplica,
+  type Replica,
+  type Transport,
+  webSocket,
+} from '@driftlog/client'
+import { type BatchStore, defineSchema, DriftlogError, f, memoryStore, table } from '@driftlog/core'
+import { createServer, jwt, listen, mintToken, passes } from '@driftlog/server'
+import { sqlite } from '@driftlog/store-sqlite'
+import { afterEach, describe, expect, it } from 'vitest'
+
+const schema = defineSchema({ version: 1, tables: { tasks: table({ title: f.string(), votes: f.counter() }) } })
+type Device = Replica<typeof schema>
+
+const cleanups: (() => Promise<unknown> | void)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+const serve = async (store: BatchStore = sqlite(':memory:'), auth = passes()) => {
+  const listening = await listen(createServer({ store, auth }), { port: 0, hostname: '127.0.0.1' })
+  cleanups.push(() => listening.close())
+  return listening
+}
+
+interface Installed {
+  readonly device: Device
+  readonly store: BatchStore
+  readonly key: InstallationKey
+}
+
+const space = 'team'
+
+const open = async (transport: Transport | undefined, key: InstallationKey, store: BatchStore): Promise<Installed> => {
+  const device = await openReplica({ schema, space, key, store, transport })
+  cleanups.push(() => device.close())
+  return { device, store, key }
+}
+
+const found = async (transport?: Transport): Promise<Installed> => {
+  const [key, store] = [newInstallationKey(), memoryStore()]
+  await foundSpace({ space, store, key })
+  return open(transport, key, store)
+}
+
+const join = async (transport: Transport, invitation: string): Promise<Installed> => {
+  const [key, store] = [newInstallationKey(), memoryStore()]
+  await joinSpace({ space, store, transport, key, by: { invitation } })
+  return open(transport, key, store)
+}
+
+const titles = async ({ device }: Installed): Promise<string[]> => {
+  const rows = await device.query((db) => db.selectFrom('tasks').select('title').orderBy('title'))
+  return rows.map(({ title }) => title)
+}
+
+const write = async ({ device }: Installed, title: string): Promise<void> => {
+  await device.mutate((tx) => tx.tasks.insert({ title })).acknowledged
+}
+
+const codeOf = async (work: Promise<unknown> | (() => unknown)): Promise<string> => {
+  try {
+    await (typeof work === 'function' ? work() : work)
+    return 'none'
+  } catch (error) {
+    return error instanceof DriftlogError ? error.code : String(error)
+  }
+}
+
+const transports: Record<string, (url: string) => Transport> = {
+  webSocket: (url) => webSocket(url),
+  http: (url) => http(url, { pollMs: 30 }),
+}
+
+describe.each(Object.keys(transports))('a space with members, over %s', (name) => {
+  const to = transports[name]
+
+  it('is founded offline, shared by a link, and syncs', async () => {
+    const ada = await found()
+    ada.device.mutate((tx) => tx.tasks.insert({ title: 'before there was a server' }))
+    await ada.device.close()
+    const { url } = await serve()
+    const online = await open(to(url), ada.key, ada.store)
+    await online.device.sync()
+    const ben = await join(to(url), await online.device.members!.invite({ role: 'writer' }))
+    await write(ben, 'from ben')
+    await expect.poll(() => titles(online)).toEqual(['before there was a server', 'from ben'])
+    expect(await titles(ben)).toEqual(['before there was a server', 'from ben'])
+    const { members, role } = ben.device.members!.list
+    expect(role).toBe('writer')
+    expect(members).toMatchObject([
+      { role: 'admin', isMe: false },
+      { role: 'writer', isMe: true },
+    ])
+    await expect.poll(() => online.device.members!.list.members.length).toBe(2)
+    expect(online.device.members!.memberOf(ben.device.device)).toBe(members[1].id)
+  })
+
+  it('MEM4: an invitation lets in one installation, until it is withdrawn or expires', async () => {
+    const { url } = await serve()
+    const ada = await found(to(url))
+    await ada.device.sync()
+    const once = await ada.device.members!.invite({ role: 'writer' })
+    await join(to(url), once)
+    expect(await codeOf(join(to(url), once))).toBe('INVITATION_INVALID')
+    const withdrawn = await ada.device.members!.invite({ role: 'writer' })
+    await ada.device.members!.withdraw(ada.device.members!.list.invitations[0].id)
+    expect(await codeOf(join(to(url), withdrawn))).toBe('INVITATION_INVALID')
+    const late = await ada.device.members!.invite({ role: 'writer' }, { expiresInMs: 1 })
+    expect(await codeOf(join(to(url), late))).toBe('INVITATION_INVALID')
+    expect(await codeOf(join(to(url), `${once.slice(0, -1)}x`))).toBe('INVITATION_INVALID')
+  })
+
+  it('MEM6: a reader reads, and writes once it is a writer', async () => {
+    const { url } = await serve()
+    const ada = await found(to(url))
+    await write(ada, 'hello')
+    const ben = await join(to(url), await ada.device.members!.invite({ role: 'reader' }))
+    await expect.poll(() => titles(ben)).toEqual(['hello'])
+    expect(await codeOf(() => ben.device.mutate((tx) => tx.tasks.insert({ title: 'no' })))).toBe('FORBIDDEN')
+    await expect.poll(() => ada.device.members!.list.members.length).toBe(2)
+    await ada.device.members!.setRole(ada.device.members!.list.members[1].id, 'writer')
+    await expect.poll(() => ben.device.members!.list.role).toBe('writer')
+    await write(ben, 'yes')
+    await expect.poll(() => titles(ada)).toEqual(['hello', 'yes'])
+    expect(await codeOf(ben.device.members!.invite({ role: 'reader' }))).toBe('MEMBERS_REFUSED')
+  })
+
+  it('MEM3: who is removed keeps what it has, and gets nothing of what comes', async () => {
+    const { url } = await serve()
+    const ada = await found(to(url))
+    await write(ada, 'shared')
+    const ben = await join(to(url), await ada.device.members!.invite({ role: 'writer' }))
+    const eve = await join(to(url), await ada.device.members!.invite({ role: 'writer' }))
+    await expect.poll(() => titles(eve)).toEqual(['shared'])
+    await expect.poll(() => ada.device.members!.list.members.length).toBe(3)
+    await ada.device.members!.remove(ada.device.members!.list.members[2].id)
+    await write(ada, 'secret')
+    await expect.poll(() => titles(ben)).toEqual(['secret', 'shared'])
+    await expect.poll(() => eve.device.status.error?.code).toBe('NOT_A_MEMBER')
+    expect(await titles(eve)).toEqual(['shared'])
+    // It was not told of the removal, so it writes on here; nobody takes that in.
+    eve.device.mutate((tx) => tx.tasks.insert({ title: 'afterwards' }))
+    await eve.device.close()
+    const again = await open(to(url), eve.key, eve.store)
+    await expect.poll(() => again.device.status.error?.code).toBe('NOT_A_MEMBER')
+    expect(await titles(again)).toEqual(['afterwards', 'shared'])
+    await write(ben, 'still here')
+    await expect.poll(() => titles(ada)).toEqual(['secret', 'shared', 'still here'])
+  })
+
+  it('a second device joins by its code, and a lost one is revoked', async () => {
+    const { url } = await serve()
+    const ada = await found(to(url))
+    await write(ada, 'one')
+    const [key, store] = [newInstallationKey(), memoryStore()]
+    expect(await codeOf(joinSpace({ space, store, transport: to(url), key, by: { spaceCode: ada.device.members!.spaceCode } })))
+      .toBe('NOT_A_MEMBER')
+    await ada.device.members!.admit(installationCode(key), { self: true })
+    await joinSpace({ space, store, transport: to(url), key, by: { spaceCode: ada.device.members!.spaceCode } })
+    const phone = await open(to(url), key, store)
+    await write(phone, 'two')
+    await expect.poll(() => titles(ada)).toEqual(['one', 'two'])
+    const [me] = ada.device.members!.list.members
+    expect(me.installations).toHaveLength(2)
+    await ada.device.members!.revoke(me.installations[1].id)
+    await expect.poll(() => phone.device.status.error?.code).toBe('NOT_A_MEMBER')
+    await write(ada, 'three')
+    expect(await titles(phone)).toEqual(['one', 'two'])
+  })
+
+  it('MEM9: a server that was set back is told the log of members again', async () => {
+    const before = await serve()
+    const ada = await found(to(before.url))
+    await ada.device.sync()
+    const ben = await join(to(before.url), await ada.device.members!.invite({ role: 'writer' }))
+    await write(ben, 'kept')
+    await expect.poll(() => titles(ada)).toEqual(['kept'])
+    await ada.device.close()
+    await ben.device.close()
+    await before.close()
+    // Nothing of it is there any more; whoever comes first founds it again, with the same log.
+    const after = await serve()
+    const again = await open(to(after.url), ben.key, ben.store)
+    await again.device.sync()
+    const founder = await open(to(after.url), ada.key, ada.store)
+    await write(founder, 'and on')
+    await expect.poll(() => titles(again)).toEqual(['and on', 'kept'])
+  })
+})
+
+it('MEM8: a token caps what a member may do, and alone lets nobody into a space with members', async () => {
+  const secret = 'a secret of at least thirty-two characters'
+  const token = (role: 'reader' | 'admin') => () =>
+    mintToken({ secret, subject: role, spaces: { team: role }, expiresInSeconds: 600, nowMs: Date.now() })
+  const { url } = await serve(memoryStore(), jwt({ secret }))
+  const ada = await found(webSocket(url, { token: token('admin') }))
+  await write(ada, 'hello')
+  const store = memoryStore()
+  const stranger = await openReplica({
+    schema,
+    space,
+    key: 'unencrypted',
+    store,
+    transport: webSocket(url, { token: token('admin') }),
+  })
+  cleanups.push(() => stranger.close())
+  await expect.poll(() => stranger.status.error?.code).toBe('NOT_A_MEMBER')
+  await ada.device.close()
+  const capped = await open(webSocket(url, { token: token('reader') }), ada.key, ada.store)
+  capped.device.mutate((tx) => tx.tasks.insert({ title: 'not from here' }))
+  await expect.poll(() => capped.device.status.error?.code).toBe('FORBIDDEN')
+})
