@@ -161,8 +161,11 @@ describe.each(Object.keys(transports))('a space with members, over %s', (name) =
     const ada = await found(to(url))
     await write(ada, 'one')
     const [key, store] = [newInstallationKey(), memoryStore()]
-    expect(await codeOf(joinSpace({ space, store, transport: to(url), key, by: { spaceCode: ada.device.members!.spaceCode } })))
-      .toBe('NOT_A_MEMBER')
+    expect(
+      await codeOf(
+        joinSpace({ space, store, transport: to(url), key, by: { spaceCode: ada.device.members!.spaceCode } }),
+      ),
+    ).toBe('NOT_A_MEMBER')
     await ada.device.members!.admit(installationCode(key), { self: true })
     await joinSpace({ space, store, transport: to(url), key, by: { spaceCode: ada.device.members!.spaceCode } })
     const phone = await open(to(url), key, store)

@@ -104,7 +104,7 @@ const loadMemberKeys = async (
   }
   if (typeof key === 'string' && !isInstallationKey(key))
     throw wrong('the space has members: it opens with the key of an installation')
-  const secret = key instanceof Vault ? await key.keyOf(space) : readInstallationKey(key)
+  const secret = key instanceof Vault ? await key.installationSecretOf(space) : readInstallationKey(key)
   const cipher = encryptedRecords(localKey(secret, space), random)
   const stored = (await store.records(space, KEYS)).find((record) => record.key === KEYS)
   if (stored === undefined) throw new DriftlogError('KEY_MISSING', 'of this installation', { space })

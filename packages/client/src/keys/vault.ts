@@ -13,12 +13,14 @@ import {
   type BatchStore,
   ByteReader,
   ByteWriter,
+  concatBytes,
   cryptoReady,
   decrypt,
   deriveKey,
   DriftlogError,
   encrypt,
   EPOCH_KEY_BYTES,
+  equalBytes,
   hash,
   type KdfCost,
   type Randomness,
@@ -27,6 +29,12 @@ import {
 } from '@driftlog/core'
 import { withChecksum, withoutChecksum } from './checked.ts'
 import { inTurn } from './in-turn.ts'
+import {
+  type InstallationKey,
+  newInstallationKey,
+  readInstallationKey,
+  writeInstallationKey,
+} from './installation-key.ts'
 import { encryptedRecords, type RecordCipher } from './record-cipher.ts'
 import { expectNewPassphrase, expectPassphrase, isPossibleCost, PASSPHRASE_COST, passphraseKey } from './passphrase.ts'
 import { newRecoveryCode, readRecoveryCode } from './recovery-code.ts'
@@ -38,6 +46,10 @@ const WRAPS = 'wraps'
 /** Nothing, encrypted with the account key: it tells whether another one came since. */
 const PROOF = 'wraps/proof'
 const spaceRecord = (space: string): string => `space/${space}`
+
+/** What a secret of a space is. */
+const SPACE = 0
+const INSTALLATION = 1
 
 const FORMAT = 1
 const SALT_BYTES = 16
@@ -132,7 +144,7 @@ export class Vault {
       if ((await this.#read(space)) !== undefined)
         throw new DriftlogError('OPTION_INVALID', 'the vault has a key of the space', { space })
       const key = newSpaceKey(this.#random)
-      await this.#write(space, readSpaceKey(key))
+      await this.#write(space, readSpaceKey(key), SPACE)
       return key
     })
   }
@@ -142,10 +154,31 @@ export class Vault {
     const bytes = readSpaceKey(key)
     await this.#change(async () => {
       const known = await this.#read(space)
-      if (known !== undefined && writeSpaceKey(known) !== writeSpaceKey(bytes))
+      if (known !== undefined && (known.kind !== SPACE || !equalBytes(known.bytes, bytes)))
         throw new DriftlogError('OPTION_INVALID', 'the vault has another key of the space', { space })
-      if (known === undefined) await this.#write(space, bytes)
+      if (known === undefined) await this.#write(space, bytes, SPACE)
     })
+  }
+
+  /** Makes a key for this installation in a space with members, to found or join it with. Rejects with OPTION_INVALID as `createSpace`. */
+  createInstallation(space: string): Promise<InstallationKey> {
+    return this.#change(async () => {
+      if ((await this.#read(space)) !== undefined)
+        throw new DriftlogError('OPTION_INVALID', 'the vault has a key of the space', { space })
+      const key = newInstallationKey(this.#random)
+      await this.#write(space, readInstallationKey(key), INSTALLATION)
+      return key
+    })
+  }
+
+  /** The key of this installation in a space with members. Rejects with KEY_MISSING. */
+  async installationKey(space: string): Promise<InstallationKey> {
+    return writeInstallationKey(await this.installationSecretOf(space))
+  }
+
+  /** The same as 32 bytes. */
+  installationSecretOf(space: string): Promise<Uint8Array> {
+    return this.#secretOf(space, INSTALLATION)
   }
 
   /** The key of a space, to share it. Rejects with KEY_MISSING. */
@@ -154,10 +187,15 @@ export class Vault {
   }
 
   /** The same as 32 bytes. */
-  async keyOf(space: string): Promise<Uint8Array> {
-    const key = await this.#read(space)
-    if (key === undefined) throw new DriftlogError('KEY_MISSING', 'the vault has none of the space', { space })
-    return key
+  keyOf(space: string): Promise<Uint8Array> {
+    return this.#secretOf(space, SPACE)
+  }
+
+  async #secretOf(space: string, kind: number): Promise<Uint8Array> {
+    const secret = await this.#read(space)
+    if (secret?.kind === kind) return secret.bytes
+    const why = secret === undefined ? 'the vault has none of the space' : 'the vault has a key of another kind'
+    throw new DriftlogError('KEY_MISSING', why, { space })
   }
 
   /** The spaces that it has keys of, by id. */
@@ -199,7 +237,10 @@ export class Vault {
     const vault = new Vault({ store: this.#store, random }, accountKey)
     await this.#change(async () => {
       const records = [wraps, vault.proof()]
-      for (const space of await this.spaces()) records.push(vault.#sealed(space, await this.keyOf(space)))
+      for (const space of await this.spaces()) {
+        const secret = await this.#read(space)
+        if (secret !== undefined) records.push(vault.#sealed(space, secret.bytes, secret.kind))
+      }
       await write(this.#store, records)
     })
     return { vault, recoveryCode: code }
@@ -226,19 +267,22 @@ export class Vault {
     return wraps
   }
 
-  async #read(space: string): Promise<Uint8Array | undefined> {
+  async #read(space: string): Promise<{ readonly bytes: Uint8Array; readonly kind: number } | undefined> {
     const key = spaceRecord(space)
     const record = await readRecord(this.#store, key)
-    return record && this.#records.open(VAULT_SPACE, key, record).subarray(0, EPOCH_KEY_BYTES)
+    if (record === undefined) return undefined
+    const reader = new ByteReader(this.#records.open(VAULT_SPACE, key, record))
+    // Those that were kept before there were installations have no kind.
+    return { bytes: reader.raw(EPOCH_KEY_BYTES), kind: reader.remaining === 0 ? SPACE : reader.byte() }
   }
 
-  #write(space: string, bytes: Uint8Array): Promise<void> {
-    return write(this.#store, [this.#sealed(space, bytes)])
+  #write(space: string, bytes: Uint8Array, kind: number): Promise<void> {
+    return write(this.#store, [this.#sealed(space, bytes, kind)])
   }
 
-  #sealed(space: string, bytes: Uint8Array): RecordChange {
+  #sealed(space: string, bytes: Uint8Array, kind: number): RecordChange {
     const key = spaceRecord(space)
-    return { key, value: this.#records.seal(VAULT_SPACE, key, bytes) }
+    return { key, value: this.#records.seal(VAULT_SPACE, key, concatBytes(bytes, Uint8Array.of(kind))) }
   }
 }
 

@@ -52,5 +52,6 @@ export const foundSpace = async ({ space, store, key, ports = systemPorts }: Fou
 export const expectNothing = async (store: BatchStore, space: string): Promise<void> => {
   const records = await Promise.all(['keys', 'installation', 'member/'].map((prefix) => store.records(space, prefix)))
   const { batches } = await store.readAfter(space, startCursor, { batches: 1, bytes: 1 })
-  if (batches.length > 0 || records.flat().length > 0) throw new DriftlogError('OPTION_INVALID', 'the store has something of the space already', { space })
+  if (batches.length > 0 || records.flat().length > 0)
+    throw new DriftlogError('OPTION_INVALID', 'the store has something of the space already', { space })
 }

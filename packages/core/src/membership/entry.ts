@@ -200,11 +200,18 @@ const writeDeed = (writer: ByteWriter, deed: Deed): void => {
       break
     case 'invite':
       writeKeys(writer, deed.keys)
-      writer.byte(roles.indexOf(deed.role)).string(deed.member ?? '').varint(deed.expiresMs).bytes(deed.sealed)
+      writer
+        .byte(roles.indexOf(deed.role))
+        .string(deed.member ?? '')
+        .varint(deed.expiresMs)
+        .bytes(deed.sealed)
       break
     case 'admit':
       writeKeys(writer, deed.keys)
-      writer.byte(roles.indexOf(deed.role)).string(deed.member ?? '').bytes(deed.sealed)
+      writer
+        .byte(roles.indexOf(deed.role))
+        .string(deed.member ?? '')
+        .bytes(deed.sealed)
       break
     case 'join':
       writeKeys(writer, deed.keys)

@@ -92,9 +92,7 @@ export const admit = (
     const { header } = candidate
     if (index > 0 && endsStretch(candidate, serverTimeMs)) break
     const shift = index === 0 ? known.shift : 0
-    judged.push(
-      isStranger(header, members) ? notAMember : admitOne(candidate, certificates, shift, serverTimeMs),
-    )
+    judged.push(isStranger(header, members) ? notAMember : admitOne(candidate, certificates, shift, serverTimeMs))
     // Any certificate of a device names the same key, since the device id is that key's fingerprint.
     if (header.certificate !== undefined && judged.at(-1) === candidate) {
       certificates.set(header.device, header.certificate)

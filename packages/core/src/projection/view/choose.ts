@@ -55,7 +55,9 @@ export const candidatesOf = (writes: readonly Write[], ops: OpIndex): RegisterCa
   if (plain.length === writes.length) return plain.sort(inOrder)
   const reopened = writes
     .filter(({ isReopened }) => isReopened === true)
-    .flatMap(({ ref, value }) => reopenedCandidates(value, ops.stamp(ref)).map((candidate) => ({ ...candidate, ref, role: undefined })))
+    .flatMap(({ ref, value }) =>
+      reopenedCandidates(value, ops.stamp(ref)).map((candidate) => ({ ...candidate, ref, role: undefined })),
+    )
   const known = new Set(plain.map(keyOf))
   const others = new Map<string, RegisterCandidate>()
   for (const candidate of reopened.sort(inOrder)) {
