@@ -7,6 +7,7 @@ import {
   joinSpace,
   newInstallationKey,
   openReplica,
+  restoreBackup,
   type Replica,
   type Transport,
   webSocket,
@@ -220,4 +221,40 @@ it('MEM8: a token caps what a member may do, and alone lets nobody into a space 
   const capped = await open(webSocket(url, { token: token('reader') }), ada.key, ada.store)
   capped.device.mutate((tx) => tx.tasks.insert({ title: 'not from here' }))
   await expect.poll(() => capped.device.status.error?.code).toBe('FORBIDDEN')
+})
+
+it('BACK5: a founder who lost everything but a backup goes on as the admin that they were', async () => {
+  const { url } = await serve()
+  const ada = await found(webSocket(url))
+  await write(ada, 'kept')
+  const ben = await join(webSocket(url), await ada.device.members!.invite({ role: 'writer' }))
+  const file = await ada.device.backup({ passphrase: 'correct horse' })
+  await ada.device.close()
+  const store = memoryStore()
+  const { key } = await restoreBackup(file, { store, passphrase: 'correct horse' })
+  expect(key).toBe(ada.key)
+  const offline = await open(undefined, ada.key, store)
+  expect(await titles(offline)).toEqual(['kept'])
+  await offline.device.close()
+  const again = await open(webSocket(url), ada.key, store)
+  expect(again.device.device).not.toBe(ada.device.device)
+  await write(again, 'and on')
+  await expect.poll(() => titles(ben)).toEqual(['and on', 'kept'])
+  await again.device.members!.setRole(again.device.members!.list.members[1].id, 'reader')
+  await expect.poll(() => ben.device.members!.list.role).toBe('reader')
+})
+
+it('MEM5: who gets ops by a courier gets what they name of the log of members too', async () => {
+  const { url } = await serve()
+  const ada = await found(webSocket(url))
+  await write(ada, 'one')
+  const ben = await join(webSocket(url), await ada.device.members!.invite({ role: 'writer' }))
+  await expect.poll(() => titles(ben)).toEqual(['one'])
+  ben.device.setOnline(false)
+  await join(webSocket(url), await ada.device.members!.invite({ role: 'writer' }))
+  await ada.device.members!.rotate()
+  await write(ada, 'two')
+  expect(await ben.device.import(await ada.device.export())).toEqual([])
+  expect(await titles(ben)).toEqual(['one', 'two'])
+  expect(ben.device.members!.list.members).toHaveLength(3)
 })

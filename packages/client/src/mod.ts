@@ -1,3 +1,4 @@
+export type { BackupOptions } from './backup/make-backup.ts'
 export {
   type BackupProgress,
   type RestoredBackup,
@@ -25,7 +26,7 @@ export type { SpaceCode } from './members/space-code.ts'
 export { openReplica, type ReplicaOptions } from './open-replica.ts'
 export type { SqlJsOptions } from './query/sql-js.ts'
 export type { HistoryChange, HistoryChangeKind, HistoryEntry } from './query/history.ts'
-export type { BackupOptions, Candidate, MutateOptions, Replica } from './replica.ts'
+export type { Candidate, MutateOptions, Replica } from './replica.ts'
 export type { Status } from './status/status.ts'
 export { http, type HttpOptions } from './transport/http.ts'
 export type { Connection, Failure, TokenSource, Transport, TransportEvents } from './transport/transport.ts'

@@ -141,6 +141,7 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
       view,
       tables,
       engine,
+      local,
       members: local && new Members({ local, sync: membersSync, state, clock, random }),
       acknowledged,
       release,

@@ -12,7 +12,6 @@
 import {
   candidatesOf,
   type Conflict,
-  decodeBatch,
   decodeField,
   type DeviceId,
   type Difference,
@@ -32,7 +31,6 @@ import {
 import type { Compilable } from 'kysely'
 import type { Observable } from 'rxjs'
 import { planTables, type TablePlan } from './mutate/plan.ts'
-import { shiftedWithinDrift, sortByDrift } from './storage/within-drift.ts'
 import { OwnWork } from './mutate/own-work.ts'
 import { createReceipt, type Receipt } from './mutate/receipts.ts'
 import { reopening, resolution } from './mutate/resolution.ts'
@@ -61,9 +59,10 @@ import type { Status } from './status/status.ts'
 import type { CorrectedClock } from './state/corrected-clock.ts'
 import type { ReplicaState } from './state/replica-state.ts'
 import { clockOffsetRecord } from './storage/bookmarks.ts'
-import { heldBy } from './storage/held-by.ts'
-import { BackupWriter } from './backup/backup-file.ts'
-import type { BackupProgress } from './backup/restore-backup.ts'
+import { type BackupOptions, makeBackup } from './backup/make-backup.ts'
+import { plainJson } from './backup/plain-json.ts'
+import { exportItems, importItems } from './courier/items.ts'
+import type { LocalMembers } from './members/local-members.ts'
 import type { Keeper } from './storage/keeper.ts'
 import type { Snapshots } from './storage/snapshots.ts'
 import { clockAhead } from './sync/clock-ahead.ts'
@@ -79,20 +78,6 @@ export interface Candidate {
 export interface MutateOptions {
   /** Whether `undo` takes it back; true by default. */
   readonly isUndoable?: boolean
-}
-
-export interface BackupOptions {
-  /** What opens it again; longer is better, for who has the file can try as many as they like. */
-  readonly passphrase: string
-  /** Leaves out what is damaged here, and what goes on from it, instead of rejecting. */
-  readonly partial?: boolean
-  readonly onProgress?: (progress: BackupProgress) => void
-}
-
-const PROGRESS_EVERY = 100
-
-interface AnyTables {
-  selectFrom(table: string): { selectAll(): { orderBy(column: string): Compilable<unknown> } }
 }
 
 /** The rooms of a replica, put together by `openReplica`. */
@@ -112,6 +97,7 @@ export interface ReplicaParts<S extends Schema> {
   readonly tables: LiveTables<S>
   /** In a space with members. */
   readonly members: Members | undefined
+  readonly local: LocalMembers | undefined
   /** undefined: a replica without a server. */
   readonly engine: SyncEngine | undefined
   readonly acknowledged: VersionVector
@@ -529,19 +515,9 @@ export class Replica<S extends Schema> {
    * far is in it, but what a replica with the `tips` of `above` is known to hold. Rejects with MALFORMED, and while the storage
    * fails.
    */
-  async export(above?: Uint8Array): Promise<Uint8Array[]> {
+  export(above?: Uint8Array): Promise<Uint8Array[]> {
     this.#expectOpen()
-    const { keeper } = this.#parts
-    await keeper.settled()
-    const batches: Uint8Array[] = []
-    for (const held = above === undefined ? new Map() : heldBy(above, keeper.tree()); ; ) {
-      const page = await keeper.outbox(held, EXPORT_PAGE)
-      for (const { batch, branch } of page.batches) {
-        batches.push(batch.bytes)
-        held.set(branch, batch.header.toSeq)
-      }
-      if (!page.more) return batches
-    }
+    return exportItems(this.#parts.keeper, this.#parts.local, above)
   }
 
   /**
@@ -550,27 +526,9 @@ export class Replica<S extends Schema> {
    * is locked, STORAGE_DAMAGED where something of the space is damaged here (sync, and it is fetched again; or make a `partial`
    * one), and while the storage fails.
    */
-  async backup({ passphrase, partial = false, onProgress }: BackupOptions): Promise<Uint8Array> {
-    const { ports, state, space, store } = this.#parts
-    const { keyring } = state.log
-    if (keyring.isLocked) throw new DriftlogError('KEY_MISSING', 'opened as locked')
-    const batches = await this.export()
-    // All was read just now, so what is damaged is known.
-    const damaged = partial ? [] : store.damaged(space)
-    if (damaged.length > 0)
-      throw new DriftlogError('STORAGE_DAMAGED', 'a backup would lack it', { space, batches: damaged.length })
-    const epochs = keyring.isEncrypted ? keyring.keys() : undefined
-    const of = batches.length
-    const writer = new BackupWriter(passphrase, { space, epochs, batches: of }, ports.random)
-    for (const [index, batch] of batches.entries()) {
-      writer.add(batch)
-      if (index % PROGRESS_EVERY > 0) continue
-      onProgress?.({ batches: index, of })
-      // What is told can be shown meanwhile.
-      await new Promise<void>((resolve) => ports.timers.schedule(0, resolve))
-    }
-    onProgress?.({ batches: of, of })
-    return writer.finish()
+  async backup(options: BackupOptions): Promise<Uint8Array> {
+    this.#expectOpen()
+    return makeBackup({ ...this.#parts, log: this.#parts.state.log }, options)
   }
 
   /**
@@ -581,12 +539,7 @@ export class Replica<S extends Schema> {
   async exportPlain(format: 'json' | 'sqlite'): Promise<Uint8Array> {
     this.#expectOpen()
     const { schema, space, tables } = this.#parts
-    if (format === 'sqlite') return tables.plainFile()
-    const shown: Record<string, unknown> = {}
-    for (const name of Object.keys(schema.tables)) {
-      shown[name] = await tables.query((db) => (db as unknown as AnyTables).selectFrom(name).selectAll().orderBy('id'))
-    }
-    return new TextEncoder().encode(JSON.stringify({ space, schemaVersion: schema.version, tables: shown }))
+    return format === 'sqlite' ? tables.plainFile() : plainJson({ schema, space, tables })
   }
 
   /**
@@ -600,19 +553,14 @@ export class Replica<S extends Schema> {
     { trustStamps = false }: { readonly trustStamps?: boolean } = {},
   ): Promise<readonly RefusedBranch[]> {
     this.#expectOpen()
-    const { keeper, clock, engine, tables, state } = this.#parts
-    const nowMs = clock.now()
-    const decoded = batches.map((bytes) => decodeBatch(bytes)).sort((a, b) => a.header.fromSeq - b.header.fromSeq)
-    const { inTime, ahead } = trustStamps ? { inTime: decoded, ahead: [] } : sortByDrift(decoded, nowMs)
-    const { refused } = await keeper.ingest(inTime, undefined)
-    const rest = shiftedWithinDrift(ahead, nowMs, state.log)
-    const later = rest.admitted.length > 0 ? await keeper.ingest(rest.admitted, undefined) : undefined
+    const { keeper, clock, engine, tables, state, local } = this.#parts
+    const refused = await importItems({ keeper, local, log: () => state.log, nowMs: clock.now(), trustStamps }, batches)
     this.#forgetErased()
     tables.changed()
     this.#conflicts.changed()
     engine?.input({ kind: 'localAppended', held: keeper.stored() })
     this.#board.refresh()
-    return [...refused, ...(later?.refused ?? []), ...rest.refused]
+    return refused
   }
 
   /** Stores what is unsaved, stops syncing and frees everything. What could not be stored rejects with its error. */
@@ -642,8 +590,6 @@ export class Replica<S extends Schema> {
     if (this.#closing !== undefined) throw new DriftlogError('CLOSED')
   }
 }
-
-const EXPORT_PAGE = { batches: 500, bytes: 8_000_000 }
 
 /** An async function has not done its work when it returns: what it did so far would be written, and the rest refused. */
 const refusePromise = (value: unknown): void => {

@@ -4,8 +4,9 @@
  *     file   = "DRIFTLOG-BACKUP" | format | cost and salt of the passphrase's key | key chunk | chunks
  *     chunk  = length (4 bytes, big-endian) | what `encrypt` made, for its place and whether it is the last
  *
- *     key chunk (with the passphrase's key): backup key | space | whether it is encrypted, keys by epoch | batches in all
- *     chunks (with the backup key):          batches, each length-prefixed
+ *     key chunk (with the passphrase's key): backup key | space | items in all | keys by epoch, none where it is not encrypted
+ *                                          | in a space with members: the secret of the installation, length-prefixed
+ *     chunks (with the backup key):          items, each length-prefixed: entries of the log of members, in order; then batches
  *
  * Every chunk is authenticated with the beginning of the file and its place, and the last says that it is: what is cut off, bent, left out or put elsewhere is
  * found out before anything of the file is taken.
@@ -20,6 +21,7 @@ import {
   isSpaceId,
   type KdfCost,
   type Randomness,
+  SECRET_BYTES,
 } from '@driftlog/core'
 import {
   expectNewPassphrase,
@@ -45,8 +47,10 @@ export interface BackupContents {
   readonly space: string
   /** Epoch → key; undefined: the space is not encrypted. */
   readonly epochs: ReadonlyMap<number, Uint8Array> | undefined
-  /** How many batches there are. */
-  readonly batches: number
+  /** In a space with members: who restores it goes on as this installation (BACK5). */
+  readonly installation: Uint8Array | undefined
+  /** How many batches and entries there are. */
+  readonly items: number
 }
 
 /** 0 is the key chunk. */
@@ -79,14 +83,15 @@ export class BackupWriter {
       .raw(salt)
       .finish()
     this.#file.raw(this.#head)
-    const keys = new ByteWriter(128).raw(this.#key).string(contents.space).varint(contents.batches)
+    const keys = new ByteWriter(128).raw(this.#key).string(contents.space).varint(contents.items)
     keys.varint(contents.epochs?.size ?? 0)
     for (const [epoch, key] of contents.epochs ?? []) keys.varint(epoch).raw(key)
+    if (contents.installation !== undefined) keys.bytes(contents.installation)
     this.#append(keys.finish(), passphraseKey(passphrase, salt, PASSPHRASE_COST), false)
   }
 
-  add(batch: Uint8Array): void {
-    this.#pending.bytes(batch)
+  add(item: Uint8Array): void {
+    this.#pending.bytes(item)
     if (this.#pending.length >= CHUNK_BYTES) this.#flush(false)
   }
 
@@ -130,13 +135,13 @@ export class BackupReader {
     this.#head = file.subarray(0, reader.position)
     const plain = this.#next(reader, 0, passphraseKey(passphrase, salt, cost))
     this.#start = reader.position
-    if (plain.isLast) throw damaged('no batches')
+    if (plain.isLast) throw damaged('nothing but keys')
     const { key, contents } = orDamaged(() => readKeys(new ByteReader(plain.bytes)))
     this.#key = key
     this.contents = contents
   }
 
-  /** The batches of one chunk after the other, from the first on at each call: the passphrase's key costs a second. */
+  /** The items of one chunk after the other, from the first on at each call: the passphrase's key costs a second. */
   *chunks(): Generator<Uint8Array[]> {
     const file = new ByteReader(this.#file)
     file.raw(this.#start)
@@ -144,11 +149,11 @@ export class BackupReader {
     for (let place = 1, isLast = false; !isLast; place++) {
       const chunk = this.#next(file, place, this.#key)
       isLast = chunk.isLast
-      const batches = orDamaged(() => readBatches(new ByteReader(chunk.bytes)))
-      found += batches.length
-      yield batches
+      const items = orDamaged(() => readItems(new ByteReader(chunk.bytes)))
+      found += items.length
+      yield items
     }
-    if (found !== this.contents.batches || file.remaining > 0) throw damaged('its end')
+    if (found !== this.contents.items || file.remaining > 0) throw damaged('its end')
   }
 
   #next(file: ByteReader, chunk: number, key: Uint8Array): { readonly bytes: Uint8Array; readonly isLast: boolean } {
@@ -180,21 +185,23 @@ const readKeys = (reader: ByteReader): { readonly key: Uint8Array; readonly cont
   const key = reader.raw(BACKUP_KEY_BYTES)
   const space = reader.string()
   if (!isSpaceId(space)) throw damaged('the name of its space')
-  const batches = reader.varint()
+  const items = reader.varint()
   const epochs = new Map<number, Uint8Array>()
   const count = reader.count(EPOCH_KEY_BYTES + 1)
   for (let epoch = 1; epoch <= count; epoch++) {
     if (reader.varint() !== epoch) throw damaged('the epochs of its keys')
     epochs.set(epoch, reader.raw(EPOCH_KEY_BYTES).slice())
   }
+  const installation = reader.remaining === 0 ? undefined : reader.bytes().slice()
+  if (installation !== undefined && installation.length !== SECRET_BYTES) throw damaged('the key of an installation')
   reader.expectEnd()
-  return { key, contents: { space, batches, epochs: count === 0 ? undefined : epochs } }
+  return { key, contents: { space, items, installation, epochs: count === 0 ? undefined : epochs } }
 }
 
-const readBatches = (reader: ByteReader): Uint8Array[] => {
-  const batches: Uint8Array[] = []
-  while (reader.remaining > 0) batches.push(reader.bytes())
-  return batches
+const readItems = (reader: ByteReader): Uint8Array[] => {
+  const items: Uint8Array[] = []
+  while (reader.remaining > 0) items.push(reader.bytes())
+  return items
 }
 
 /** A file that ends early, or has nonsense where a number should be. */

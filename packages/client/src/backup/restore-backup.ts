@@ -6,16 +6,19 @@ import {
   decodeBatch,
   type DeviceId,
   DriftlogError,
+  isEntry,
   isRefusal,
+  Membership,
   memoryStore,
   quarantining,
   type Randomness,
   systemPorts,
   verifyBatch,
 } from '@driftlog/core'
-import { restoredKeys } from '../keys/load-keys.ts'
+import { type InstallationKey, writeInstallationKey } from '../keys/installation-key.ts'
+import { restoredKeys, restoredMembers } from '../keys/load-keys.ts'
 import { type SpaceKey, writeSpaceKey } from '../keys/space-key.ts'
-import { BackupReader } from './backup-file.ts'
+import { type BackupContents, BackupReader } from './backup-file.ts'
 
 /** How far a backup, or restoring one, has come. */
 export interface BackupProgress {
@@ -35,7 +38,7 @@ export interface RestoreOptions {
 export interface RestoredBackup {
   readonly space: string
   /** What to open it with. */
-  readonly key: SpaceKey | 'unencrypted'
+  readonly key: SpaceKey | InstallationKey | 'unencrypted'
 }
 
 /**
@@ -48,16 +51,23 @@ export const restoreBackup = async (file: Uint8Array, options: RestoreOptions): 
   const { store, passphrase, accept, onProgress, random = systemPorts.random } = options
   await cryptoReady()
   const reader = new BackupReader(file, passphrase)
-  const { space, epochs, batches: of } = reader.contents
-  const restored: RestoredBackup = { space, key: epochs === undefined ? 'unencrypted' : writeSpaceKey(epochs.get(1)!) }
-  await checkAll(reader, space)
+  const { contents } = reader
+  const { space, epochs, items: of } = contents
+  const restored: RestoredBackup = { space, key: keyOf(contents) }
+  const membership = await checkAll(reader, space)
+  if ((contents.installation !== undefined) !== membership.length > 0) {
+    throw new DriftlogError('BACKUP_DAMAGED', 'a log of members and the key of an installation go together')
+  }
   await accept?.(restored)
-  let records = await restoredKeys(quarantining(store), space, epochs, random)
+  let records =
+    contents.installation === undefined
+      ? await restoredKeys(quarantining(store), space, epochs, random)
+      : await restoredMembers(store, membership, { secret: contents.installation, epochs: epochs ?? new Map() }, random)
   let batches = 0
   for (const chunk of reader.chunks()) {
     const outcomes = await store.append(
       space,
-      chunk.map((bytes) => decodeBatch(bytes.slice())),
+      chunk.filter((item) => !isEntry(item)).map((bytes) => decodeBatch(bytes.slice())),
       { records },
     )
     records = []
@@ -69,23 +79,44 @@ export const restoreBackup = async (file: Uint8Array, options: RestoreOptions): 
   return restored
 }
 
+const keyOf = ({ epochs, installation }: BackupContents): RestoredBackup['key'] => {
+  if (installation !== undefined) return writeInstallationKey(installation)
+  return epochs === undefined ? 'unencrypted' : writeSpaceKey(epochs.get(1)!)
+}
+
 /**
  * Whoever knows the passphrase can write anything into a file: but not in the name of a device, and nothing that a store would
  * not take in (ENV4), which is found out in one of its own.
  */
-const checkAll = async (reader: BackupReader, space: string): Promise<void> => {
+const checkAll = async (reader: BackupReader, space: string): Promise<Membership> => {
   const trial = memoryStore()
+  const membership = new Membership(space)
   const certificates = new Map<DeviceId, Uint8Array>()
   for (const chunk of reader.chunks()) {
-    const batches = chunk.map((bytes) => {
-      const batch = checked(bytes, certificates)
-      const { device, certificate } = batch.header
-      if (batch.header.space !== space) throw new DriftlogError('BACKUP_DAMAGED', 'a batch of another space')
-      if (certificate !== undefined) certificates.set(device, certificate)
-      return batch
-    })
+    const batches = chunk
+      .filter((item) => !isEntryOf(membership, item))
+      .map((bytes) => {
+        const batch = checked(bytes, certificates)
+        const { device, certificate } = batch.header
+        if (batch.header.space !== space) throw new DriftlogError('BACKUP_DAMAGED', 'a batch of another space')
+        if (certificate !== undefined) certificates.set(device, certificate)
+        return batch
+      })
     const refused = (await trial.append(space, batches)).find(isRefusal)
     if (refused !== undefined) throw new DriftlogError('BACKUP_DAMAGED', `a batch does not fit: ${refused.kind}`)
+  }
+  return membership
+}
+
+/** An entry comes next in the log of members, or nothing of the file is taken. */
+const isEntryOf = (membership: Membership, item: Uint8Array): boolean => {
+  if (!isEntry(item)) return false
+  try {
+    membership.append(item)
+    return true
+  } catch (cause) {
+    if (!(cause instanceof DriftlogError)) throw cause
+    throw new DriftlogError('BACKUP_DAMAGED', `an entry: ${cause.code}`, {}, { cause })
   }
 }
 

@@ -45,7 +45,7 @@ const backupOf = async (key: SpaceKey | 'unencrypted'): Promise<Uint8Array> => {
 /** One without batches. */
 const backupOfKeys = (...keys: readonly SpaceKey[]): Uint8Array => {
   const epochs = new Map(keys.map((key, index) => [index + 1, readSpaceKey(key)]))
-  return new BackupWriter(PASSPHRASE, { space: 'home', epochs, batches: 0 }, random).finish()
+  return new BackupWriter(PASSPHRASE, { space: 'home', epochs, installation: undefined, items: 0 }, random).finish()
 }
 const restore = (file: Uint8Array, store: BatchStore): Promise<RestoredBackup> =>
   restoreBackup(file, { store, passphrase: PASSPHRASE })

@@ -99,7 +99,14 @@ const loadMemberKeys = async (
   if (key === 'locked') {
     const keyring = Keyring.encrypted(space, new Map())
     const storedPass = await loadPass(store, space)
-    const members = new LocalMembers({ membership, keyring, storedPass, secrets: undefined, keysRecord: undefined })
+    const members = new LocalMembers({
+      membership,
+      keyring,
+      storedPass,
+      secret: undefined,
+      secrets: undefined,
+      keysRecord: undefined,
+    })
     return { keyring, records: undefined, members }
   }
   if (typeof key === 'string' && !isInstallationKey(key))
@@ -114,6 +121,7 @@ const loadMemberKeys = async (
   const members = new LocalMembers({
     membership,
     keyring,
+    secret,
     secrets,
     storedPass: undefined,
     keysRecord: (keys) => keysRecord(cipher, space, keys),
@@ -219,6 +227,31 @@ export const restoredKeys = async (
     all.set(epoch, key)
   }
   return [keysRecord(cipher, space, all)]
+}
+
+/**
+ * The same in a space with members: what is here of its log stays, and goes on with what the backup has more of it. Rejects with
+ * KEY_WRONG where the space is here without members, MEMBERS_FORKED where another log of members is.
+ */
+export const restoredMembers = async (
+  store: BatchStore,
+  membership: Membership,
+  { secret, epochs }: { readonly secret: Uint8Array; readonly epochs: ReadonlyMap<number, Uint8Array> },
+  random: Randomness,
+): Promise<readonly RecordChange[]> => {
+  const { space } = membership
+  const entries = membership.entriesAfter(0)
+  const here = await loadMembership(store, space)
+  if (here.length === 0) {
+    const { stored, isPlain } = await readBeginning(store, space)
+    if (stored !== undefined || isPlain)
+      throw new DriftlogError('KEY_WRONG', 'the space is here without members', { space })
+    return memberRecords(space, secret, { epochs, entries }, random)
+  }
+  const common = Math.min(here.length, entries.length)
+  if (!equalBytes(here.hashAt(common), membership.hashAt(common)))
+    throw new DriftlogError('MEMBERS_FORKED', '', { space })
+  return entries.slice(common).map((entry, index) => entryRecord(common + index + 1, entry))
 }
 
 const keysRecord = (cipher: RecordCipher, space: string, epochs: ReadonlyMap<number, Uint8Array>): RecordChange => ({

@@ -41,6 +41,8 @@ export interface LocalMembersParts {
   readonly secrets: MemberSecrets | undefined
   /** What a locked replica shows the server, if there is such a pass. */
   readonly storedPass: Uint8Array | undefined
+  /** The secret of this installation; undefined: locked. */
+  readonly secret: Uint8Array | undefined
   /** The keys of the space, for the local store. */
   readonly keysRecord: ((keys: ReadonlyMap<number, Uint8Array>) => RecordChange) | undefined
 }
@@ -65,6 +67,11 @@ export class LocalMembers {
   /** undefined: locked. */
   get secrets(): MemberSecrets | undefined {
     return this.#parts.secrets
+  }
+
+  /** What `secrets` are made of. */
+  get secret(): Uint8Array | undefined {
+    return this.#parts.secret
   }
 
   /** What this installation may do now; undefined where it is no member's any more, or locked. */

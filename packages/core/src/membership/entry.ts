@@ -89,6 +89,9 @@ const hashDomain = text.encode('driftlog/members/hash/1')
 const MAGIC = [0x44, 0x4c, 0x4d]
 const SIGNATURE_BYTES = 64
 
+/** Whether bytes say that they are an entry. */
+export const isEntry = (bytes: Uint8Array): boolean => MAGIC.every((byte, index) => bytes[index] === byte)
+
 export const START_HASH = new Uint8Array(HASH_BYTES)
 
 export const entryHash = (bytes: Uint8Array): Uint8Array =>
