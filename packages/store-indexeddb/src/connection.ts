@@ -130,8 +130,10 @@ export class Connection {
       throw new DriftlogError('STORAGE_FAILED', 'there is no IndexedDB here', { name: this.#name })
     }
     return openDB<Schema>(this.#name, DATABASE_VERSION, {
-      upgrade: (database, version, _, transaction) =>
-        upgrade(database, version, () => transaction.objectStore('branch')),
+      upgrade: (database, version, _, transaction) => {
+        // Where it fails, so does the transaction, and the opening with it.
+        upgrade(database, version, () => transaction.objectStore('branch')).catch(() => transaction.abort())
+      },
       blocked: () => this.#events.blocked(),
       blocking: () => {
         // A newer app waits to upgrade; until this connection closes it cannot even start.
