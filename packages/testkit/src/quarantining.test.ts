@@ -353,6 +353,24 @@ describe('STORE7 a prune', () => {
     expect([...(await store.tips(SPACE)).keys()].sort()).toEqual([...tips.keys()].sort())
   })
 
+  it('what was pruned keeps its name where the other side of its fork is hidden: its floor is told by it', async () => {
+    const [root] = makeTestHistory(ann, [1])
+    const left = makeTestHistory(ann, [1], root, 'left')
+    const right = makeTestHistory(ann, [1, 1], root, 'right')
+    await store.append(SPACE, [root, ...left, ...right])
+    const [name] = [...(await plainStore.tips(SPACE))].find(([, { seq }]) => seq === 3)!
+    await store.prune(SPACE, [pointOf(right[0], name)])
+    await damage(left[0])
+    expect(await pagedAfter(wide)).toEqual(plain([root, right[1]]))
+    expect(await store.vector(SPACE)).toEqual(
+      new Map([
+        [ann.device, 1],
+        [name, 3],
+      ]),
+    )
+    expect([...(await store.floors(SPACE)).keys()]).toEqual([name])
+  })
+
   it('STORE9 a record that is there is told, whatever is hidden', async () => {
     const history = makeTestHistory(ann, [1, 1, 1])
     await store.append(SPACE, history, { records: [{ key: 'key', value: new Uint8Array(1) }] })
