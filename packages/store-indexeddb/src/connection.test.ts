@@ -130,6 +130,10 @@ describe('a database of version 1', () => {
     }
     old.close()
     const store = open()
+    vi.spyOn(IDBCursor.prototype, 'update').mockImplementationOnce(() => {
+      throw new DOMException('for a moment', 'UnknownError')
+    })
+    await expect(store.tips(space)).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
     expect(await everything(store)).toEqual(before)
     expect(await store.floors(space)).toEqual(new Map())
     const { toSeq: seq, tagAfter: tag } = history[1].header

@@ -105,11 +105,7 @@ export class Connection {
       await transaction.done
       return result
     } catch (error) {
-      try {
-        transaction.abort()
-      } catch {
-        // It has aborted by itself.
-      }
+      abort(transaction)
       await transaction.done.catch(() => {})
       // The transaction knows why (a full disk, say) where a request only knows that it was aborted.
       throw transaction.error ?? error
@@ -131,8 +127,10 @@ export class Connection {
     }
     return openDB<Schema>(this.#name, DATABASE_VERSION, {
       upgrade: (database, version, _, transaction) => {
-        // Where it fails, so does the transaction, and the opening with it.
-        upgrade(database, version, () => transaction.objectStore('branch')).catch(() => transaction.abort())
+        // Handled below; without this an abort would count as unhandled.
+        transaction.done.catch(() => {})
+        // Where it fails nothing of it is kept, and the opening fails with it.
+        upgrade(database, version, () => transaction.objectStore('branch')).catch(() => abort(transaction))
       },
       blocked: () => this.#events.blocked(),
       blocking: () => {
@@ -153,5 +151,13 @@ export class Connection {
     if (this.#end !== undefined) return
     this.#end = end
     this.#events.ended()
+  }
+}
+
+const abort = (transaction: { abort(): void }): void => {
+  try {
+    transaction.abort()
+  } catch {
+    // It has aborted by itself.
   }
 }
