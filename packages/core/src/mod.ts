@@ -112,7 +112,8 @@ export {
   undoneOutcomes,
   UNPRUNED,
 } from './log/judge.ts'
-export { copyMedium, damageBatch, type MemoryMedium, memoryMedium, memoryStore } from './log/memory-store.ts'
+export { copyMedium, damageBatch, type MemoryMedium, memoryMedium } from './log/memory-medium.ts'
+export { memoryStore } from './log/memory-store.ts'
 export { cursorOf, PageFiller } from './log/page.ts'
 export { damageError } from './log/quarantine.ts'
 export { type DamageChange, quarantining, type QuarantiningStore } from './log/quarantining.ts'

@@ -93,6 +93,57 @@ describe('looking things up', () => {
   })
 })
 
+describe('a database of version 1', () => {
+  it('STORE7 is brought up to date with all that it holds, and can be pruned', async () => {
+    const author = makeTestDevice(space, 1)
+    const history = makeTestHistory(author, [1, 1, 1])
+    const fork = makeTestHistory(author, [1], history[1], 'other')
+    const now = open()
+    await now.append(space, [...history, ...fork], { records: [{ key: 'key', value: new Uint8Array(1) }] })
+    const everything = async (store: IndexedDbStore) => [
+      await store.tips(space),
+      await store.readAfter(space, startCursor, wide),
+      await store.records(space, ''),
+      await store.certificate(space, author.device),
+    ]
+    const before = await everything(now)
+    const source = await raw()
+    name = `connection-${names++}`
+    const keyPaths = {
+      batch: ['space', 'position'],
+      boundary: ['space', 'branch', 'toSeq'],
+      branch: ['space', 'device', 'branch'],
+      certificate: ['space', 'device'],
+      record: ['space', 'key'],
+    }
+    const old = await openDB(name, 1, {
+      upgrade: (database) => {
+        for (const [store, keyPath] of Object.entries(keyPaths)) database.createObjectStore(store, { keyPath })
+      },
+    })
+    for (const store of Object.keys(keyPaths)) {
+      for (const row of (await source.getAll(store)) as Record<string, unknown>[]) {
+        delete row['floor']
+        delete row['floorTag']
+        await old.put(store, row)
+      }
+    }
+    old.close()
+    const store = open()
+    vi.spyOn(IDBCursor.prototype, 'update').mockImplementationOnce(() => {
+      throw new DOMException('for a moment', 'UnknownError')
+    })
+    await expect(store.tips(space)).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
+    expect(await everything(store)).toEqual(before)
+    expect(await store.floors(space)).toEqual(new Map())
+    const { toSeq: seq, tagAfter: tag } = history[1].header
+    expect(await store.prune(space, [{ branch: author.device, seq, tag }])).toMatchObject([{ batches: 2 }])
+    expect(await store.append(space, makeTestHistory(author, [1], fork[0]))).toMatchObject([
+      { kind: 'appended', position: 5 },
+    ])
+  })
+})
+
 describe('the end of a connection', () => {
   it('gives way to a newer version of the app, and says so from then on', async () => {
     const store = open()
@@ -206,6 +257,37 @@ describe('failures of the medium', () => {
     expect(new Set(branches.slice(0, 2))).toEqual(new Set([author().device]))
     expect(new Set(branches.slice(2, 40)).size).toBe(1)
     expect(new Set(branches).size).toBe(3)
+  })
+
+  it('STORE7 a failure in the middle of a prune leaves all of it as it was', async () => {
+    const store = open()
+    const history = makeTestHistory(
+      author(),
+      Array.from({ length: 40 }, () => 1),
+    )
+    await store.append(space, history)
+    const everything = async () => [
+      await store.floors(space),
+      await store.end(space),
+      await store.records(space, ''),
+      await store.readAfter(space, startCursor, wide),
+    ]
+    const before = await everything()
+    const remove = IDBObjectStore.prototype.delete
+    let calls = 0
+    vi.spyOn(IDBObjectStore.prototype, 'delete').mockImplementation(function (this: IDBObjectStore, key) {
+      if (++calls === 20) throw new DOMException('no', 'UnknownError')
+      return remove.call(this, key)
+    })
+    const { toSeq: seq, tagAfter: tag } = history[29].header
+    const point = { branch: author().device, seq, tag }
+    const records = [{ key: 'base', value: new Uint8Array(1) }]
+    await expect(store.prune(space, [point], { records })).rejects.toMatchObject({ code: 'STORAGE_FAILED' })
+    vi.restoreAllMocks()
+    expect(await everything()).toEqual(before)
+    expect(await store.prune(space, [point], { records })).toMatchObject([{ batches: 30 }])
+    const database = await raw()
+    expect([await database.count('batch'), await database.count('boundary')]).toEqual([10, 10])
   })
 
   it('names the batch whose bytes do not check out or are gone', async () => {

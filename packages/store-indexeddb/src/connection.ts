@@ -105,11 +105,7 @@ export class Connection {
       await transaction.done
       return result
     } catch (error) {
-      try {
-        transaction.abort()
-      } catch {
-        // It has aborted by itself.
-      }
+      abort(transaction)
       await transaction.done.catch(() => {})
       // The transaction knows why (a full disk, say) where a request only knows that it was aborted.
       throw transaction.error ?? error
@@ -130,8 +126,12 @@ export class Connection {
       throw new DriftlogError('STORAGE_FAILED', 'there is no IndexedDB here', { name: this.#name })
     }
     return openDB<Schema>(this.#name, DATABASE_VERSION, {
-      upgrade: (database, version, _, transaction) =>
-        upgrade(database, version, () => transaction.objectStore('branch')),
+      upgrade: (database, version, _, transaction) => {
+        // Handled below; without this an abort would count as unhandled.
+        transaction.done.catch(() => {})
+        // Where it fails nothing of it is kept, and the opening fails with it.
+        upgrade(database, version, () => transaction.objectStore('branch')).catch(() => abort(transaction))
+      },
       blocked: () => this.#events.blocked(),
       blocking: () => {
         // A newer app waits to upgrade; until this connection closes it cannot even start.
@@ -151,5 +151,13 @@ export class Connection {
     if (this.#end !== undefined) return
     this.#end = end
     this.#events.ended()
+  }
+}
+
+const abort = (transaction: { abort(): void }): void => {
+  try {
+    transaction.abort()
+  } catch {
+    // It has aborted by itself.
   }
 }

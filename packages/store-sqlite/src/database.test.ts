@@ -1,8 +1,17 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { cryptoReady, type BatchStore, type DriftlogError, equalBytes, startCursor, type Timers } from '@driftlog/core'
-import { makeTestBatch, makeTestDevice, makeTestHistory } from '@driftlog/testkit'
+import { setImmediate } from 'node:timers'
+import {
+  cryptoReady,
+  type BatchStore,
+  type DriftlogError,
+  equalBytes,
+  type PrunePoint,
+  startCursor,
+  type Timers,
+} from '@driftlog/core'
+import { makeTestBatch, makeTestDevice, makeTestHistory, type TestBatch } from '@driftlog/testkit'
 import Database from 'better-sqlite3'
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { assertDurable, openDatabase } from './database.ts'
@@ -160,6 +169,96 @@ describe('failures of the medium', () => {
     database.exec('ROLLBACK')
     expect(await store.append(space, [batch])).toEqual([
       { kind: 'appended', position: 1, branch: device, isSplit: false },
+    ])
+  })
+})
+
+describe('STORE7 a prune', () => {
+  const bulk = (count: number, size: number): TestBatch[] => {
+    const author = makeTestDevice(space, 1)
+    const batches: TestBatch[] = []
+    for (let index = 0; index < count; index++) {
+      const body = new Uint8Array(size).map((_, at) => at * index)
+      batches.push(makeTestBatch(author, { previous: batches.at(-1), body }))
+    }
+    return batches
+  }
+  const pointOf = ({ header }: TestBatch): PrunePoint => ({
+    branch: header.device,
+    seq: header.toSeq,
+    tag: header.tagAfter,
+  })
+  const freePages = (): unknown => raw().pragma('freelist_count', { simple: true })
+
+  it('gives its disk space back', async () => {
+    const store = open()
+    const history = bulk(100, 50_000)
+    await store.append(space, history)
+    raw().pragma('wal_checkpoint(PASSIVE)')
+    expect(statSync(path).size).toBeGreaterThan(5_000_000)
+    expect(await store.prune(space, [pointOf(history[97])])).toMatchObject([{ batches: 98 }])
+    expect(freePages()).toBe(0)
+    expect(statSync(path).size).toBeLessThan(250_000)
+    expect((await store.readAfter(space, startCursor, wide)).batches).toHaveLength(2)
+  })
+
+  it('is done where its space cannot be given back, which the next one does', async () => {
+    const history = bulk(12, 900_000)
+    const other = raw()
+    let isLocking = false
+    const defer = (run: () => void): void => {
+      if (isLocking && !other.inTransaction) other.exec('BEGIN IMMEDIATE')
+      setImmediate(run)
+    }
+    const store = open({ busyMs: 1, defer })
+    await store.append(space, history)
+    isLocking = true
+    expect(await store.prune(space, [pointOf(history[9])])).toMatchObject([{ batches: 10 }])
+    expect(other.inTransaction).toBe(true)
+    isLocking = false
+    other.exec('ROLLBACK')
+    expect(freePages()).toBeGreaterThan(0)
+    expect((await store.readAfter(space, startCursor, wide)).batches).toHaveLength(2)
+    expect(await store.prune(space, [pointOf(history[10])])).toMatchObject([{ batches: 1 }])
+    expect(freePages()).toBe(0)
+  })
+
+  it('ends with the store: what is not given back yet is used by what comes next', async () => {
+    const history = bulk(12, 900_000)
+    const store = open()
+    await store.append(space, history)
+    const pruning = store.prune(space, [pointOf(history[11])])
+    await store.close()
+    expect(await pruning).toMatchObject([{ batches: 12 }])
+    expect(await open().end(space)).toMatchObject({ position: 12 })
+  })
+
+  it('migrates a file of before: what was there is as it was, and the first prune makes it one that gives back', async () => {
+    const history = bulk(40, 20_000)
+    const fork = makeTestHistory(makeTestDevice(space, 1), [1, 1], history[37], 'other')
+    const store = open()
+    await store.append(space, [...history, ...fork])
+    const tips = await store.tips(space)
+    await store.close()
+    const old = raw()
+    old.exec(`DROP TABLE pruned; ALTER TABLE branch DROP COLUMN floor; ALTER TABLE branch DROP COLUMN floor_tag;
+      UPDATE meta SET value = '1' WHERE key = 'schema'`)
+    old.pragma('auto_vacuum = NONE')
+    old.exec('VACUUM')
+    old.close()
+    const before = statSync(path).size
+    const [one, two] = [open(), open()]
+    expect(await one.tips(space)).toEqual(tips)
+    expect(await two.floors(space)).toEqual(new Map())
+    expect((await one.readAfter(space, startCursor, wide)).batches).toHaveLength(42)
+    expect(await two.prune(space, [pointOf(history[37])])).toMatchObject([{ batches: 38 }])
+    expect(raw().pragma('auto_vacuum', { simple: true })).toBe(2)
+    expect(freePages()).toBe(0)
+    expect(statSync(path).size).toBeLessThan(before / 4)
+    expect(await one.tips(space)).toEqual(tips)
+    expect([...(await one.floors(space)).keys()]).toEqual([history[0].header.device])
+    expect(await one.append(space, makeTestHistory(makeTestDevice(space, 1), [1], fork[1]))).toMatchObject([
+      { kind: 'appended', position: 43 },
     ])
   })
 })

@@ -4,7 +4,9 @@
  *     prune ─▶ free pages ─▶ incremental vacuum, some pages a turn ─▶ checkpoint ─▶ the file is shorter
  *
  * By incremental vacuum, and not by VACUUM: that would copy all that is left, of all spaces, in one go, while nothing else can
- * be written. What it costs an ordinary append is one entry of 5 bytes for a page that is new, of which 800 share a page.
+ * be written. What it costs ordinary appends is an entry of 5 bytes for every page that is new; 800 of them share a page. So a
+ * commit writes one page of 4 KB more where it takes a new page at all, and no fsync more: of 300 bytes a commit, 2.5 % more
+ * pages in the write-ahead log, of 3,000 bytes 16 %, of 30,000 bytes 8 %.
  */
 import Database from 'better-sqlite3'
 

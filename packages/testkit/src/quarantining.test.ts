@@ -1,5 +1,6 @@
 /** LOG5: what a store in which bit rot heals shows, hides and takes in. */
 import {
+  type Batch,
   type BatchStore,
   cryptoReady,
   damageBatch,
@@ -10,6 +11,7 @@ import {
   memoryMedium,
   memoryStore,
   type PageLimit,
+  type PrunePoint,
   quarantining,
   type QuarantiningStore,
   startCursor,
@@ -305,6 +307,80 @@ describe('a damaged batch', () => {
   })
 })
 
+const pointOf = ({ header }: Batch, branch: DeviceId = header.device): PrunePoint => ({
+  branch,
+  seq: header.toSeq,
+  tag: header.tagAfter,
+})
+
+describe('STORE7 a prune', () => {
+  for (const [by, prune] of [
+    ['through it', (point: PrunePoint) => store.prune(SPACE, [point])],
+    ['by another process', (point: PrunePoint) => plainStore.prune(SPACE, [point])],
+  ] as const) {
+    it(`over damage, ${by}: it is gone and forgotten, and what goes on from the floor is there again`, async () => {
+      const history = makeTestHistory(ann, [1, 1, 1, 1, 1])
+      await store.append(SPACE, history)
+      await damage(history[1], history[4])
+      expect(await pagedAfter(wide)).toEqual(plain(history.slice(0, 1)))
+      expect(await prune(pointOf(history[2]))).toMatchObject([{ kind: 'pruned', batches: 3 }])
+      expect(await pagedAfter(wide)).toEqual(plain([history[3]]))
+      expect(await pagedAbove(wide)).toEqual(plain([history[3]]))
+      expect(store.damaged(SPACE)).toMatchObject([{ fromSeq: 5 }])
+      expect(await store.tips(SPACE)).toEqual(new Map([[ann.device, { seq: 4, tag: history[3].header.tagAfter }]]))
+      expect(await store.append(SPACE, [history[1]])).toEqual([{ kind: 'below', floor: 3 }])
+      expect(await prune(pointOf(history[3]))).toMatchObject([{ kind: 'pruned', batches: 1 }])
+      // All that is left is hidden: then the branch ends at its floor.
+      expect(await store.tips(SPACE)).toEqual(new Map([[ann.device, { seq: 4, tag: history[3].header.tagAfter }]]))
+      expect(await store.append(SPACE, makeTestHistory(ann, [1], history[4]))).toEqual([{ kind: 'gap', have: 4 }])
+      expect(kinds(await store.append(SPACE, [history[4]]))).toEqual(['appended'])
+      expect(store.damaged(SPACE)).toEqual([])
+      expect(await store.floors(SPACE)).toEqual(await plainStore.floors(SPACE))
+      expect(await snapshot(store, SPACE)).toEqual(await snapshot(plainStore, SPACE))
+    })
+  }
+
+  it('a pruned side of a fork is one still: the other side keeps its name', async () => {
+    const [root] = makeTestHistory(ann, [1])
+    const left = makeTestHistory(ann, [1, 1], root, 'left')
+    const right = makeTestHistory(ann, [1, 1], root, 'right')
+    await store.append(SPACE, [root, ...left, ...right])
+    const tips = await plainStore.tips(SPACE)
+    const [leftName] = [...tips].find(([, { tag }]) => equalBytes(tag, left[1].header.tagAfter))!
+    await store.prune(SPACE, [pointOf(left[1], leftName)])
+    await damage(right[1])
+    expect(await pagedAfter(wide)).toEqual(plain([root, right[0]]))
+    expect([...(await store.tips(SPACE)).keys()].sort()).toEqual([...tips.keys()].sort())
+  })
+
+  it('what was pruned keeps its name where the other side of its fork is hidden: its floor is told by it', async () => {
+    const [root] = makeTestHistory(ann, [1])
+    const left = makeTestHistory(ann, [1], root, 'left')
+    const right = makeTestHistory(ann, [1, 1], root, 'right')
+    await store.append(SPACE, [root, ...left, ...right])
+    const [name] = [...(await plainStore.tips(SPACE))].find(([, { seq }]) => seq === 3)!
+    await store.prune(SPACE, [pointOf(right[0], name)])
+    await damage(left[0])
+    expect(await pagedAfter(wide)).toEqual(plain([root, right[1]]))
+    expect(await store.vector(SPACE)).toEqual(
+      new Map([
+        [ann.device, 1],
+        [name, 3],
+      ]),
+    )
+    expect([...(await store.floors(SPACE)).keys()]).toEqual([name])
+  })
+
+  it('STORE9 a record that is there is told, whatever is hidden', async () => {
+    const history = makeTestHistory(ann, [1, 1, 1])
+    await store.append(SPACE, history, { records: [{ key: 'key', value: new Uint8Array(1) }] })
+    await damage(history[0])
+    await pagedAfter(wide)
+    const call = store.append(SPACE, [history[1]], { allOrNothing: true, absent: ['key'] })
+    await expect(call).rejects.toMatchObject({ code: 'RECORD_EXISTS', details: { key: 'key' } })
+  })
+})
+
 describe('any tree, any damage, healed in any order', () => {
   /** Each batch goes on from one before it in the list (or from nothing), of two devices. */
   const trees = fc.array(fc.record({ device: fc.nat(1), parent: fc.nat(20), length: fc.integer({ min: 1, max: 3 }) }), {
@@ -325,6 +401,57 @@ describe('any tree, any damage, healed in any order', () => {
     })
     return { batches, parents }
   }
+
+  it('STORE7 shows exactly what is whole from a beginning or a floor on, whoever prunes', async () => {
+    const cut = fc.record({ at: fc.nat(13), isForeign: fc.boolean() })
+    const property = fc.asyncProperty(
+      trees,
+      fc.array(fc.nat(13), { maxLength: 6 }),
+      fc.array(cut, { minLength: 1, maxLength: 5 }),
+      fc.integer({ min: 1, max: 4 }),
+      async (nodes, hit, cuts, size) => {
+        begin()
+        const { batches, parents } = grow(nodes)
+        await store.append(SPACE, batches)
+        const stored = (await plainStore.readAfter(SPACE, startCursor, wide)).batches
+        const damaged = new Set(hit.map((index) => index % batches.length))
+        await damage(...[...damaged].map((index) => batches[index]))
+        await pagedAfter(wide)
+        const pruned = new Set<number>()
+        const limit = { batches: size, bytes: wide.bytes }
+        const check = async (): Promise<void> => {
+          const isVisible = (index: number): boolean => {
+            const parent = parents[index]
+            const isWhole = parent === undefined || pruned.has(parent) || isVisible(parent)
+            return !pruned.has(index) && !damaged.has(index) && isWhole
+          }
+          const visible = batches.filter((_, index) => isVisible(index))
+          expect(await pagedAfter(limit)).toEqual(plain(visible))
+          expect(await pagedAbove(limit)).toEqual(plain(visible))
+          expect(await allAbove(store, [...(await store.vector(SPACE))])).toEqual([])
+          const left = [...damaged].filter((index) => !pruned.has(index)).map((index) => stored[index].position)
+          const known = store.damaged(SPACE).map(({ position }) => position)
+          expect(known).toEqual(left.sort((a, b) => a - b))
+        }
+        await check()
+        for (const { at, isForeign } of cuts) {
+          const { branch, batch } = stored[at % batches.length]
+          await (isForeign ? plainStore : store).prune(SPACE, [pointOf(batch, branch)])
+          stored.forEach((other, index) => {
+            if (other.branch === branch && other.batch.header.toSeq <= batch.header.toSeq) pruned.add(index)
+          })
+          await check()
+        }
+        await store.append(
+          SPACE,
+          batches.filter((_, index) => !pruned.has(index)),
+        )
+        expect(store.damaged()).toEqual([])
+        expect(await snapshot(store, SPACE)).toEqual(await snapshot(plainStore, SPACE))
+      },
+    )
+    await fc.assert(property, { numRuns: 150 })
+  })
 
   it('shows exactly what is whole from its beginning on, and in the end everything', async () => {
     const batchNumbers = fc.array(fc.nat(13), { maxLength: 6 })

@@ -125,6 +125,25 @@ it('[ENV5 BR2] what states shifts is kept whatever its body is, and whatever els
   expect(log.shiftOf(shift.device, shift)).toBe(77)
 })
 
+it('[STORE8 SYNC2] what begins below what was pruned is refused by name, and holds up the cursor and nothing else', async () => {
+  const { keeper, store } = open()
+  const [ann, bob] = [open(memoryStore(), 2).state, open(memoryStore(), 3).state]
+  write(ann, 'one')
+  const [pruned] = ann.writer.seal()
+  write(bob, 'two')
+  const others = bob.writer.seal()
+  await keeper.ingest([pruned], undefined)
+  const { device, toSeq: seq, tagAfter: tag } = pruned.header
+  await store.prune(SPACE, [{ branch: device, seq, tag }])
+  const cursor = { position: 7, tag: new Uint8Array(16) }
+  expect(await keeper.ingest([pruned, ...others], cursor)).toMatchObject({
+    refused: [{ branch: device, device, code: 'BELOW_BASE', details: { floor: 1 } }],
+    taken: [{ branch: identityOf(3).device, toSeq: 1 }],
+  })
+  expect(await store.records(SPACE, 'cursor')).toEqual([])
+  await keeper.close()
+})
+
 it('[BR3] with a device that is given up the store forgets what it kept for it, whatever was written meanwhile', async () => {
   const inner = memoryStore()
   const { keeper, state } = open(inner)

@@ -7,7 +7,7 @@ import { cryptoReady, type SigningKeys, signingKeysFromSeed } from '../crypto/so
 import { assembleBatch, type Batch, encodeHeader, type Shift, startTagOf } from '../log/batch.ts'
 import { signBatch } from '../log/signature.ts'
 import { memoryStore } from '../log/memory-store.ts'
-import { admit, aheadOf, devicesOf, isRefused, shiftRecords } from './admission.ts'
+import { admit, aheadOf, devicesOf, isRefused, outcomesOf, shiftRecords } from './admission.ts'
 import { readAdmission } from './read-admission.ts'
 import { shiftOfRecord, shiftPrefix, shiftRecord } from './shift-records.ts'
 
@@ -109,6 +109,20 @@ describe('admission', () => {
     expect(aheadOf([ahead], NOW)).toBe(ahead.header)
     expect(devicesOf([batchOf(1, { name: 1 }), batchOf(5, { name: 1 })])).toEqual([device])
     expect(devicesOf([batchOf(1, { name: 1, coarseMaxHlc: FAR })])).toEqual([])
+  })
+})
+
+describe('what a pusher is told', () => {
+  it('ING8 of a batch that begins below what was pruned: BELOW_BASE, and the others are stored', async () => {
+    const store = memoryStore()
+    const [first, second] = [batchOf(1, { name: 1 }), batchOf(2, { before: 1, name: 2 })]
+    await store.append('home', [first])
+    const { toSeq: seq, tagAfter: tag } = first.header
+    await store.prune('home', [{ branch: device, seq, tag }])
+    expect(outcomesOf([first, second], await store.append('home', [first, second]))).toEqual([
+      { kind: 'refused', code: 'BELOW_BASE', details: { floor: 1 } },
+      { kind: 'appended' },
+    ])
   })
 })
 

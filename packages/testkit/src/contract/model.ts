@@ -23,7 +23,7 @@ export const modelContract = (bench: UseBench): void => {
       fc.asyncProperty(planArbitrary, async (plan) => {
         await playPlan(store, `run-${run++}`, plan)
       }),
-      { numRuns: 60 },
+      { numRuns: 100 },
     )
   })
 }
@@ -55,10 +55,10 @@ const planArbitrary: fc.Arbitrary<Plan> = fc.record({
   calls: fc.array(
     fc.oneof(
       {
-        weight: 3,
+        weight: 2,
         arbitrary: fc.record({
           kind: fc.constant('append' as const),
-          picks: fc.array(fc.nat({ max: 10_000 }), { maxLength: 8 }),
+          picks: fc.array(fc.nat({ max: 10_000 }), { maxLength: 20, size: 'max' }),
           allOrNothing: fc.boolean(),
         }),
       },
@@ -70,7 +70,7 @@ const planArbitrary: fc.Arbitrary<Plan> = fc.record({
         }),
       },
     ),
-    { maxLength: 16 },
+    { maxLength: 16, size: 'max' },
   ),
   vectors: fc.array(perDevice(fc.nat({ max: 26 })), { maxLength: 4 }),
   limit: fc.record({ batches: fc.integer({ min: 1, max: 5 }), bytes: fc.integer({ min: 1, max: 2_000 }) }),

@@ -75,6 +75,21 @@ export const watchAndCloseContract = (bench: UseBench, { another }: Abilities): 
       await vi.waitFor(() => expect(listener).toHaveBeenCalled())
     })
 
+    it('STORE7 tells nobody of a prune', async () => {
+      const { store, ann } = bench()
+      const history = makeTestHistory(ann, [1, 1])
+      await store.append(space, history)
+      const listener = vi.fn()
+      store.watch(space, listener)
+      await settle(store, 'fence-1')
+      listener.mockClear()
+      const { toSeq: seq, tagAfter: tag } = history[1].header
+      const records = [{ key: 'base', value: text.encode('1') }]
+      expect(await store.prune(space, [{ branch: ann.device, seq, tag }], { records })).toMatchObject([{ batches: 2 }])
+      await settle(store, 'fence-2')
+      expect(listener).not.toHaveBeenCalled()
+    })
+
     if (another) {
       it('sees what another store on the same medium replaces', async () => {
         const { store, medium, ann } = bench()
