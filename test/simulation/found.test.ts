@@ -153,7 +153,7 @@ const found: readonly Found[] = [
 ]
 
 /** What there was not yet when they were found. */
-const asFound: OptionOverrides = { encrypted: false, snapshotAfterOps: 1_000_000 }
+const asFound: OptionOverrides = { encrypted: false, members: false, snapshotAfterOps: 1_000_000 }
 
 const run = (schedule: Found['schedule']) => {
   if (typeof schedule !== 'string') return runSchedule(schedule.seed, { options: { ...asFound, ...schedule.options } })

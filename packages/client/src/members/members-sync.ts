@@ -17,6 +17,7 @@ import {
   equalBytes,
   type Membership,
   type MembersHead,
+  type Role,
   type ServerMessage,
   START_HASH,
   type Timers,
@@ -68,8 +69,12 @@ export class MembersSync {
   #theirs: MembersHead | undefined
   #isSame = false
   #nextId = FIRST_ID
+  /** How long the log of members was at the server when it greeted. */
+  #greetedAt = 0
   #asked: number | undefined
   #relayed: number | undefined
+  /** That came since something was asked. */
+  #pongs = 0
   #proposed: number | undefined
   #hasEnrolled = false
   readonly #changes: Change[] = []
@@ -122,15 +127,19 @@ export class MembersSync {
         this.#welcome = message
         this.#theirs = message.members ?? { length: 0, head: START_HASH }
         this.#isSame = false
+        this.#greetedAt = this.#theirs.length
         this.#level()
         return true
       case 'entries':
-        this.#asked = undefined
+        if (message.id === this.#asked) this.#asked = undefined
         void this.#take(message.after, message.entries)
         return true
       case 'proposed':
         this.#wasProposed(message)
         return true
+      case 'pong':
+        this.#hearPong(message.members)
+        return false
       case 'refused':
         if (message.id === undefined) return this.closed(message)
         return this.#wasRefused(message.id, message)
@@ -146,8 +155,36 @@ export class MembersSync {
     return failure?.code === 'NOT_A_MEMBER' && this.#enrol(failure)
   }
 
+  /** Frames get lost, in bad networks: what was sent is missed here, and who waits for an answer waits no longer than two pings. */
+  #hearPong(told = 0): void {
+    const isWaiting = this.#asked !== undefined || this.#relayed !== undefined || this.#proposed !== undefined
+    if (isWaiting && ++this.#pongs > 1) this.#lost()
+    else if (!isWaiting && told > this.#options.local.membership.length) this.#ask()
+  }
+
+  #lost(failure?: Failure): void {
+    const line = this.#line
+    this.disconnected()
+    line?.lost(failure)
+  }
+
   #send(message: Parameters<Connection['send']>[0][number]): void {
+    this.#pongs = 0
     this.#line?.connection()?.send([message])
+  }
+
+  /** What the server took this installation for then. */
+  get #greetedAs(): Role | undefined {
+    const { membership, secrets, role } = this.#options.local
+    // Before it was told of the members it went by something else; and who is locked cannot tell.
+    if (secrets === undefined || this.#greetedAt === 0) return role
+    return membership.roleAt(secrets.signing.publicKey, this.#greetedAt)
+  }
+
+  #ask(): void {
+    if (this.#asked !== undefined) return
+    this.#asked = this.#nextId++
+    this.#send({ type: 'entries', id: this.#asked, after: this.#options.local.membership.length })
   }
 
   /** Brings both to the same length. */
@@ -156,8 +193,7 @@ export class MembersSync {
     const theirs = this.#theirs
     if (theirs === undefined || this.#asked !== undefined || this.#relayed !== undefined) return
     if (theirs.length > membership.length) {
-      this.#asked = this.#nextId++
-      this.#send({ type: 'entries', id: this.#asked, after: membership.length })
+      this.#ask()
       return
     }
     if (!equalBytes(membership.hashAt(theirs.length), theirs.head)) {
@@ -170,8 +206,13 @@ export class MembersSync {
       this.#send({ type: 'propose', id: this.#relayed, entry: membership.entriesAfter(theirs.length, 1)[0] })
       return
     }
-    this.#isSame = true
     this.#hasEnrolled = false
+    if (this.#greetedAs !== this.#options.local.role) {
+      // What the server said of the role was before that.
+      this.#line?.greetAnew()
+      return
+    }
+    this.#isSame = true
     const welcome = this.#welcome
     this.#welcome = undefined
     if (welcome !== undefined) this.#line?.release(welcome)
@@ -183,12 +224,15 @@ export class MembersSync {
     const { local, keeper } = this.#options
     const { membership } = local
     const line = this.#line
-    const role = local.role
+    if (after > membership.length) {
+      // Something before it has not come.
+      this.#ask()
+      return
+    }
     const records = []
     let error: unknown
     try {
       for (const entry of entries.slice(Math.max(0, membership.length - after))) {
-        if (after > membership.length) break
         records.push(...local.take([entry]))
       }
     } catch (thrown) {
@@ -202,10 +246,6 @@ export class MembersSync {
     if (this.#line !== line || line === undefined) return
     if (error !== undefined) {
       this.#fail(error instanceof DriftlogError && error.code !== 'MEMBERS_REFUSED' ? error.code : 'MEMBERS_FORKED')
-      return
-    }
-    if (this.#isSame && local.role !== role) {
-      line.greetAnew()
       return
     }
     const { length } = membership
@@ -231,21 +271,20 @@ export class MembersSync {
 
   #wasRefused(id: number, { code, message, details }: ServerMessage & { type: 'refused' }): boolean {
     if (id === this.#asked || id === this.#relayed) {
-      this.#fail(code === 'MEMBERS_REFUSED' ? 'MEMBERS_FORKED' : code)
+      // Somebody else relayed it first: what the server has now, it says when it is greeted again.
+      this.#lost(code === 'MEMBERS_REFUSED' ? undefined : { code, message })
       return true
     }
     if (id !== this.#proposed) return false
     this.#proposed = undefined
     const [change] = this.#changes
-    const { membership } = this.#options.local
     // It may have come by itself meanwhile: then it is not refused, but done.
     this.#settle()
     if (this.#changes[0] !== change) return true
     if (code === 'MEMBERS_REFUSED' && change.tries <= MAX_TRIES && isOvertaken(details.why)) {
       // Ask what came first, and make it anew on top of that.
       this.#isSame = false
-      this.#asked = this.#nextId++
-      this.#send({ type: 'entries', id: this.#asked, after: membership.length })
+      this.#ask()
       return true
     }
     this.#changes.shift()
@@ -312,9 +351,7 @@ export class MembersSync {
   }
 
   #fail(code: DriftlogError['code']): void {
-    const line = this.#line
-    this.disconnected()
-    line?.lost({ code, message: new DriftlogError(code).message })
+    this.#lost({ code, message: new DriftlogError(code).message })
   }
 }
 

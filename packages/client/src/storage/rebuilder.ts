@@ -109,10 +109,14 @@ export class Rebuilder {
     const { store, space, state, random, renew } = this.#options
     const renewed = await renew(this.#device)
     // Its identity counts from when what it states is durable, and the other way round.
-    await store.append(space, [sealShifts({ keyring: state.log.keyring, random }, renewed.identity, hlc, shifts)], {
-      records: [...records, ...renewed.records, clockRecord(renewed.identity.device, hlc)],
-      allOrNothing: true,
-    })
+    await store.append(
+      space,
+      [sealShifts({ keyring: state.log.keyring, members: state.log.members, random }, renewed.identity, hlc, shifts)],
+      {
+        records: [...records, ...renewed.records, clockRecord(renewed.identity.device, hlc)],
+        allOrNothing: true,
+      },
+    )
     return this.#readAnew(renewed)
   }
 

@@ -23,6 +23,7 @@ import { firstHead, opCount, type Run } from '../op/run.ts'
 import { encodeRun } from '../op/run-codec.ts'
 import type { Randomness } from '../ports/ports.ts'
 import { type Batch, encodeShifts, MAX_BATCH_OPS, type Shift } from './batch.ts'
+import type { Members } from './chain-index.ts'
 import type { OpLog } from './op-log.ts'
 import { sealBatch } from './seal.ts'
 
@@ -45,6 +46,8 @@ export interface WriterIdentity {
 export interface WriterKeys {
   readonly keyring: Keyring
   readonly random: Randomness
+  /** undefined in a space without members. */
+  readonly members?: Members
 }
 
 /**
@@ -52,20 +55,23 @@ export interface WriterKeys {
  * to be projected before it.
  */
 export const sealShifts = (
-  { keyring, random }: WriterKeys,
+  { keyring, random, members }: WriterKeys,
   identity: WriterIdentity,
   hlc: Hlc,
   shifts: readonly Shift[],
 ): Batch => {
   const { device, space, certificate, keys } = identity
   const author = new Author(device, 1, () => keyring.epoch)
-  // It changes nothing: so it may be void, and need not name a position.
-  author.append([], { hlc, heads: [], schemaVersion: 1 })
+  const membership = members?.length ?? 0
+  author.append([], { hlc, heads: [], schemaVersion: 1, membership })
   const bytes = encodeRun(author.run)
   const before = chainStart(space, certificate, encodeShifts(shifts))
   const tags = {
     tagBefore: chainTag(before, keyring.tagKey(0, device)),
-    tagAfter: chainTag(chainNext(before, bytes, []), keyring.tagKey(keyring.epoch, device)),
+    tagAfter: chainTag(
+      chainNext(before, bytes, membership === 0 ? [] : [members!.hashAt(membership)]),
+      keyring.tagKey(keyring.epoch, device),
+    ),
   }
   const part = { ...tags, space, device, fromSeq: 1, toSeq: 1, maxHlc: hlc, shifts, certificate }
   return sealBatch(part, [bytes], { keys, keyring, random })

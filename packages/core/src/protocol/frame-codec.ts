@@ -138,8 +138,9 @@ const toWire = (message: ClientMessage | ServerMessage): object => {
       return { type, ...(id !== undefined && { id }), code, message: sentence, details }
     }
     case 'ping':
-    case 'pong':
       return { type: message.type }
+    case 'pong':
+      return { type: message.type, ...(message.members !== undefined && { members: message.members }) }
   }
 }
 

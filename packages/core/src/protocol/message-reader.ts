@@ -142,8 +142,8 @@ export const serverMessage = (fields: Fields): ServerMessage => {
         message: text(fields, 'message', MAX_MESSAGE_LENGTH),
       }
     case 'pong':
-      only(fields)
-      return { type: 'pong' }
+      only(fields, 'members')
+      return { type: 'pong', ...(fields.has('members') && { members: integer(fields, 'members') }) }
     default:
       throw malformed('unknown message type')
   }

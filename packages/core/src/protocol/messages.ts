@@ -201,6 +201,8 @@ export interface Refused {
 
 export interface Pong {
   readonly type: 'pong'
+  /** In a space with members: how far their log was sent on this connection. A frame may have been lost. */
+  readonly members?: number
 }
 
 export type ServerMessage = Welcome | Pushed | Page | Located | EntryPage | Proposed | Refused | Pong

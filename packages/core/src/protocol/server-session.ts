@@ -156,7 +156,8 @@ const take = (draft: Draft, message: ClientMessage): void => {
     return
   }
   if (message.type === 'ping') {
-    send(draft, { type: 'pong' })
+    const { toldMembers: members } = state
+    send(draft, members === undefined || members === 0 ? { type: 'pong' } : { type: 'pong', members })
     return
   }
   if (message.type === 'hello') {

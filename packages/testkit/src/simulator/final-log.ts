@@ -3,7 +3,6 @@ import {
   type Batch,
   type CellState,
   type DeviceId,
-  type Keyring,
   type Dot,
   Law,
   OpLog,
@@ -11,6 +10,7 @@ import {
   type StoredBatch,
   type Value,
 } from '@driftlog/core'
+import type { SpaceOpened } from './space-keys.ts'
 
 export interface LoggedOp {
   /** The branch that it is part of: where nothing forked, the device that wrote it. */
@@ -51,10 +51,14 @@ export interface FinalLog {
 
 type Run = NonNullable<ReturnType<OpLog['open']>['runs']>[number]['run']
 
-export const openLog = (stored: readonly StoredBatch[], unmarked: Unmarked, keyring: Keyring): FinalLog => {
+export const openLog = (
+  stored: readonly StoredBatch[],
+  unmarked: Unmarked,
+  { keyring, members }: SpaceOpened,
+): FinalLog => {
   const projector = new Projector()
   const lawChanges = listen(projector)
-  const log = new OpLog(keyring, projector)
+  const log = new OpLog(keyring, projector, members)
   for (const { batch } of stored) log.addShifts(batch.header.shifts)
   const runs: { readonly run: Run; readonly branch: DeviceId }[] = []
   for (const { batch, branch } of stored) {
@@ -90,7 +94,11 @@ export const openLog = (stored: readonly StoredBatch[], unmarked: Unmarked, keyr
 }
 
 /** The markers that batches bear, whether or not they can be part of any log. */
-export const markersOf = (batches: readonly Batch[], unmarked: Unmarked, keyring: Keyring): ReadonlySet<number> => {
+export const markersOf = (
+  batches: readonly Batch[],
+  unmarked: Unmarked,
+  { keyring }: SpaceOpened,
+): ReadonlySet<number> => {
   const log = new OpLog(keyring, new Projector())
   const markers = new Set<number>()
   for (const batch of batches) {

@@ -1,7 +1,7 @@
 /** The two phases of a schedule, and what is looked at in the end. */
 import type { Evidence, HealedReplica } from './checkers/checker.ts'
 import { markersOf, openLog } from './final-log.ts'
-import { keyringOf } from './space-keys.ts'
+import { openedSpace } from './space-keys.ts'
 import { perform } from './inject.ts'
 import type { Act } from './plan.ts'
 import { START_MS } from './time.ts'
@@ -81,14 +81,14 @@ export const collect = async (world: World, healedInMs: number | undefined): Pro
       isMarked ? [] : [[`${device} ${seq}`, marker] as const],
     ),
   )
-  const keyring = keyringOf(kernel.options)
+  const opened = await openedSpace(kernel.options, world.server.disk.durable)
   return {
     options: kernel.options,
     mutations: world.ledger,
     replicas,
     stores,
-    log: openLog(stores[0].batches, unmarked, keyring),
-    gone: { batches: gone.batches, markers: markersOf(gone.batches, unmarked, keyring) },
+    log: openLog(stores[0].batches, unmarked, opened),
+    gone: { batches: gone.batches, markers: markersOf(gone.batches, unmarked, opened) },
     healedInMs,
     quietMessages,
   }

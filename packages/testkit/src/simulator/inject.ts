@@ -27,6 +27,9 @@ export const perform = (world: World, act: Act): void => {
     case 'goOnline':
       machine.setOnline(true)
       break
+    case 'members':
+      tab.administer(Random.of(act.seed))
+      break
     case 'fault':
       inject(world, machine, act)
   }

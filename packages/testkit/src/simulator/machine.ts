@@ -20,6 +20,7 @@ export interface MachineParts {
 
 export class Machine {
   readonly index: number
+  readonly installation: number
   readonly kernel: Kernel
   readonly server: ServerMachine
   readonly ledger: Mutation[]
@@ -34,8 +35,10 @@ export class Machine {
   isOn = true
   isOnline = true
 
-  constructor(parts: MachineParts, index: number) {
+  /** `installation`: in a space with members, whose disk it has: its own, or that of which it is a clone. */
+  constructor(parts: MachineParts, index: number, installation: number) {
     this.index = index
+    this.installation = installation
     this.kernel = parts.kernel
     this.server = parts.server
     this.ledger = parts.ledger

@@ -46,6 +46,8 @@ export interface SimulatorOptions {
   readonly samples: number
   /** Whether the space is. */
   readonly encrypted: boolean
+  /** Whether it has members, whose admins are at work; it is encrypted then. */
+  readonly members: boolean
   /** New ops after which a replica makes a local snapshot. */
   readonly snapshotAfterOps: number
   /** Reads through SQL at the end. */
@@ -85,6 +87,7 @@ export const optionsOf = (seed: number, overrides: OptionOverrides = {}): Simula
     skewMs: of('skewMs', (random) => random.pick([0, 2_000, 50_000])),
     samples: of('samples', (random) => random.pick([0, 0, 1, 3])),
     encrypted: of('encrypted', (random) => random.chance(0.5)),
+    members: of('members', (random) => random.chance(0.3)),
     snapshotAfterOps: of('snapshotAfterOps', (random) => random.pick([10, 60, NEVER])),
     sql: false,
     realCrypto: false,

@@ -26,6 +26,16 @@ export interface UserAct {
   readonly tab: number
 }
 
+/** Somebody does something about the members of the space. */
+export interface MembersAct {
+  readonly kind: 'members'
+  readonly index: number
+  readonly atMs: number
+  readonly device: number
+  readonly tab: number
+  readonly seed: number
+}
+
 export interface FaultAct {
   readonly kind: 'fault'
   readonly fault: FaultKind
@@ -36,7 +46,7 @@ export interface FaultAct {
   readonly seed: number
 }
 
-export type Act = MutateAct | UserAct | FaultAct
+export type Act = MutateAct | UserAct | FaultAct | MembersAct
 
 export const planOf = (options: SimulatorOptions): Act[] => {
   const root = Random.of(options.seed).stream('plan')
@@ -44,6 +54,7 @@ export const planOf = (options: SimulatorOptions): Act[] => {
     ...mutations(options, root.stream('mutations')),
     ...userActs(options, root.stream('user')),
     ...faults(options, root.stream('faults')),
+    ...memberActs(options, root.stream('members')),
   ]
   return acts.map((act, index) => ({ ...act, index }) as Act)
 }
@@ -78,6 +89,17 @@ const userActs = (options: SimulatorOptions, random: Random): Omit<UserAct, 'ind
   }
   return acts
 }
+
+const MEMBER_ACTS = 30
+
+/**
+ * None where the server is set back: an entry that nobody relayed yet, and another one in its place, are two logs of members, and
+ * no rule can tell which one is right (MEM9).
+ */
+const memberActs = (options: SimulatorOptions, random: Random): Omit<MembersAct, 'index'>[] =>
+  options.members && options.weights.serverRollback === undefined
+    ? Array.from({ length: MEMBER_ACTS }, () => ({ kind: 'members', ...whoAndWhen(options, random) }))
+    : []
 
 const faults = (options: SimulatorOptions, random: Random): Omit<FaultAct, 'index'>[] => {
   const kinds = Object.entries(options.weights) as [FaultKind, number][]

@@ -71,6 +71,7 @@ export const runSchedule = async (seed: number, overrides: RunOverrides = {}): P
   const stopListening = onUnhandled((error) => kernel.failed('an unhandled rejection', error))
   try {
     const world = new World(kernel, overrides.seams ?? {})
+    await world.install()
     await runFaults(world, plan)
     const evidence = await collect(world, await runHealing(world))
     for (const checker of checkers) await checker.atHealed?.(evidence)

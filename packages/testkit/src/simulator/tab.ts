@@ -16,6 +16,7 @@ import type { TabName } from './events.ts'
 import { LawUser } from './laws/law-user.ts'
 import type { Machine } from './machine.ts'
 import type { AskedChange, Mutation } from './ledger.ts'
+import { administer } from './members.ts'
 import { SimulatedProcess } from './process.ts'
 import type { Random } from './random.ts'
 import { fetchOver } from './round-trips.ts'
@@ -74,7 +75,7 @@ export class Tab {
     const opening = openReplica({
       schema: schema as Schema,
       space: SPACE,
-      key: replicaKey(kernel.options),
+      key: replicaKey(kernel.options, this.machine.installation),
       snapshotAfterOps: kernel.options.snapshotAfterOps,
       store: seams.store?.(store, index) ?? store,
       transport: seams.transport?.(transport, index) ?? transport,
@@ -154,6 +155,13 @@ export class Tab {
     }
   }
 
+  /** An admin does something about the members. */
+  administer(random: Random): void {
+    const { replica, machine } = this
+    if (replica === undefined) return
+    administer(replica, random).catch((error: unknown) => machine.kernel.failed(`members ${this.#label}`, error))
+  }
+
   #mutateOnce(replica: Replica<Schema>, random: Random): boolean {
     const { kernel, version } = this.machine
     const { options } = kernel
@@ -175,6 +183,8 @@ export class Tab {
       )
       return true
     } catch (error) {
+      // Who only reads does not write.
+      if (error instanceof DriftlogError && error.code === 'FORBIDDEN') return true
       kernel.failed(`mutate ${this.#label}`, error)
       return !(error instanceof DriftlogError && error.code === 'READ_ONLY')
     }

@@ -1,4 +1,5 @@
 /** A simulated world: a server, devices, and the links between them. */
+import type { Membership } from '@driftlog/core'
 import { type HealedStore, vectorText } from './checkers/checker.ts'
 import type { SimulatedDisk } from './disk.ts'
 import { batchesOf, SPACE } from './disk-copy.ts'
@@ -6,6 +7,7 @@ import type { FaultKind } from './faults.ts'
 import type { Kernel } from './kernel.ts'
 import type { Mutation } from './ledger.ts'
 import { type Gone, Rot } from './gone.ts'
+import { foundingLog, install, letAllWrite } from './members.ts'
 import { Machine } from './machine.ts'
 import type { Random } from './random.ts'
 import type { Seams } from './seams.ts'
@@ -20,23 +22,51 @@ export class World {
   readonly #seams: Seams
   readonly #rot = new Rot(() => [this.server.disk, ...this.machines.map(({ disk }) => disk)])
   #isHealing = false
+  /** In a space with members: their log as it was in the beginning. */
+  #founding: Membership | undefined
+  #mayAllWrite = false
 
   constructor(kernel: Kernel, seams: Seams) {
     this.kernel = kernel
     this.#seams = seams
     this.server = new ServerMachine(kernel, kernel.random.stream('server'), seams)
-    for (let index = 0; index < kernel.options.devices; index++) this.#addMachine()
+    for (let index = 0; index < kernel.options.devices; index++) this.#addMachine(index)
   }
 
-  #addMachine(): Machine {
+  #addMachine(installation: number): Machine {
     const { kernel, server, ledger } = this
-    const machine = new Machine({ kernel, server, ledger, seams: this.#seams }, this.machines.length)
+    const machine = new Machine({ kernel, server, ledger, seams: this.#seams }, this.machines.length, installation)
     this.machines.push(machine)
     return machine
   }
 
   get tabs(): Tab[] {
     return this.machines.flatMap(({ tabs }) => tabs)
+  }
+
+  /** In a space with members: makes the disks those of members. */
+  async install(): Promise<void> {
+    const { members, devices } = this.kernel.options
+    if (!members) return
+    this.#founding = foundingLog(devices + 1)
+    for (const { disk, installation } of this.machines) await install(disk.durable, this.#founding, installation)
+  }
+
+  /** Somebody joins who lacks everything. */
+  async #join(): Promise<void> {
+    const machine = this.#addMachine(this.kernel.options.devices)
+    if (this.#founding !== undefined) await install(machine.disk.durable, this.#founding, machine.installation)
+    machine.open()
+  }
+
+  #letAllWrite(): void {
+    const again = (): void => {
+      this.kernel.time.after(5_000, () => this.#letAllWrite())
+    }
+    void letAllWrite(this.machines[0].tabs[0].replica).then((isDone) => {
+      this.#mayAllWrite = isDone
+      if (!isDone) again()
+    })
   }
 
   open(): void {
@@ -69,7 +99,7 @@ export class World {
       case 'clone': {
         const copy = await machine.disk.copy()
         this.kernel.fault(fault, machine.index)
-        const clone = this.#addMachine()
+        const clone = this.#addMachine(machine.installation)
         clone.disk.replace(copy)
         clone.open()
         break
@@ -118,11 +148,13 @@ export class World {
     for (const machine of this.machines) machine.heal()
     // Damage is found by who reads: a device as it starts, the server as somebody joins who lacks everything.
     for (const machine of wereRotten) void machine.crash().then(() => machine.open())
-    if (this.server.disk.damaged.size > 0) this.#addMachine().open()
+    if (this.server.disk.damaged.size > 0) void this.#join()
+    if (this.kernel.options.members) this.#letAllWrite()
   }
 
   /** Whether nothing is left to be sent, to be stored or to be waited for, and all hold the same. */
   isSettled(): boolean {
+    if (this.kernel.options.members && !this.#mayAllWrite) return false
     let first: string | undefined
     let isWaiting = false
     for (const { replica, isIdle } of this.tabs) {
