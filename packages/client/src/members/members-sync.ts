@@ -238,11 +238,7 @@ export class MembersSync {
     } catch (thrown) {
       error = thrown
     }
-    try {
-      if (records.length > 0) await keeper.membersGrew(records)
-    } catch (thrown) {
-      error ??= thrown
-    }
+    if (records.length > 0) await keeper.membersGrew(records)
     if (this.#line !== line || line === undefined) return
     if (error !== undefined) {
       this.#fail(error instanceof DriftlogError && error.code !== 'MEMBERS_REFUSED' ? error.code : 'MEMBERS_FORKED')

@@ -87,6 +87,8 @@ export class Keeper {
   /** The end of the chain of store operations: each waits for the one before. */
   #tail: Promise<void> = Promise.resolve()
   #flushQueued = false
+  /** Entries of the log of members are on their way to the store. */
+  #haveMembersGrown = false
   /** Cancels the flush that is due soon. */
   #flushSoon: (() => void) | undefined
   #isPushing = false
@@ -112,7 +114,12 @@ export class Keeper {
     this.#flushRetry = new Retry(options.timers, () => this.#queueFlush())
     this.#readRetry = new Retry(options.timers, () => this.#queueRead())
     this.#traffic = new Traffic(options.timers)
-    this.#rebuilder = new Rebuilder({ ...options, sealed: () => this.#seal(), flush: () => this.#flush() })
+    this.#rebuilder = new Rebuilder({
+      ...options,
+      sealed: () => this.#seal(),
+      flush: () => this.#flush(),
+      records: () => this.#records.values(),
+    })
     const { store, space } = options
     // KEEP6. Whatever it comes to light in, that piece of work is followed by a rebuilding.
     this.#stopHearing = store.onDamage(({ place }) => {
@@ -244,8 +251,11 @@ export class Keeper {
 
   async #settle(): Promise<void> {
     await this.#flush()
+    const isMore = this.#haveMembersGrown
+    if (isMore) this.#letIn()
     // Everything is stored: what fails now is a reading.
     await this.#rebuildIfNeeded().catch((error: unknown) => this.#readFailed(error))
+    if (isMore) this.arrivals.next()
   }
 
   /** Resolves when the log has all that the store has; rejects while that cannot be read. */
@@ -280,21 +290,18 @@ export class Keeper {
   }
 
   /**
-   * The log of members grew, and with it perhaps the keys: stores `records` and hands the log what waited for that. Rejects while
-   * the storage fails; then they are stored with what comes next, as nothing that depends on them may be stored without them.
+   * The log of members grew, and with it perhaps the keys: stores `records` and hands the log what waited for that. While the storage
+   * fails they wait, like own work; nothing that depends on them is stored without them.
    */
-  membersGrew(records: readonly RecordChange[]): Promise<void> {
+  async membersGrew(records: readonly RecordChange[]): Promise<void> {
     for (const record of records) this.keep(record)
-    return this.#enqueue(async () => {
-      await this.#flush()
-      this.#letIn()
-      await this.#rebuildIfNeeded()
-      this.arrivals.next()
-    })
+    this.#haveMembersGrown = true
+    await this.#enqueue(() => this.#settle()).catch((error: unknown) => this.#flushFailed(error))
   }
 
   /** What waited for entries of the log of members, or for a key that came with them. */
   #letIn(): void {
+    this.#haveMembersGrown = false
     const { log } = this.#options.state
     log.membersGrew()
     if (log.backlog().locked > 0 && !log.keyring.isLocked) this.#rebuilder.need()

@@ -45,6 +45,8 @@ export interface RebuilderOptions {
   readonly sealed: () => readonly Batch[]
   /** Stores that. */
   readonly flush: () => Promise<void>
+  /** Small values for the next append: what it names may be among them. */
+  readonly records: () => Iterable<RecordChange>
 }
 
 /** What a writer that is to be no more has written. */
@@ -113,7 +115,7 @@ export class Rebuilder {
       space,
       [sealShifts({ keyring: state.log.keyring, members: state.log.members, random }, renewed.identity, hlc, shifts)],
       {
-        records: [...records, ...renewed.records, clockRecord(renewed.identity.device, hlc)],
+        records: [...this.#options.records(), ...records, ...renewed.records, clockRecord(renewed.identity.device, hlc)],
         allOrNothing: true,
       },
     )

@@ -365,6 +365,7 @@ const goLive = (draft: Draft, cursor: Cursor): void => {
   tell(draft, cursor)
   // Between the answer and the watch something may have come in.
   state.hasChanged = true
+  state.haveMembersGrown = state.toldMembers !== undefined && state.toldMembers > 0
   if (state.isWatching) return
   state.isWatching = true
   draft.effects.push({ kind: 'watch' })

@@ -72,6 +72,8 @@ export class SessionDriver {
   }
 
   input(input: ServerInput): void {
+    // Who is silent hears of what another server put into the log of members too.
+    if (input.kind === 'message' && input.message.type === 'ping') this.#refreshMembers()
     this.#inputs.push(input)
     if (this.#isStepping) return
     this.#isStepping = true
@@ -207,6 +209,11 @@ export class SessionDriver {
       serverTimeMs,
       members: { length: members.length, head: members.head, isKnown },
     }
+  }
+
+  #refreshMembers(): void {
+    const { members, space, logger } = this.#context
+    members.of(space).catch((error: unknown) => logger.error({ error: String(error), space }, 'the store failed'))
   }
 
   async #propose(entry: Uint8Array): Promise<ServerInput> {

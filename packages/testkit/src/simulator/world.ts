@@ -24,7 +24,7 @@ export class World {
   #isHealing = false
   /** In a space with members: their log as it was in the beginning. */
   #founding: Membership | undefined
-  #mayAllWrite = false
+  #isSettled = false
 
   constructor(kernel: Kernel, seams: Seams) {
     this.kernel = kernel
@@ -59,14 +59,11 @@ export class World {
     machine.open()
   }
 
+  /** Now and then: the one who does it may crash in the middle. */
   #letAllWrite(): void {
-    const again = (): void => {
-      this.kernel.time.after(5_000, () => this.#letAllWrite())
-    }
-    void letAllWrite(this.machines[0].tabs[0].replica).then((isDone) => {
-      this.#mayAllWrite = isDone
-      if (!isDone) again()
-    })
+    const { replica } = this.machines[0].tabs[0]
+    if (replica !== undefined) void letAllWrite(replica)
+    if (!this.#isSettled) this.kernel.time.after(5_000, () => this.#letAllWrite())
   }
 
   open(): void {
@@ -154,11 +151,10 @@ export class World {
 
   /** Whether nothing is left to be sent, to be stored or to be waited for, and all hold the same. */
   isSettled(): boolean {
-    if (this.kernel.options.members && !this.#mayAllWrite) return false
     let first: string | undefined
     let isWaiting = false
     for (const { replica, isIdle } of this.tabs) {
-      if (replica === undefined || !isIdle) return false
+      if (replica === undefined || !isIdle || replica.members?.list.role === 'reader') return false
       const { online, syncing, pending, unsaved, waiting, readOnly } = replica.status
       if (!online || syncing || pending > 0 || unsaved > 0 || readOnly) return false
       isWaiting ||= waiting > 0
@@ -166,9 +162,13 @@ export class World {
       first ??= held
       if (held !== first) return false
     }
-    if (!this.#rot.isAny) return !isWaiting
+    this.#isSettled = this.#rot.isAny ? this.#isMended(isWaiting) : !isWaiting
+    return this.#isSettled
+  }
+
+  /** What can be mended is to be, and nothing else may be waited for than what nobody has. */
+  #isMended(isWaiting: boolean): boolean {
     const { batches, isMendable } = this.gone()
-    // What can be mended is to be, and nothing else may be waited for than what nobody has.
     return !isMendable && (!isWaiting || batches.length > 0)
   }
 
