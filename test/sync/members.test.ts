@@ -12,7 +12,7 @@ import {
   type Transport,
   webSocket,
 } from '@driftlog/client'
-import { type BatchStore, defineSchema, DriftlogError, f, memoryStore, table } from '@driftlog/core'
+import { type BatchStore, defineSchema, DriftlogError, f, memoryStore, startCursor, table } from '@driftlog/core'
 import { createServer, jwt, listen, mintToken, passes } from '@driftlog/server'
 import { sqlite } from '@driftlog/store-sqlite'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -257,4 +257,48 @@ it('MEM5: who gets ops by a courier gets what they name of the log of members to
   expect(await ben.device.import(await ada.device.export())).toEqual([])
   expect(await titles(ben)).toEqual(['one', 'two'])
   expect(ben.device.members!.list.members).toHaveLength(3)
+})
+
+it('MEM3: when somebody leaves, an admin who is there rotates the key', async () => {
+  const { url } = await serve()
+  const ada = await found(webSocket(url))
+  await write(ada, 'one')
+  const ben = await join(webSocket(url), await ada.device.members!.invite({ role: 'writer' }))
+  await expect.poll(() => titles(ben)).toEqual(['one'])
+  await ben.device.members!.leave()
+  await expect.poll(() => ben.device.status.error?.code).toBe('NOT_A_MEMBER')
+  await expect.poll(() => ada.device.members!.list.members.length).toBe(1)
+  // The new epoch is in force: what is written now is sealed with a key that who left was never given.
+  await expect
+    .poll(async () => {
+      await write(ada, 'two')
+      const stored = await ada.store.readAfter(space, startCursor, { batches: 100, bytes: 1e6 })
+      return stored.batches.at(-1)?.batch.header.keyEpoch
+    })
+    .toBe(2)
+  expect(await codeOf(ada.device.members!.leave())).toBe('MEMBERS_REFUSED')
+})
+
+it('MEM8: what a removed member wrote before enters only with the work of a member that is built on it', async () => {
+  const { url } = await serve()
+  const ada = await found(webSocket(url))
+  await write(ada, 'one')
+  const ben = await join(webSocket(url), await ada.device.members!.invite({ role: 'writer' }))
+  const eve = await join(webSocket(url), await ada.device.members!.invite({ role: 'writer' }))
+  await expect.poll(() => titles(eve)).toEqual(['one'])
+  await expect.poll(() => titles(ben)).toEqual(['one'])
+  eve.device.setOnline(false)
+  ben.device.setOnline(false)
+  eve.device.mutate((tx) => tx.tasks.insert({ title: 'by eve' }))
+  await ben.device.import(await eve.device.export())
+  ben.device.mutate((tx) => tx.tasks.insert({ title: 'by ben, who saw it' }))
+  // Nobody else has this.
+  eve.device.mutate((tx) => tx.tasks.insert({ title: 'kept to herself' }))
+  await expect.poll(() => ada.device.members!.list.members.length).toBe(3)
+  await ada.device.members!.remove(ada.device.members!.list.members[2].id)
+  eve.device.setOnline(true)
+  await expect.poll(() => eve.device.status.error?.code).toBe('NOT_A_MEMBER')
+  ben.device.setOnline(true)
+  await ben.device.sync()
+  await expect.poll(() => titles(ada)).toEqual(['by ben, who saw it', 'by eve', 'one'])
 })

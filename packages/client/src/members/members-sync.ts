@@ -23,6 +23,7 @@ import {
   type Timers,
   type WallClock,
 } from '@driftlog/core'
+import { Subject } from 'rxjs'
 import type { Keeper } from '../storage/keeper.ts'
 import type { Connection, Failure, Transport } from '../transport/transport.ts'
 import type { LocalMembers } from './local-members.ts'
@@ -78,6 +79,8 @@ export class MembersSync {
   #proposed: number | undefined
   #hasEnrolled = false
   readonly #changes: Change[] = []
+  /** Both sides have the same log now. */
+  readonly leveled = new Subject<void>()
   /** By how much the server's clock is ahead of this one, where a pass was refused for its time. */
   #offsetMs = 0
 
@@ -105,6 +108,7 @@ export class MembersSync {
   /** The engine stops: what was not settled never is by this replica. */
   stop(): void {
     this.disconnected()
+    this.leveled.complete()
     for (const { reject } of this.#changes.splice(0)) reject(new DriftlogError('CLOSED'))
   }
 
@@ -207,6 +211,7 @@ export class MembersSync {
       return
     }
     this.#hasEnrolled = false
+    this.#settle()
     if (this.#greetedAs !== this.#options.local.role) {
       // What the server said of the role was before that.
       this.#line?.greetAnew()
@@ -216,8 +221,8 @@ export class MembersSync {
     const welcome = this.#welcome
     this.#welcome = undefined
     if (welcome !== undefined) this.#line?.release(welcome)
-    this.#settle()
     this.#next()
+    this.leveled.next()
   }
 
   async #take(after: number, entries: readonly Uint8Array[]): Promise<void> {

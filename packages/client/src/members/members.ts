@@ -78,12 +78,14 @@ export interface MembersParts {
 export class Members {
   readonly #parts: MembersParts
   readonly #list$: BehaviorSubject<MemberList>
+  #isRotating = false
 
   /** Apps have it from `replica.members`. */
   constructor(parts: MembersParts) {
     this.#parts = parts
     this.#list$ = new BehaviorSubject(this.#read())
     parts.local.changes.subscribe(() => this.#list$.next(this.#read()))
+    parts.sync?.leveled.subscribe(() => void this.#rotateIfNeeded())
   }
 
   /** The members now, and whenever they change. */
@@ -205,13 +207,21 @@ export class Members {
   }
 
   /** Somebody left who knows the key: whichever admin's installation is there first sees to it. */
-  async rotateIfNeeded(): Promise<void> {
+  async #rotateIfNeeded(): Promise<void> {
     const isUpToMe = (): boolean => this.#membership.needsRotation && this.#parts.local.role === 'admin'
-    if (!isUpToMe()) return
-    await this.#change((membership) => {
-      if (!isUpToMe()) throw new DriftlogError('MEMBERS_REFUSED', 'somebody else did it')
-      return { kind: 'rotate', rotation: this.#rotation(membership, { kind: 'rotate' }) }
-    })
+    if (!isUpToMe() || this.#isRotating) return
+    this.#isRotating = true
+    try {
+      await this.#change((membership) => {
+        if (!isUpToMe()) throw new DriftlogError('MEMBERS_REFUSED', 'somebody else did it')
+        return { kind: 'rotate', rotation: this.#rotation(membership, { kind: 'rotate' }) }
+      })
+    } catch (error) {
+      // Somebody else did it, or the connection went: it is looked at again when both sides are level.
+      if (!(error instanceof DriftlogError)) throw error
+    } finally {
+      this.#isRotating = false
+    }
   }
 
   #read(): MemberList {

@@ -115,7 +115,12 @@ export class Rebuilder {
       space,
       [sealShifts({ keyring: state.log.keyring, members: state.log.members, random }, renewed.identity, hlc, shifts)],
       {
-        records: [...this.#options.records(), ...records, ...renewed.records, clockRecord(renewed.identity.device, hlc)],
+        records: [
+          ...this.#options.records(),
+          ...records,
+          ...renewed.records,
+          clockRecord(renewed.identity.device, hlc),
+        ],
         allOrNothing: true,
       },
     )
