@@ -33,6 +33,7 @@ const coreLayers = [
   ['schema'],
   ['projection'],
   ['snapshot'],
+  ['base'],
   ['protocol'],
 ]
 

@@ -35,6 +35,14 @@ interface ShiftInForce {
   readonly floor: Hlc
 }
 
+/** What a fold of a base asks of a projection (SPEC CUT4). */
+export interface FoldWatch {
+  /** What ops stamped above it change is not taken into the cells. */
+  readonly cut: Hlc
+  /** Void ops stamped above it. */
+  readonly voids: DotRef[]
+}
+
 interface Reach {
   readonly device: number
   readonly seen: SeenVector
@@ -65,6 +73,8 @@ export class Projector {
   /** By branch, rising; the last counts. */
   readonly #shifts: ShiftInForce[][] = []
   readonly #columns = new WeakMap<Shape, number>()
+  /** Set before anything is projected. */
+  watch: FoldWatch | undefined
   /** What the op that is judged saw of branches that a name may stand for: asked for each of its handles. */
   #reach: Reach = { device: -1, seen: nothingSeen, branches: new Map() }
   /** The highest effective stamp projected. */
@@ -118,7 +128,7 @@ export class Projector {
   project(runs: readonly Run[]): void {
     let group: Judged[] = []
     for (const run of runs) {
-      for (let op = 0; op < opCount(run); op++) {
+      for (let op = this.#firstNew(run); op < opCount(run); op++) {
         const left = run.groupLeft[op]
         if (left === 0 && group.length === 0) {
           this.#commit(this.#judge(run, op, undefined))
@@ -140,6 +150,12 @@ export class Projector {
       }
     }
     if (group.length > 0) this.#commitGroup(group, true)
+  }
+
+  /** The first op of a run that is not projected: a run may begin below the base that the projection goes on from. */
+  #firstNew({ device, fromSeq }: Run): number {
+    if (this.ops.seenBelow === undefined) return 0
+    return Math.max(0, this.ops.projectedSeq(this.ops.deviceIndex(device)) + 1 - fromSeq)
   }
 
   /** Throws VALUE_INVALID for a change that would make its op void, wherever it is read (CELL12). */
@@ -181,8 +197,8 @@ export class Projector {
     const seq = run.fromSeq + op
     const written = run.hlc[op]
     const shift = this.#shifts[device]?.findLast(({ fromSeq }) => fromSeq <= seq)
-    let isVoid = run.voids.has(op) || run.opBytes[op] > MAX_OP_BYTES
-    let seen = first === undefined ? this.ops.lastSeen(device) : first.seen
+    let isVoid = run.voids.has(op) || run.opBytes[op] > MAX_OP_BYTES || this.ops.isToldVoid(device, seq)
+    let seen = first === undefined ? this.ops.seenBefore(device, seq) : first.seen
     let heads = NO_HEADS
     // The highest stamps of what it saw: of ops that stand as they were written, and of others.
     let firm = -1
@@ -333,8 +349,9 @@ export class Projector {
     this.projected.set(run.device, seq)
     const heads = isContinued ? NO_HEADS : this.#headsOf(judged, device)
     if (judged.isVoid) {
-      this.voidCount++
       const stamp = this.ops.lastStamp(device) + 1
+      if (this.watch === undefined || stamp <= this.watch.cut) this.voidCount++
+      else this.watch.voids.push(dotRef(device, seq))
       if (this.ops.isLastElastic(device)) this.ops.setElastic(device, seq)
       this.ops.append(device, stamp, this.ops.lastSeen(device))
       // Who writes next has seen it, and must be stamped above it.
@@ -342,10 +359,11 @@ export class Projector {
       advanceFrontier(this.frontier, run.device, seq, heads)
       return
     }
-    this.schemaVersion = Math.max(this.schemaVersion, run.schemaVersion[op])
     const ref = this.ops.append(device, judged.stamp, judged.seen)
     this.highest = Math.max(this.highest, judged.stamp)
     advanceFrontier(this.frontier, run.device, seq, heads)
+    if (this.watch !== undefined && judged.stamp > this.watch.cut) return
+    this.schemaVersion = Math.max(this.schemaVersion, run.schemaVersion[op])
     this.#applyChanges(judged, { ref, device, seq, seen: judged.seen })
   }
 
