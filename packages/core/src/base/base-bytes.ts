@@ -5,7 +5,7 @@
  *              | shifts | branches | after | tables | settled
  *     branch   = id | author flag (0: as the id; 1: 16 bytes) | parent + 1 | base
  *              | of one without a parent: certificate | flag, chain start where shifts are stated
- *              | last seq - base | head flag | elastic from - base, or 0 | shift | floor
+ *              | last seq - base | head flag | elastic from - base, or 0 | flag, shift, floor
  *              | kept ops: count, each seq (delta), stamp (delta) | kept runs: count, each first (delta), length, hash, epoch
  *              | number of the first row | introduced: count, each place of the row, seq (delta)
  *     after    = id | void ops: count, each seq (delta) | whole from
@@ -125,7 +125,7 @@ const readNext = (reader: ByteReader, before: number): number => {
 }
 
 /** An id, flags, and an op that is kept. */
-const MIN_BRANCH_BYTES = DEVICE_ID_BYTES + 13
+const MIN_BRANCH_BYTES = DEVICE_ID_BYTES + 12
 
 const writeBranch = (writer: ByteWriter, branch: BaseBranch): void => {
   const { id, author, parent, base, certificate, start, elasticFrom } = branch
@@ -140,8 +140,8 @@ const writeBranch = (writer: ByteWriter, branch: BaseBranch): void => {
     .varint(branch.lastSeq - base)
     .byte(branch.isHead ? 1 : 0)
     .varint(elasticFrom === Number.POSITIVE_INFINITY ? NEVER : elasticFrom - base)
-    .varint(branch.shift)
-    .varint(branch.floor)
+    .byte(branch.shifted === undefined ? 0 : 1)
+  if (branch.shifted !== undefined) writer.varint(branch.shifted.shift).varint(branch.shifted.floor)
   writer.varint(branch.kept.size)
   let before = { seq: base, stamp: 0 }
   for (const [seq, stamp] of branch.kept) {
@@ -180,7 +180,7 @@ const readBranch = (reader: ByteReader, before: readonly BaseBranch[]): BaseBran
   const isHead = readFlag(reader)
   const elastic = reader.varint()
   const elasticFrom = elastic === NEVER ? Number.POSITIVE_INFINITY : base + elastic
-  const [shift, floor] = [reader.varint(), reader.varint()]
+  const shifted = readFlag(reader) ? { shift: reader.varint(), floor: reader.varint() } : undefined
   const kept = new Map<number, number>()
   for (let left = reader.count(2), seq = base, stamp = 0; left > 0; left--) {
     const next = readNext(reader, seq)
@@ -205,7 +205,7 @@ const readBranch = (reader: ByteReader, before: readonly BaseBranch[]): BaseBran
     introduced.push({ row, seq: (seq = readNext(reader, seq)) })
   }
   if ((introduced.at(-1)?.seq ?? 0) > lastSeq) throw malformed('base: introduced')
-  const own = { id, author, parent, base, certificate, start, lastSeq, isHead, elasticFrom, shift, floor }
+  const own = { id, author, parent, base, certificate, start, lastSeq, isHead, elasticFrom, shifted }
   return { ...own, kept, runs, introducedFrom, introduced }
 }
 

@@ -35,11 +35,10 @@ export interface BaseBranch {
   readonly lastSeq: number
   /** Whether no other op of the prefix had seen that. */
   readonly isHead: boolean
-  /** See `OpIndex.isElastic`; infinite: never. */
+  /** See `OpIndex.isElastic`, up to the vector; infinite: never. */
   readonly elasticFrom: number
-  /** BR2: in force after `lastSeq`. */
-  readonly shift: Hlc
-  readonly floor: Hlc
+  /** BR2: in force after `lastSeq`. One of nothing counts, too: what it concerns is lifted, not void. */
+  readonly shifted: { readonly shift: Hlc; readonly floor: Hlc } | undefined
   /** Ops that something still names and their effective stamps, rising; `lastSeq` is the last. */
   readonly kept: ReadonlyMap<number, Hlc>
   /** Runs wholly in the prefix that something may still refer to, rising; the last is the last of all. */

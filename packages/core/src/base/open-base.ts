@@ -23,7 +23,7 @@ import { chainStart, chainTag } from '../crypto/chain.ts'
 import type { Keyring } from '../crypto/keyring.ts'
 import { hash } from '../crypto/sodium.ts'
 import { OpLog, type ProjectionTarget } from '../log/op-log.ts'
-import type { DotRef } from '../op/dot-ref.ts'
+import { deviceOfRef, type DotRef, seqOfRef } from '../op/dot-ref.ts'
 import { Law } from '../op/law.ts'
 import { Projector } from '../projection/projector.ts'
 import { isContested as isContestedElements, type Elements } from '../laws/elements.ts'
@@ -69,9 +69,7 @@ export const logOf = (
   base.branches.forEach((branch, place) => {
     addToOps(projector, branch)
     addToLog(log, branch, base)
-    if (branch.shift > 0 || branch.floor > 0) {
-      projector.saved.shifts[place] = [{ fromSeq: 0, shift: branch.shift, floor: branch.floor }]
-    }
+    if (branch.shifted !== undefined) projector.saved.shifts[place] = [{ fromSeq: 0, ...branch.shifted }]
   })
   projector.schemaVersion = base.schemaVersion
   projector.voidCount = base.voidCount
@@ -89,7 +87,7 @@ const addToOps = (projector: Projector, branch: BaseBranch): void => {
 }
 
 const addToLog = (log: OpLog, branch: BaseBranch, { space, branches }: Base): void => {
-  const { id, author, base, runs, lastSeq, shift } = branch
+  const { id, author, base, runs, lastSeq, shifted } = branch
   let root = branch
   while (root.parent >= 0) root = branches[root.parent]
   const certificate = root.certificate!
@@ -101,7 +99,7 @@ const addToLog = (log: OpLog, branch: BaseBranch, { space, branches }: Base): vo
   log.chain.restoreBelow(id, runs)
   const held = runs.at(-1)?.toSeq ?? base
   const tag = log.chain.lastTag(id)
-  const below = { seq: held, tag, lastSeq, shift }
+  const below = { seq: held, tag, lastSeq, shift: shifted?.shift ?? 0 }
   const tip = held > base ? { seq: held, tag } : undefined
   const own = { id, device: author, parent, base, baseTag, certificate, start, below, held, tip }
   log.restore({ ...own, inside: new Set() }, branch.start !== undefined)
@@ -131,6 +129,11 @@ const seenBelowOf = ({ branches, after, vector, tables }: Base): SeenBelow => {
       seq > (vector.get(branch) ?? 0) || seq >= (known.get(branch)?.wholeFrom ?? 0)
         ? whole
         : lacking.get(branch)?.get(seq),
+    mayName: (branch, seq, head) => {
+      if (seq <= (vector.get(branch) ?? 0)) return true
+      const { isHead, lastSeq } = branches[deviceOfRef(head)]
+      return isHead && lastSeq === seqOfRef(head)
+    },
     isVoid: (branch, seq) => voids.get(branch)?.has(seq) === true,
     saw: (op, other) => pairs.get(op)?.has(other) === true,
   }

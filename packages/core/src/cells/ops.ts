@@ -30,6 +30,8 @@ export interface SeenBelow {
   at(branch: DeviceId, seq: number): SeenVector | undefined
   /** Whether an op after the base is known to be void. */
   isVoid(branch: DeviceId, seq: number): boolean
+  /** Whether an op after the base may name one below it as a head. */
+  mayName(branch: DeviceId, seq: number, head: DotRef): boolean
   /** Whether an op below had seen another, of those of which it matters. */
   saw(op: DotRef, other: DotRef): boolean
 }
@@ -221,10 +223,15 @@ export class OpIndex {
     return seq > below ? stamps[seq - below - 1] : (kept.get(seq) ?? 0)
   }
 
+  /** Whether a branch began below the base that the index goes on from. */
+  isOnBase(device: number): boolean {
+    return this.#devices[device].below > this.#devices[device].base
+  }
+
   /** Whether an op is below the base that the index goes on from. */
   isBelow(ref: DotRef): boolean {
-    const { below, base } = this.#devices[deviceOfRef(ref)]
-    return below > base && seqOfRef(ref) <= below
+    const device = deviceOfRef(ref)
+    return this.isOnBase(device) && seqOfRef(ref) <= this.#devices[device].below
   }
 
   /** The stamp of the last projected op of a branch; -1 where there is none. */
@@ -283,6 +290,11 @@ export class OpIndex {
   /** Whether the base that the index goes on from says that an op is void. */
   isToldVoid(device: number, seq: number): boolean {
     return this.seenBelow?.isVoid(this.deviceId(device), seq) === true
+  }
+
+  /** Whether the next op of a device, at `seq`, may name a head: what it had seen below a base is not all known (CUT7). */
+  mayName(device: number, seq: number, head: DotRef): boolean {
+    return !this.isBelow(head) || this.seenBelow?.mayName(this.deviceId(device), seq, head) === true
   }
 
   /** Whether op `seq` of a branch saw more of any branch than `vector` has of it. undefined: it is not projected, or below a base. */

@@ -197,7 +197,10 @@ export class Projector {
     const seq = run.fromSeq + op
     const written = run.hlc[op]
     const shift = this.#shifts[device]?.findLast(({ fromSeq }) => fromSeq <= seq)
-    let isVoid = run.voids.has(op) || run.opBytes[op] > MAX_OP_BYTES || this.ops.isToldVoid(device, seq)
+    let isVoid = run.voids.has(op) || run.opBytes[op] > MAX_OP_BYTES
+    // Of a void group that a base divides the beginning is not here: that it is void, and from where on stamps are elastic, is told.
+    const isToldVoid = this.ops.isToldVoid(device, seq)
+    if (isToldVoid) isVoid = true
     let seen = first === undefined ? this.ops.seenBefore(device, seq) : first.seen
     let heads = NO_HEADS
     // The highest stamps of what it saw: of ops that stand as they were written, and of others.
@@ -216,6 +219,7 @@ export class Projector {
           continue
         }
         if (seenSeq(this.ops.lastSeen(device), other) >= seqOfRef(ref)) isVoid = true
+        if (!this.ops.mayName(device, seq, ref)) isVoid = true
         if (this.ops.isElastic(ref)) elastic = Math.max(elastic, this.ops.stamp(ref))
         else firm = Math.max(firm, this.ops.stamp(ref))
         seen = this.ops.joinHead(seen, other, seqOfRef(ref))
@@ -234,7 +238,7 @@ export class Projector {
       if (shift === undefined && written <= firm) isVoid = true
       if (shift !== undefined || written <= elastic) {
         stamp = Math.max(written - (shift?.shift ?? 0), shift?.floor ?? 0, firm + 1, elastic + 1)
-        if (stamp !== written) this.ops.setElastic(device, seq)
+        if (stamp !== written && !(isToldVoid && this.ops.isOnBase(device))) this.ops.setElastic(device, seq)
       }
     }
 
