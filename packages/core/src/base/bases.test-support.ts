@@ -38,7 +38,7 @@ export const heldOf = (batches: readonly Uint8Array[]): Held[] =>
 export const replay = (held: readonly Held[], cut?: Hlc) => {
   const projector = new Projector()
   if (cut !== undefined) projector.watch = { cut, voids: [] }
-  const runs: { device: DeviceId; fromSeq: number; references: readonly Dot[]; heads: readonly Naming[]; end: Dot; isInsideGroup: boolean }[] = []
+  const runs: { device: DeviceId; fromSeq: number; references: readonly Dot[]; heads: readonly Naming[]; end: Dot; isInsideGroup: boolean; named: readonly Naming[] }[] = []
   const log = new OpLog(keyring, {
     projected: projector.projected,
     begin: (...of) => projector.begin(...of),
@@ -55,7 +55,12 @@ export const replay = (held: readonly Held[], cut?: Hlc) => {
         })
         // Of a group that crosses runs, all are projected at once.
         const end = { device, seq: toSeqOf(all[all.length - 1]) }
-        runs.push({ device, fromSeq, references: [...foreignReferences(run)], heads, end, isInsideGroup: all[all.length - 1].groupLeft.at(-1)! > 1 })
+        const isInsideGroup = all[all.length - 1].groupLeft.at(-1)! > 1
+        const named = [...run.over].map(([change, over]): Naming => {
+          const op = run.changeEnd.findIndex((to) => change < to)
+          return { dot: { device, seq: fromSeq + op }, over }
+        })
+        runs.push({ device, fromSeq, references: [...foreignReferences(run)], heads, end, isInsideGroup, named })
       }
       projector.project(all)
     },

@@ -9,7 +9,7 @@ import { Law } from '../op/law.ts'
 import type { Shape } from '../op/run.ts'
 import { type ForgedChange, type ForgedOp, SPACE } from '../testing/replicas.test-support.ts'
 import { treeForger } from '../testing/tree-forger.test-support.ts'
-import type { Held, Naming } from './bases.test-support.ts'
+import type { Held } from './bases.test-support.ts'
 
 interface ForgedStep {
   readonly device: number
@@ -69,7 +69,7 @@ const KINDS = [
 ]
 
 /** As a store that took all of it in has it. */
-export const forgeHistory = async ({ steps, shifted }: ForgedPlan): Promise<{ held: Held[]; naming: Naming[] }> => {
+export const forgeHistory = async ({ steps, shifted }: ForgedPlan): Promise<Held[]> => {
   const forgers = Array.from({ length: DEVICES }, (_, index) => treeForger(index + 1))
   interface Point {
     readonly device: number
@@ -88,7 +88,6 @@ export const forgeHistory = async ({ steps, shifted }: ForgedPlan): Promise<{ he
     const own = points.filter(({ device }) => device === step.device)
     const from = onto ?? (own.length === 0 ? undefined : step.from === 0 ? own[own.length - 1] : own[step.from % own.length])
     const references: Uint8Array[] = []
-    const overs: Uint8Array[] = []
     let stamp = from?.stamp ?? 10
     // A group may go on in the next run.
     let left = step.from === 0 ? (from?.left ?? 0) : 0
@@ -120,7 +119,7 @@ export const forgeHistory = async ({ steps, shifted }: ForgedPlan): Promise<{ he
     // The stamps of a run must rise: those of groups may stay.
     let last = 0
     const rising = ops.map((op) => ({ ...op, hlc: (last = Math.max(last, op.hlc)) }))
-    const { batch, end } = forger.seal(from ?? forger.root, [rising], { references: [...references, ...overs] })
+    const { batch, end } = forger.seal(from ?? forger.root, [rising], { references })
     points.push({ device: step.device, ...end, stamp: last, firstSeq: (from?.seq ?? 0) + 1, left })
     if (from !== undefined) gone.add(from)
     batches.push(batch)
@@ -142,5 +141,5 @@ export const forgeHistory = async ({ steps, shifted }: ForgedPlan): Promise<{ he
   const store = memoryStore()
   await store.append(SPACE, batches)
   const page = await store.readAbove(SPACE, new Map(), { batches: 1_000_000, bytes: Number.MAX_SAFE_INTEGER })
-  return { held: page.batches.map(({ batch, branch }) => ({ batch, branch })), naming: [] }
+  return page.batches.map(({ batch, branch }) => ({ batch, branch }))
 }
