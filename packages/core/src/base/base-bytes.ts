@@ -29,7 +29,17 @@ import { deviceOfRef, type DotRef, dotRef, seqOfRef } from '../op/dot-ref.ts'
 import type { Value } from '../op/value.ts'
 import { writeValue } from '../op/value.ts'
 import type { Base, BaseAfter, BaseBranch, BaseRefs, BaseRow, BaseSettled, BaseTable } from './base.ts'
-import { expectRising, many, readCell, type ReadRef, readRefs, type RefWriter, value, writeCell, writeRefs } from './cell-bytes.ts'
+import {
+  expectRising,
+  many,
+  readCell,
+  type ReadRef,
+  readRefs,
+  type RefWriter,
+  value,
+  writeCell,
+  writeRefs,
+} from './cell-bytes.ts'
 
 export const BASE_FORMAT = 1
 const MAGIC = [0x44, 0x4c, 0x50]
@@ -229,11 +239,7 @@ const writeAfter = (writer: ByteWriter, { branch, voids, wholeFrom, lacks }: Bas
   }
 }
 
-const readAfter = (
-  reader: ByteReader,
-  branches: readonly BaseBranch[],
-  before: DeviceId | undefined,
-): BaseAfter => {
+const readAfter = (reader: ByteReader, branches: readonly BaseBranch[], before: DeviceId | undefined): BaseAfter => {
   const branch = readId(reader)
   expectRising(before, branch)
   let seq = 0
@@ -338,7 +344,12 @@ const columnsByRow = (tables: readonly BaseTable[]): ((row: number) => readonly 
   return (row) => tables[ends.findIndex((last) => row < last)].columns
 }
 
-const writeSettled = (writer: ByteWriter, settled: BaseSettled, tables: readonly BaseTable[], refs: RefWriter): void => {
+const writeSettled = (
+  writer: ByteWriter,
+  settled: BaseSettled,
+  tables: readonly BaseTable[],
+  refs: RefWriter,
+): void => {
   writer.varint(settled.row)
   refs.write(settled.by)
   writer.string(settled.reason)

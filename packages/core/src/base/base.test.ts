@@ -5,7 +5,19 @@ import { lawKinds, lawSteps, runLawHistory } from '../projection/law-histories.t
 import { hexOf } from '../testing/replicas.test-support.ts'
 import type { VersionVector } from '../clock/version-vector.ts'
 import { forgedPlans, forgeHistory } from './forged-histories.test-support.ts'
-import { folded, type Held, heldOf, type Naming, opened, receiveAll, replay, restOf, shuffled, told, vectorFor } from './bases.test-support.ts'
+import {
+  folded,
+  type Held,
+  heldOf,
+  type Naming,
+  opened,
+  receiveAll,
+  replay,
+  restOf,
+  shuffled,
+  told,
+  vectorFor,
+} from './bases.test-support.ts'
 import { decodeBase, encodeBase } from './base-bytes.ts'
 
 beforeAll(cryptoReady)

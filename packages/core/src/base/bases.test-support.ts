@@ -38,7 +38,15 @@ export const heldOf = (batches: readonly Uint8Array[]): Held[] =>
 export const replay = (held: readonly Held[], cut?: Hlc) => {
   const projector = new Projector()
   if (cut !== undefined) projector.watch = { cut, voids: [] }
-  const runs: { device: DeviceId; fromSeq: number; references: readonly Dot[]; heads: readonly Naming[]; end: Dot; isInsideGroup: boolean; named: readonly Naming[] }[] = []
+  const runs: {
+    device: DeviceId
+    fromSeq: number
+    references: readonly Dot[]
+    heads: readonly Naming[]
+    end: Dot
+    isInsideGroup: boolean
+    named: readonly Naming[]
+  }[] = []
   const log = new OpLog(keyring, {
     projected: projector.projected,
     begin: (...of) => projector.begin(...of),
@@ -221,5 +229,7 @@ export const told = ({ log, projector }: State) => ({
   voids: projector.voidCount,
   backlog: log.backlog(),
   damage: log.damage?.code,
-  settled: projector.cells.settled.newest().map(({ row, by, reason }) => ({ row: row.id, reason, by: projector.ops.dotOf(by) })),
+  settled: projector.cells.settled
+    .newest()
+    .map(({ row, by, reason }) => ({ row: row.id, reason, by: projector.ops.dotOf(by) })),
 })

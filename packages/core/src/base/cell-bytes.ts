@@ -61,7 +61,11 @@ export const writeCell = (writer: ByteWriter, law: number, ref: DotRef, content:
 export type ReadRef = () => DotRef
 
 /** Throws MALFORMED for what `writeCell` would not write, as far as it could do harm. */
-export const readCell = (reader: ByteReader, law: number, readRef: ReadRef): readonly [ref: DotRef, content: unknown] => {
+export const readCell = (
+  reader: ByteReader,
+  law: number,
+  readRef: ReadRef,
+): readonly [ref: DotRef, content: unknown] => {
   const kind = reader.byte()
   switch (kind) {
     case NOTHING:
@@ -214,7 +218,11 @@ const writeNode = (
   for (const { ref, put, sawAbove } of writes.toSorted((a, b) => refs.compare(a.ref, b.ref))) {
     refs.write(ref)
     writeValue(writer, put as Value)
-    writeRefs(writer, [...new Set(sawAbove)].filter((seen) => above.has(seen)), refs)
+    writeRefs(
+      writer,
+      [...new Set(sawAbove)].filter((seen) => above.has(seen)),
+      refs,
+    )
   }
   const own = children === undefined ? [] : sorted(children)
   writer.varint(own.length)

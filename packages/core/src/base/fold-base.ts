@@ -16,6 +16,7 @@ import type { Keyring } from '../crypto/keyring.ts'
 import { hash } from '../crypto/sodium.ts'
 import { DriftlogError } from '../errors.ts'
 import type { Shift } from '../log/batch.ts'
+import type { LogBranch } from '../log/branch-tree.ts'
 import type { StoredBatch } from '../log/batch-store.ts'
 import { foreignReferences, type KeptRun } from '../log/chain-index.ts'
 import { type CheckedBatch, OpLog, type ProjectionTarget } from '../log/op-log.ts'
@@ -65,6 +66,7 @@ class Fold {
   readonly #named = new Set<DotRef>()
   /** By index of the projection: the last op in the prefix; at most the base of the branch where none is. */
   readonly #lastSeqs: number[] = []
+  readonly #logBranches = new Map<DeviceId, LogBranch>()
   /** Index of the projection → place in the base. */
   readonly #places = new Map<number, number>()
 
@@ -74,9 +76,7 @@ class Fold {
     this.#before = input.base === undefined ? undefined : decodeBase(input.base)
     const target = this.#target()
     this.#log =
-      this.#before === undefined
-        ? new OpLog(keyring, target)
-        : logOf(this.#before, keyring, this.#projector, target)
+      this.#before === undefined ? new OpLog(keyring, target) : logOf(this.#before, keyring, this.#projector, target)
     this.#projector.watch = { cut, voids: this.#voids }
   }
 
@@ -93,6 +93,7 @@ class Fold {
     const settled = settledOf(projector.cells, rowPlaces)
     const named = this.#kept(tables, settled)
     const heads = this.#heads(order)
+    for (const branch of this.#log.saved.branches) this.#logBranches.set(branch.id, branch)
     const branches = order.map((index) => this.#branch(index, named, rowPlaces, heads))
     return {
       space: keyring.space,
@@ -154,9 +155,7 @@ class Fold {
     const { saved } = ops
     const order: number[] = []
     const byId = (indexes: readonly number[]): number[] =>
-      indexes
-        .filter((index) => this.#lastSeqs[index] > saved[index].base)
-        .sort((a, b) => ops.compareIds(b, a))
+      indexes.filter((index) => this.#lastSeqs[index] > saved[index].base).sort((a, b) => ops.compareIds(b, a))
     const next = byId(saved.flatMap(({ parent }, index) => (parent < 0 ? [index] : [])))
     for (let index = next.pop(); index !== undefined; index = next.pop()) {
       order.push(index)
@@ -165,7 +164,11 @@ class Fold {
     return order
   }
 
-  #introduced(index: number): { readonly from: number; readonly rows: readonly Row[]; readonly seqs: readonly number[] } {
+  #introduced(index: number): {
+    readonly from: number
+    readonly rows: readonly Row[]
+    readonly seqs: readonly number[]
+  } {
     const { from, rows, seqs } = this.#projector.saved.introduced[index] ?? { from: 0, rows: [], seqs: [] }
     const count = seqs.findLastIndex((seq) => seq <= this.#lastSeqs[index]) + 1
     return { from, rows: rows.slice(0, count), seqs: seqs.slice(0, count) }
@@ -216,7 +219,8 @@ class Fold {
     }
     for (const index of this.#places.keys()) {
       const anchor = this.#anchor(index)
-      if (anchor !== undefined) runs.set(index, (runs.get(index) ?? new Map<number, KeptRun>()).set(anchor.toSeq, anchor))
+      if (anchor !== undefined)
+        runs.set(index, (runs.get(index) ?? new Map<number, KeptRun>()).set(anchor.toSeq, anchor))
     }
     const sorted = new Map<number, number[]>()
     for (const ref of kept) {
@@ -259,7 +263,7 @@ class Fold {
     const lastSeq = this.#lastSeqs[index]
     const inForce = this.#projector.saved.shifts[index]?.findLast(({ fromSeq }) => fromSeq <= lastSeq)
     const { from, rows, seqs } = this.#introduced(index)
-    const { certificate, start } = this.#log.saved.branches.find((branch) => branch.id === id)!
+    const { certificate, start } = this.#logBranches.get(id)!
     const isStating = this.#log.statingShifts.has(id)
     return {
       id,
@@ -296,13 +300,14 @@ class Fold {
   #afterOf(index: number, voids: ReadonlySet<number>, whole: SeenVector, order: readonly number[]): BaseAfter {
     const { ops } = this.#projector
     const { id, seen: history } = ops.saved[index]
-    const last = ops.projectedSeq(index)
+    const end = ops.projectedSeq(index)
     const lacks: BaseAfter['lacks'][number][] = []
     const own = this.#places.has(index) ? this.#lastSeqs[index] : 0
-    let wholeFrom = last + 1
+    let wholeFrom = end + 1
     let before: SeenVector | undefined
-    let told: readonly number[] = order.map((other) => this.#lastSeqs[other])
-    for (let seq = Math.max(this.#lastSeqs[index], ops.saved[index].base) + 1; seq <= last; seq++) {
+    // As of the op before; of the first, all. Not made for each branch: mostly nothing is lacking.
+    let told: readonly number[] | undefined
+    for (let seq = Math.max(this.#lastSeqs[index], ops.saved[index].base) + 1; seq <= end; seq++) {
       if (voids.has(seq)) continue
       const seen = seenAt(history, seq)
       if (seen === before) continue
@@ -313,7 +318,8 @@ class Fold {
         break
       }
       const now = order.map((other) => Math.min(seenSeq(all, other), this.#lastSeqs[other]))
-      const changed = now.flatMap((upTo, place) => (upTo === told[place] ? [] : [[place, upTo] as const]))
+      const last = told ?? order.map((other) => this.#lastSeqs[other])
+      const changed = now.flatMap((upTo, place) => (upTo === last[place] ? [] : [[place, upTo] as const]))
       if (changed.length > 0) lacks.push({ seq, seen: changed })
       told = now
     }
@@ -413,7 +419,11 @@ const settledOf = (cells: CellState, rowPlaces: ReadonlyMap<Row, number>): BaseS
 
 /** Of several of one run the largest counts: the log has joined them. */
 const sortedShifts = (shifts: readonly Shift[]): Shift[] => {
-  const key = ({ device, base, firstTag }: Shift): readonly [DeviceId, number, string] => [device, base, firstTag.join()]
+  const key = ({ device, base, firstTag }: Shift): readonly [DeviceId, number, string] => [
+    device,
+    base,
+    firstTag.join(),
+  ]
   return shifts.toSorted((a, b) => {
     const [left, right] = [key(a), key(b)]
     return compareDevices(left[0], right[0]) || left[1] - right[1] || compareText(left[2], right[2])

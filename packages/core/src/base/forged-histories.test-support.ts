@@ -42,7 +42,10 @@ export const forgedPlans: fc.Arbitrary<ForgedPlan> = fc.record({
         fc.record({
           ahead: fc.integer({ min: -3, max: 8 }),
           head: fc.nat(30),
-          group: fc.oneof({ weight: 6, arbitrary: fc.constant(0) }, { weight: 3, arbitrary: fc.integer({ min: 1, max: 3 }) }),
+          group: fc.oneof(
+            { weight: 6, arbitrary: fc.constant(0) },
+            { weight: 3, arbitrary: fc.integer({ min: 1, max: 3 }) },
+          ),
           kind: fc.nat(7),
           row: fc.nat(2),
           over: fc.nat(9),
@@ -86,7 +89,8 @@ export const forgeHistory = async ({ steps, shifted }: ForgedPlan): Promise<Held
   const forge = (step: ForgedStep, onto?: Point): void => {
     const forger = forgers[step.device]
     const own = points.filter(({ device }) => device === step.device)
-    const from = onto ?? (own.length === 0 ? undefined : step.from === 0 ? own[own.length - 1] : own[step.from % own.length])
+    const from =
+      onto ?? (own.length === 0 ? undefined : step.from === 0 ? own[own.length - 1] : own[step.from % own.length])
     const references: Uint8Array[] = []
     let stamp = from?.stamp ?? 10
     // A group may go on in the next run.

@@ -8,7 +8,7 @@
  *   batch, and until then nothing is written under that id;
  * - `OpIndex.stamp` of an op that nothing names any more: 0; `sawBeyond`: not known; `seenOf`: its own branch alone; `saw`: only of
  *   the changes and deletions of one row is it known;
- * - a reference to a run that is not kept (no honest device makes one, see CUT5): CHAIN_BROKEN; other devices go on;
+ * - a reference to a run that is not kept (no honest device makes one, CUT7): CHAIN_BROKEN; other devices go on;
  * - an op that the vector of the base does not have counts as having seen all that is below (CUT1), whatever its stamp;
  * - to take back a mutation that is below the base: what still stands of it is in the cells, so it is taken back as ever;
  * - a name of a stretch (BR1) that begins below the base: not known, who uses it waits;
@@ -161,7 +161,11 @@ const fillCells = ({ branches, tables, settled }: Base, projector: Projector): v
     }
   }
   branches.forEach(({ introducedFrom, introduced }, place) => {
-    const of = { from: introducedFrom, rows: introduced.map(({ row }) => rows[row]), seqs: introduced.map(({ seq }) => seq) }
+    const of = {
+      from: introducedFrom,
+      rows: introduced.map(({ row }) => rows[row]),
+      seqs: introduced.map(({ seq }) => seq),
+    }
     projector.saved.introduced[place] = of
     of.rows.forEach((row, index) => {
       if (row.introducer >= 0) return

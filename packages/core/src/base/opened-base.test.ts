@@ -62,7 +62,7 @@ const schema = defineSchema({
   },
 })
 
-/** What a schema shows, and its conflicts: of what a candidate had seen only its own branch is told after a base (CUT6). */
+/** What a schema shows, and its conflicts: of what a candidate had seen only its own branch is told after a base (CUT10). */
 const shownBy = ({ projector }: State) => {
   const view = new SchemaView(schema, projector.cells)
   view.refresh()
@@ -75,7 +75,7 @@ const shownBy = ({ projector }: State) => {
   ])
   const conflicts = [...view.conflicts(), ...view.settled()].map((one: Conflict) => ({
     ...one,
-    candidates: one.candidates.map(({ seen: _, ...rest }) => rest),
+    candidates: one.candidates.map((candidate) => ({ ...candidate, seen: undefined })),
   }))
   const byText = <T>(items: T[]): string[] => items.map((item) => JSON.stringify(item)).sort()
   return { shown: byText(shown), conflicts: byText(conflicts) }
@@ -100,22 +100,25 @@ const twoDevices = () => {
 }
 
 describe('what goes on from a base', () => {
-  it.each(Object.entries(lawKinds))('[CUT5 CUT6] %s: what a schema shows and its conflicts are those of the log', (_, kinds) => {
-    fc.assert(
-      fc.property(lawSteps(kinds, { replicas: 3, rows: 2, length: 30 }), fc.nat(), (steps, pick) => {
-        const { batches, ops } = runLawHistory(steps, 3)
-        fc.pre(ops.length > 0)
-        const held = heldOf(batches)
-        const naming = ops.flatMap(({ dot, changes }) => changes.flatMap(({ over }) => (over ? [{ dot, over }] : [])))
-        const cut = ops[pick % ops.length].stamp
-        const base = folded(held, cut, vectorFor(held, cut, { naming }))
-        const state = opened(base)
-        receiveAll(state, restOf(held, state))
-        expect(shownBy(state)).toEqual(shownBy(replay(held)))
-      }),
-      { numRuns: 60 },
-    )
-  })
+  it.each(Object.entries(lawKinds))(
+    '[CUT5 CUT10] %s: what a schema shows and its conflicts are those of the log',
+    (_, kinds) => {
+      fc.assert(
+        fc.property(lawSteps(kinds, { replicas: 3, rows: 2, length: 30 }), fc.nat(), (steps, pick) => {
+          const { batches, ops } = runLawHistory(steps, 3)
+          fc.pre(ops.length > 0)
+          const held = heldOf(batches)
+          const naming = ops.flatMap(({ dot, changes }) => changes.flatMap(({ over }) => (over ? [{ dot, over }] : [])))
+          const cut = ops[pick % ops.length].stamp
+          const base = folded(held, cut, vectorFor(held, cut, { naming }))
+          const state = opened(base)
+          receiveAll(state, restOf(held, state))
+          expect(shownBy(state)).toEqual(shownBy(replay(held)))
+        }),
+        { numRuns: 60 },
+      )
+    },
+  )
 
   it('[CUT5 WR1] a device writes on from it, and who has the whole log reads that', () => {
     const { a, b, all, sync } = twoDevices()
@@ -133,10 +136,20 @@ describe('what goes on from a base', () => {
       const writer = new Writer(identityOf(3), state.log, state.projector, 0, seededRandom(3))
       const change = (shape: Shape, rowId: string, value: Value, over?: NewChange['over']): NewChange => {
         const row = state.projector.cells.table('tasks').rows.get(rowId)!
-        return { shape, rowId, handle: state.projector.handleOf(row), value, ...(over === undefined ? { over } : { over }) }
+        return {
+          shape,
+          rowId,
+          handle: state.projector.handleOf(row),
+          value,
+          ...(over === undefined ? { over } : { over }),
+        }
       }
       const over = [{ device: b.device, seq: 1 }]
-      writer.write(byRow([change(shapes.title, 'x', 'third', over), change(shapes.votes, 'x', 3)]), writer.nextStamp(START_MS + 9), 1)
+      writer.write(
+        byRow([change(shapes.title, 'x', 'third', over), change(shapes.votes, 'x', 3)]),
+        writer.nextStamp(START_MS + 9),
+        1,
+      )
       const written = writer.seal().map(({ bytes }) => bytes)
       const reader = replay([...held, ...heldOf(written)])
       expect(reader.log.damage).toBeUndefined()
@@ -219,7 +232,7 @@ describe('what goes on from a base', () => {
     expect(Buffer.from(end.bytes).includes('x')).toBe(true)
   })
 
-  it('[CUT7] what is below it and not told any more has an answer', () => {
+  it('[CUT7 CUT10] what is below it and not told any more has an answer', () => {
     const { a, b, all, sync } = twoDevices()
     a.write(START_MS, a.change(shapes.insert, 'x'), a.change(shapes.title, 'x', 'first'))
     sync()
@@ -238,7 +251,9 @@ describe('what goes on from a base', () => {
     // Who signs a reference to what nothing named: it and what follows of its device is not shown, everybody else goes on.
     const d = treeForger(7)
     const one = replay(held).log.chain.covering(a.device, 1)!
-    const odd = d.seal(d.root, [[{ hlc: a.projector.highest + 9, heads: [{ device: a.device, seq: 1 }] }]], { references: [one] })
+    const odd = d.seal(d.root, [[{ hlc: a.projector.highest + 9, heads: [{ device: a.device, seq: 1 }] }]], {
+      references: [one],
+    })
     log.receive(log.open(odd.batch))
     expect(log.damage?.code).toBe('CHAIN_BROKEN')
     b.write(START_MS + 9, b.change(shapes.insert, 'y'))
@@ -301,7 +316,12 @@ describe('the bytes of a base', () => {
     const history = (title: string, isTwice: boolean) => {
       const a = createReplica(1)
       a.write(START_MS, a.change(shapes.insert, 'x'), a.change(shapes.title, 'x', 'same'))
-      a.write(START_MS + 1, a.change(shapes.insert, 'y'), a.change(shapes.title, 'y', title), a.change(shapes.done, 'y', isTwice))
+      a.write(
+        START_MS + 1,
+        a.change(shapes.insert, 'y'),
+        a.change(shapes.title, 'y', title),
+        a.change(shapes.done, 'y', isTwice),
+      )
       const held = heldOf(a.seal())
       return decodeBase(folded(held, a.projector.highest, a.log.held()).bytes)
     }

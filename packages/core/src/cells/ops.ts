@@ -338,8 +338,7 @@ export class OpIndex {
   append(device: number, stamp: Hlc, seen: SeenVector): DotRef {
     const ops = this.#devices[device]
     const seq = ops.below + ops.stamps.push(stamp)
-    if (!ops.isWhole && this.seenBelow !== undefined)
-      ops.isWhole = joinSeen(seen, this.seenBelow.whole) === seen
+    if (!ops.isWhole && this.seenBelow !== undefined) ops.isWhole = joinSeen(seen, this.seenBelow.whole) === seen
     if (seen !== this.lastSeen(device)) {
       ops.seen.seqs.push(seq)
       ops.seen.vectors.push(seen)
