@@ -5,9 +5,8 @@
  * Invariant: what is taken is a function of cut and vector. Nothing local goes in: no number of a device, row or column, no order of
  * arrival, no boundary of a batch.
  */
-import type { CellState } from '../cells/cell-state.ts'
 import type { OpIndex } from '../cells/ops.ts'
-import { ABSENT, type Column, type Row, type TableCells } from '../cells/row.ts'
+import { ABSENT, type Row, SIBLINGS } from '../cells/row.ts'
 import { compareDevices, type DeviceId } from '../clock/dot.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import { joinSeen, nothingSeen, seenAt, seenJust, seenSeq, type SeenVector, withSeen } from '../clock/seen.ts'
@@ -23,9 +22,10 @@ import { type CheckedBatch, OpLog, type ProjectionTarget } from '../log/op-log.t
 import { deviceOfRef, type DotRef, dotRef, seqOfRef } from '../op/dot-ref.ts'
 import { toSeqOf } from '../op/run.ts'
 import { Projector } from '../projection/projector.ts'
-import type { Base, BaseAfter, BaseBranch, BaseRow, BaseSettled, BaseTable } from './base.ts'
+import type { Base, BaseAfter, BaseBranch, BaseSettled } from './base.ts'
 import { decodeBase, encodeBase } from './base-bytes.ts'
 import { refsOfCell } from './cell-bytes.ts'
+import { compareText, type FoldedTable, settledOf, tablesOf } from './folded-cells.ts'
 import { logOf } from './open-base.ts'
 
 export interface FoldInput {
@@ -345,11 +345,8 @@ interface Named {
   readonly runs: ReadonlyMap<number, ReadonlyMap<number, KeptRun>>
 }
 
-type FoldedRow = BaseRow & { readonly row: Row }
-type FoldedTable = BaseTable & { readonly rows: readonly FoldedRow[] }
-
 /** Writes of registers: of what cells are composed of no op names exactly what it replaces (CELL2). */
-const isNameable = (ref: DotRef): boolean => ref > 0 || ref === -1
+const isNameable = (ref: DotRef): boolean => ref > 0 || ref === SIBLINGS
 
 const includesAll = (vector: VersionVector, other: VersionVector): boolean =>
   [...other].every(([id, seq]) => (vector.get(id) ?? 0) >= seq)
@@ -379,43 +376,6 @@ const lastUpTo = (ops: OpIndex, index: number, cut: Hlc): number => {
   }
   return low - 1
 }
-
-const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0)
-
-const compareColumns = (a: Column, b: Column): number => {
-  if (a.law !== b.law) return a.law - b.law
-  const at = a.path.findIndex((key, depth) => key !== b.path[depth])
-  return at < 0 ? a.path.length - b.path.length : compareText(a.path[at], b.path[at] ?? '')
-}
-
-const tablesOf = (rows: ReadonlySet<Row>, ops: OpIndex): FoldedTable[] => {
-  const tables = [...Map.groupBy(rows, ({ table }) => table)]
-  tables.sort(([{ name: a }], [{ name: b }]) => compareText(a, b))
-  return tables.map(([table, own]) => tableOf(table, own, ops))
-}
-
-const tableOf = ({ name, columns }: TableCells, rows: readonly Row[], ops: OpIndex): FoldedTable => {
-  const used = new Set<number>()
-  for (const { refs } of rows) refs.forEach((ref, column) => ref !== ABSENT && used.add(column))
-  const order = [...used].sort((a, b) => compareColumns(columns[a], columns[b]))
-  const folded = rows
-    .toSorted((a, b) => compareText(a.id, b.id))
-    .map((row): FoldedRow => {
-      const { id, erased, created, updated } = row
-      const [touches, deletes] = [row.touches, row.deletes].map((refs) => refs.toSorted((a, b) => ops.compare(a, b)))
-      const saw = touches.flatMap((touch) => deletes.map((removal) => ops.saw(touch, removal)))
-      const refs = order.map((column) => row.refs[column] ?? ABSENT)
-      const values = order.map((column) => row.values[column])
-      return { row, id, erased, created, updated, touches, deletes, saw, refs, values }
-    })
-  return { name, columns: order.map((column) => columns[column]), rows: folded }
-}
-
-const settledOf = (cells: CellState, rowPlaces: ReadonlyMap<Row, number>): BaseSettled[] =>
-  cells.settled.newest().map(({ row, ...one }) => {
-    const at = { row: rowPlaces.get(row)! }
-    return one.column === undefined ? { ...one, ...at } : { ...one, ...at, column: row.table.columns[one.column] }
-  })
 
 /** Of several of one run the largest counts: the log has joined them. */
 const sortedShifts = (shifts: readonly Shift[]): Shift[] => {

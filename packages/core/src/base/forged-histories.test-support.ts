@@ -22,6 +22,8 @@ interface ForgedStep {
     readonly kind: number
     readonly row: number
     readonly over: number
+    /** Below 4: the number of a row that somebody introduced; else a row by its id. */
+    readonly handle: number
   }[]
 }
 
@@ -49,6 +51,7 @@ export const forgedPlans: fc.Arbitrary<ForgedPlan> = fc.record({
           kind: fc.nat(7),
           row: fc.nat(2),
           over: fc.nat(9),
+          handle: fc.nat(11),
         }),
         { minLength: 1, maxLength: 4 },
       ),
@@ -104,9 +107,10 @@ export const forgeHistory = async ({ steps, shifted }: ForgedPlan): Promise<Held
       if (!isLater) stamp = Math.max(1, Math.max(stamp, head?.stamp ?? 0) + op.ahead)
       const shape = KINDS[op.kind]
       const value = shape.law === Law.put ? [op.row] : shape.law === Law.increment ? op.row + 1 : op.kind
+      const named = forgers[op.row === 0 && head !== undefined ? head.device : step.device].device
       const change: ForgedChange = {
         shape,
-        row: { id: `row ${op.row}` },
+        row: op.handle < 4 ? { device: named, ordinal: op.handle } : { id: `row ${op.row}` },
         ...(shape.path.length === 0 ? {} : { value }),
         // Of its own alone: what others wrote it may not have seen.
         ...(op.over < 2 && shape.law === Law.set && from !== undefined && at === 0
@@ -131,7 +135,7 @@ export const forgeHistory = async ({ steps, shifted }: ForgedPlan): Promise<Held
   for (const step of steps) forge(step)
   // Nothing is to wait for the rest of a group.
   for (const point of points.filter((one) => one.left > 1 && !gone.has(one))) {
-    const op = { ahead: 1, head: 30, group: 0, kind: 0, row: 0, over: 9 }
+    const op = { ahead: 1, head: 30, group: 0, kind: 0, row: 0, over: 9, handle: 9 }
     forge({ device: point.device, from: 0, ops: Array.from({ length: 3 }, () => op) }, point)
   }
   if (shifted !== undefined) {
