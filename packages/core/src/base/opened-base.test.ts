@@ -126,7 +126,10 @@ describe('what goes on from a base', () => {
     sync()
     b.write(START_MS + 1, b.change(shapes.title, 'x', 'second'), b.change(shapes.votes, 'x', 2))
     sync()
-    a.write(START_MS + 2, a.change(shapes.insert, 'y'))
+    // So the write of the title is named by its register alone.
+    b.write(START_MS + 2, b.change(shapes.insert, 'y'))
+    sync()
+    a.write(START_MS + 3, a.change(shapes.votes, 'x', 1))
     sync()
     const held = heldOf(all)
     for (const cut of [a.projector.highest - 2 * 4096, a.projector.highest]) {
@@ -174,6 +177,32 @@ describe('what goes on from a base', () => {
     expect(state.log.backlog()).toMatchObject({ waiting: 1 })
     expect(state.log.damage).toBeUndefined()
     receiveAll(state, [held[0]])
+    expect(told(state)).toEqual(told(replay(held)))
+  })
+
+  it('[CUT4 LOG2] who refers to what is below the cut in a run that waits, waits for that run', () => {
+    const [a, c, e] = [treeForger(1), treeForger(2), treeForger(3)]
+    const insert = (id: string) => ({ shape: shapes.insert, row: { id } })
+    const cause = c.seal(c.root, [[{ hlc: 20, changes: [insert('c')] }]])
+    const heads = [{ device: c.device, seq: 1 }]
+    const ops = [
+      { hlc: 10, changes: [insert('a')] },
+      { hlc: 30, heads, changes: [insert('b')] },
+    ]
+    const divided = a.seal(a.root, [ops], { references: [cause.end.hash] })
+    const odd = e.seal(e.root, [[{ hlc: 40, heads: [{ device: a.device, seq: 1 }] }]], {
+      references: [divided.end.hash],
+    })
+    const [first, second, third]: Held[] = [cause, divided, odd].map(({ batch }) => ({
+      batch,
+      branch: batch.header.device,
+    }))
+    const held = [first, second, third]
+    const state = opened(folded(held, 10, replay(held).log.held()))
+    receiveAll(state, [second, third])
+    expect(state.log.damage).toBeUndefined()
+    expect(state.log.backlog()).toMatchObject({ waiting: 3 })
+    receiveAll(state, [first])
     expect(told(state)).toEqual(told(replay(held)))
   })
 
