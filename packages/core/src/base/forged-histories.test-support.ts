@@ -144,7 +144,7 @@ export const forgeHistory = async ({ steps, shifted }: ForgedPlan): Promise<Held
     const { shift, floor } = shifted
     const shifts = [{ device, base: named.firstSeq - 1, firstTag: tag(named.hash), shift, floor }]
     const stating = treeForger(50)
-    batches.push(stating.seal(stating.root, [[{ hlc: 1 }]], { shifts }).batch)
+    batches.push(stating.seal(stating.root, [[{ hlc: floor % 2 === 0 ? 1 : 500 }]], { shifts }).batch)
   }
   const store = memoryStore()
   await store.append(SPACE, batches)

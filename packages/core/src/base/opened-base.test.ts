@@ -206,6 +206,30 @@ describe('what goes on from a base', () => {
     expect(told(state)).toEqual(told(replay(held)))
   })
 
+  it('[CUT8] a shift does not reach what is pruned: who folds the log anew would have other stamps, so it is not to be admitted', () => {
+    const [d, m] = [treeForger(1), treeForger(2)]
+    const insert = (id: string) => [{ shape: shapes.insert, row: { id } }]
+    const one = d.seal(d.root, [[{ hlc: 100, changes: insert('a') }]])
+    const two = d.seal(one.end, [[{ hlc: 200, changes: insert('b') }]])
+    const shift = { device: d.device, base: 0, firstTag: d.tag(one.end.hash), shift: 50, floor: 0 }
+    const late = m.seal(m.root, [[{ hlc: 150 }]], { shifts: [shift] })
+    const held: Held[] = [one, two, late].map(({ batch }) => ({ batch, branch: batch.header.device }))
+    const all = replay(held).log.held()
+    const stamps = (state: State): number[] => {
+      const { ops, cells } = state.projector
+      return [...cells.table('tasks').rows.values()].map(({ created }) => ops.stamp(created))
+    }
+    const onBase = (vector: ReadonlyMap<DeviceId, number>): number[] => {
+      const state = opened(folded(held, 100, vector))
+      receiveAll(state, restOf(held, state))
+      return stamps(state)
+    }
+    expect(stamps(replay(held))).toEqual([50, 150])
+    // Stated in the vector it counts, otherwise not.
+    expect(onBase(all)).toEqual([50, 150])
+    expect(onBase(new Map([[d.device, 1]]))).toEqual([100, 200])
+  })
+
   it('[CUT4 ENV1] batches may hold runs below it and after it', () => {
     const d = treeForger(1)
     const op = (hlc: number, id: string) => [{ hlc, changes: [{ shape: shapes.insert, row: { id } }] }]
