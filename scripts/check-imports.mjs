@@ -34,6 +34,7 @@ const coreLayers = [
   ['schema'],
   ['projection'],
   ['snapshot'],
+  ['base'],
   ['protocol'],
 ]
 

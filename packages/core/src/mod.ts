@@ -124,6 +124,12 @@ export type { Members } from './log/chain-index.ts'
 export { type Backlog, type CheckedBatch, OpLog } from './log/op-log.ts'
 export { sealShifts, Writer, type WriterIdentity, type WriterKeys, type Written } from './log/writer.ts'
 export { restoreSnapshot, saveSnapshot } from './snapshot/snapshot.ts'
+// base/
+export type { Base } from './base/base.ts'
+export { decodeBase } from './base/base-bytes.ts'
+export { type BaseDifference, compareBases } from './base/compare-bases.ts'
+export { foldBase, type FoldedBase, type FoldInput } from './base/fold-base.ts'
+export { openBase, type OpenedBase, type OpenOptions } from './base/open-base.ts'
 // membership/
 export {
   type Deed,

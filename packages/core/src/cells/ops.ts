@@ -23,6 +23,26 @@ import {
 /** A branch as a local snapshot has it. */
 export type SavedBranch = Pick<DeviceOps, 'id' | 'author' | 'parent' | 'base' | 'stamps' | 'elasticFrom' | 'seen'>
 
+/** What a base tells of the ops after it (SPEC CUT4), beside the stamps of those below it that something still names. */
+export interface SeenBelow {
+  /** All that is below. */
+  readonly whole: SeenVector
+  /** What of it op `seq` of a branch had seen; undefined: no more than its predecessor. */
+  at(branch: DeviceId, seq: number): SeenVector | undefined
+  /** Whether an op after the base is known to be void. */
+  isVoid(branch: DeviceId, seq: number): boolean
+  /** Whether an op after the base may name one below it as a head. */
+  mayName(branch: DeviceId, seq: number, head: DotRef): boolean
+  /** Whether an op below had seen another, of those of which it matters. */
+  saw(op: DotRef, other: DotRef): boolean
+}
+
+/** A branch as far as a base has it. */
+export type BranchBelow = Pick<DeviceOps, 'id' | 'author' | 'parent' | 'base' | 'below' | 'elasticFrom'> & {
+  /** By seq: of those that something still names. */
+  readonly kept: ReadonlyMap<number, Hlc>
+}
+
 interface DeviceOps {
   readonly id: DeviceId
   readonly author: DeviceId
@@ -33,14 +53,25 @@ interface DeviceOps {
   readonly depth: number
   readonly jump: number
   readonly children: number[]
-  /** Effective stamp of op `seq` at `seq - base - 1`. */
+  /** The last op that is below a base (SPEC CUT); `base` where there is none. */
+  readonly below: number
+  /** The effective stamps of those below that something still names. */
+  readonly kept: ReadonlyMap<number, Hlc>
+  /** Effective stamp of op `seq` at `seq - below - 1`. */
   readonly stamps: Hlc[]
   /** From this seq on, effective stamps may be others than those that the author wrote (BR2). */
   elasticFrom: number
+  /** Of the ops after a base. */
   readonly seen: SeenHistory
+  /** Whether the last op had seen all that is below a base. */
+  isWhole: boolean
 }
 
+const NOTHING_KEPT: ReadonlyMap<number, Hlc> = new Map()
+
 export class OpIndex {
+  /** Where the index goes on from a base. */
+  seenBelow: SeenBelow | undefined
   readonly #devices: DeviceOps[] = []
   readonly #indexes = new Map<DeviceId, number>()
   /** Author → its branches that start with nothing. */
@@ -54,22 +85,39 @@ export class OpIndex {
   }
 
   /** By index. */
-  get saved(): readonly SavedBranch[] {
+  get saved(): readonly (SavedBranch & Pick<DeviceOps, 'below'>)[] {
     return this.#devices
   }
 
   /** The next branch of an index that is made from a local snapshot. */
   restore({ id, author, parent, base, stamps, elasticFrom, seen }: SavedBranch): void {
-    const index = this.#add(id, author, parent, base, seen, stamps)
+    this.#restored(this.#add(id, author, parent, base, seen, { below: base, kept: NOTHING_KEPT, stamps }), elasticFrom)
+  }
+
+  /** The next branch of an index that goes on from a base. */
+  restoreBelow({ id, author, parent, base, below, kept, elasticFrom }: BranchBelow): void {
+    this.#restored(this.#add(id, author, parent, base, createSeenHistory(), { below, kept, stamps: [] }), elasticFrom)
+  }
+
+  #restored(index: number, elasticFrom: number): void {
+    const { parent } = this.#devices[index]
     this.#devices[index].elasticFrom = elasticFrom
     if (parent >= 0) this.#devices[parent].children.push(index)
   }
 
-  #add(id: DeviceId, author: DeviceId, parent: number, base: number, seen: SeenHistory, stamps: Hlc[] = []): number {
+  #add(
+    id: DeviceId,
+    author: DeviceId,
+    parent: number,
+    base: number,
+    seen: SeenHistory,
+    ops: Pick<DeviceOps, 'below' | 'kept' | 'stamps'> = { below: base, kept: NOTHING_KEPT, stamps: [] },
+  ): number {
     const elasticFrom = Number.POSITIVE_INFINITY
     const index = this.#devices.length
     const [depth, jump] = parent < 0 ? [0, index] : this.#jumpBelow(parent)
-    this.#devices.push({ id, author, parent, base, depth, jump, children: [], stamps, elasticFrom, seen })
+    const own = { id, author, parent, base, depth, jump, children: [], ...ops }
+    this.#devices.push({ ...own, elasticFrom, seen, isWhole: false })
     this.#indexes.set(id, index)
     if (parent >= 0) return index
     const roots = this.#roots.get(author)
@@ -172,18 +220,32 @@ export class OpIndex {
   }
 
   projectedSeq(device: number): number {
-    return this.#devices[device].base + this.#devices[device].stamps.length
+    return this.#devices[device].below + this.#devices[device].stamps.length
   }
 
+  /** 0, before everything, for an op below a base that nothing there names. */
   stamp(ref: DotRef): Hlc {
-    const { stamps, base } = this.#devices[deviceOfRef(ref)]
-    return stamps[seqOfRef(ref) - base - 1]
+    const { stamps, below, kept } = this.#devices[deviceOfRef(ref)]
+    const seq = seqOfRef(ref)
+    return seq > below ? stamps[seq - below - 1] : (kept.get(seq) ?? 0)
+  }
+
+  /** Whether a branch began below the base that the index goes on from. */
+  isOnBase(device: number): boolean {
+    return this.#devices[device].below > this.#devices[device].base
+  }
+
+  /** Whether an op is below the base that the index goes on from. */
+  isBelow(ref: DotRef): boolean {
+    const device = deviceOfRef(ref)
+    return this.isOnBase(device) && seqOfRef(ref) <= this.#devices[device].below
   }
 
   /** The stamp of the last projected op of a branch; -1 where there is none. */
   lastStamp(device: number): Hlc {
-    const { stamps } = this.#devices[device]
+    const { stamps, base } = this.#devices[device]
     if (stamps.length > 0) return stamps[stamps.length - 1]
+    if (this.projectedSeq(device) > base) return this.stamp(dotRef(device, this.projectedSeq(device)))
     const beginning = this.beginningOf(device)
     return beginning === undefined ? -1 : this.stamp(beginning)
   }
@@ -195,8 +257,8 @@ export class OpIndex {
 
   /** The same of the last projected op of a branch. */
   isLastElastic(device: number): boolean {
-    const { elasticFrom, stamps } = this.#devices[device]
-    if (stamps.length > 0) return this.projectedSeq(device) >= elasticFrom
+    const { elasticFrom, base } = this.#devices[device]
+    if (this.projectedSeq(device) > base) return this.projectedSeq(device) >= elasticFrom
     const beginning = this.beginningOf(device)
     return beginning !== undefined && this.isElastic(beginning)
   }
@@ -224,10 +286,28 @@ export class OpIndex {
     return seen.vectors.length === 0 ? nothingSeen : seen.vectors[seen.vectors.length - 1]
   }
 
-  /** Whether op `seq` of a branch saw more of any branch than `vector` has of it. undefined: it is not projected. */
+  /** What the next op of a device, at `seq`, had seen before its heads are looked at. */
+  seenBefore(device: number, seq: number): SeenVector {
+    const { id, isWhole } = this.#devices[device]
+    const last = this.lastSeen(device)
+    const more = isWhole ? undefined : this.seenBelow?.at(id, seq)
+    return more === undefined ? last : joinSeen(last, more)
+  }
+
+  /** Whether the base that the index goes on from says that an op is void. */
+  isToldVoid(device: number, seq: number): boolean {
+    return this.seenBelow?.isVoid(this.deviceId(device), seq) === true
+  }
+
+  /** Whether the next op of a device, at `seq`, may name a head: what it had seen below a base is not all known (CUT7). */
+  mayName(device: number, seq: number, head: DotRef): boolean {
+    return !this.isBelow(head) || this.seenBelow?.mayName(this.deviceId(device), seq, head) === true
+  }
+
+  /** Whether op `seq` of a branch saw more of any branch than `vector` has of it. undefined: it is not projected, or below a base. */
   sawBeyond(branch: DeviceId, seq: number, vector: ReadonlyMap<DeviceId, number>): boolean | undefined {
     const index = this.#indexes.get(branch)
-    if (index === undefined || seq > this.projectedSeq(index)) return undefined
+    if (index === undefined || seq > this.projectedSeq(index) || this.isBelow(dotRef(index, seq))) return undefined
     const seen = seenAt(this.#devices[index].seen, seq)
     for (const [other, upTo] of vector) {
       const device = this.#indexes.get(other)
@@ -240,10 +320,11 @@ export class OpIndex {
   saw(op: DotRef, other: DotRef): boolean {
     const device = deviceOfRef(op)
     const seq = seqOfRef(op)
+    if (this.isBelow(op) && deviceOfRef(other) !== device) return this.seenBelow?.saw(op, other) === true
     return sees(seenAt(this.#devices[device].seen, seq), device, seq, other)
   }
 
-  /** What an op, projected, had seen of the branches of `of`: the highest seq of each. */
+  /** What an op, projected, had seen of the branches of `of`: the highest seq of each. Of one below a base only its own branch is told. */
   seenOf(op: DotRef, of: Iterable<number>): Map<DeviceId, number> {
     const device = deviceOfRef(op)
     const seen = seenAt(this.#devices[device].seen, seqOfRef(op))
@@ -263,7 +344,8 @@ export class OpIndex {
   /** Takes in the next op of a device. `seen` is the vector of its predecessor where it has no heads. */
   append(device: number, stamp: Hlc, seen: SeenVector): DotRef {
     const ops = this.#devices[device]
-    const seq = ops.base + ops.stamps.push(stamp)
+    const seq = ops.below + ops.stamps.push(stamp)
+    if (!ops.isWhole && this.seenBelow !== undefined) ops.isWhole = joinSeen(seen, this.seenBelow.whole) === seen
     if (seen !== this.lastSeen(device)) {
       ops.seen.seqs.push(seq)
       ops.seen.vectors.push(seen)

@@ -57,8 +57,11 @@ const setIn = (node: Node, height: number, device: number, seq: number): Node =>
 }
 
 /** The vector with `device` at `seq` or above. */
-export const withSeen = (seen: SeenVector, device: number, seq: number): SeenVector => {
-  if (seenSeq(seen, device) >= seq) return seen
+export const withSeen = (seen: SeenVector, device: number, seq: number): SeenVector =>
+  seenSeq(seen, device) >= seq ? seen : seenJust(seen, device, seq)
+
+/** The vector with `device` at `seq`, whatever it was. */
+export const seenJust = (seen: SeenVector, device: number, seq: number): SeenVector => {
   let height = seen.height
   while (device >>> (BITS * (height + 1)) !== 0) height++
   const raised = raise(seen, height)

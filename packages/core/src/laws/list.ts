@@ -62,7 +62,7 @@ const differ = (writes: readonly ListWrite<Value>[]): boolean =>
 
 const isDropContested = ({ touches, deletes }: Item): boolean => touches.length > 0 && deletes.length > 0
 
-const isContestedItem = (item: Item): boolean =>
+export const isContestedItem = (item: Item): boolean =>
   !isTombstone(item) && (differ(item.positions) || differ(item.values) || isDropContested(item))
 
 const written = <Content extends Value>(

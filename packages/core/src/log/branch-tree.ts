@@ -2,6 +2,7 @@
  * What is held, as trees: for every device its branches (SPEC BR1), each with what of it waits to be projected.
  */
 import type { DeviceId } from '../clock/dot.ts'
+import type { Hlc } from '../clock/hlc.ts'
 import { equalBytes } from '../codec/bytes.ts'
 import type { DriftlogError } from '../errors.ts'
 import type { Run } from '../op/run.ts'
@@ -28,6 +29,17 @@ export interface VerifiedRun {
   readonly tag: Uint8Array
 }
 
+/** What of a branch is below a base (SPEC CUT). */
+export interface BelowBase {
+  /** Where the last run ends that is below it whole, and the tag there. */
+  readonly seq: number
+  readonly tag: Uint8Array
+  /** The last op below it: it may be inside of the run that follows. */
+  readonly lastSeq: number
+  /** The shift that was in force there. */
+  readonly shift: Hlc
+}
+
 export interface LogBranch {
   readonly id: DeviceId
   readonly device: DeviceId
@@ -39,6 +51,7 @@ export interface LogBranch {
   readonly certificate: Uint8Array
   /** What its device's chain begins with (OP3). */
   readonly start: Uint8Array
+  readonly below?: BelowBase
   held: number
   /** The tag at the end of what was received last. */
   tip: { readonly seq: number; readonly tag: Uint8Array } | undefined

@@ -13,16 +13,34 @@ export type Members = Pick<Membership, 'length' | 'hashAt' | 'roleAt'>
 
 interface BranchChain {
   readonly device: DeviceId
-  /** What the branch begins with, and the epoch that its tag there is keyed by. */
+  /** The hash at `anchor`, and the epoch that its tag there is keyed by. */
   readonly start: Uint8Array
   readonly startEpoch: number
   readonly base: number
+  /** Where what is verified here begins: at `base` or, after a base (SPEC CUT), at the end of a run. */
+  readonly anchor: number
+  /** The runs up to `anchor` that something may still refer to, rising. */
+  readonly kept: readonly KeptRun[]
+  /** The membership positions of ops up to there that something still names: by seq. */
+  readonly below: ReadonlyMap<number, number>
   readonly parent: DeviceId | undefined
   /** Last seq of each verified run, rising; the chain hash after it; the key epoch and the membership position it was written at. */
   readonly ends: number[]
   readonly hashes: Uint8Array[]
   readonly epochs: number[]
   readonly positions: number[]
+}
+
+/**
+ * A run below a base that something may still refer to: ops `[fromSeq, toSeq]`, the chain hash after it, the key epoch and the
+ * membership position it was written at.
+ */
+export interface KeptRun {
+  readonly fromSeq: number
+  readonly toSeq: number
+  readonly hash: Uint8Array
+  readonly epoch: number
+  readonly position: number
 }
 
 interface HashedPart {
@@ -33,6 +51,8 @@ interface HashedPart {
 
 /** What a chain begins with is plain in its first header: its tag needs no secret. */
 const START_EPOCH = 0
+
+const NONE: ReadonlyMap<number, number> = new Map()
 
 const itself = (name: DeviceId): DeviceId => name
 
@@ -50,7 +70,7 @@ export class ChainIndex {
   /** Starts the chain of a device. `start`: see `chainStart`; the certificate in it must have been checked. */
   begin(device: DeviceId, start: Uint8Array, branch = device): void {
     if (this.#chains.has(branch)) return
-    const at = { device, start, startEpoch: START_EPOCH, base: 0, parent: undefined }
+    const at = { device, start, startEpoch: START_EPOCH, base: 0, anchor: 0, kept: [], below: NONE, parent: undefined }
     this.#chains.set(branch, { ...at, ends: [], hashes: [], epochs: [], positions: [] })
   }
 
@@ -58,11 +78,43 @@ export class ChainIndex {
   beginBranch(branch: DeviceId, parent: DeviceId, base: number): boolean {
     if (this.#chains.has(branch)) return true
     const chain = this.#chains.get(parent)
-    const at = chain === undefined ? -1 : firstAtLeast(chain.ends, base)
-    if (chain?.ends[at] !== base) return false
-    const from = { device: chain.device, start: chain.hashes[at], startEpoch: chain.epochs[at], base, parent }
-    this.#chains.set(branch, { ...from, ends: [], hashes: [], epochs: [], positions: [] })
+    const at = chain && endAt(chain, base)
+    if (chain === undefined || at === undefined) return false
+    const from = { device: chain.device, start: at.hash, startEpoch: at.epoch, base, anchor: base, parent }
+    this.#chains.set(branch, { ...from, kept: [], below: NONE, ends: [], hashes: [], epochs: [], positions: [] })
     return true
+  }
+
+  /** The same, of a branch that is begun: it goes on from a base (SPEC CUT), where the last of these runs ends. */
+  restoreBelow(branch: DeviceId, kept: readonly KeptRun[], below: ReadonlyMap<number, number>): void {
+    const chain = this.#chain(branch)
+    const last = kept.at(-1)
+    if (last === undefined) return
+    const from = { start: last.hash, startEpoch: last.epoch, anchor: last.toSeq, kept, below }
+    this.#chains.set(branch, { ...chain, ...from })
+  }
+
+  /** The last seq up to which a branch is verified. */
+  verifiedSeq(branch: DeviceId): number {
+    const chain = this.#chains.get(branch)
+    return chain === undefined ? 0 : (chain.ends.at(-1) ?? chain.anchor)
+  }
+
+  /** The verified run of the branch itself that covers an op; undefined where none does, or it is below a base and not kept. */
+  runOf(branch: DeviceId, seq: number): KeptRun | undefined {
+    const chain = this.#chains.get(branch)
+    if (chain === undefined || seq <= chain.base) return undefined
+    if (seq <= chain.anchor) return keptAt(chain, seq)
+    const at = firstAtLeast(chain.ends, seq)
+    if (at === chain.ends.length) return undefined
+    const fromSeq = (at === 0 ? chain.anchor : chain.ends[at - 1]) + 1
+    return {
+      fromSeq,
+      toSeq: chain.ends[at],
+      hash: chain.hashes[at],
+      epoch: chain.epochs[at],
+      position: chain.positions[at],
+    }
   }
 
   /** What is verified of a branch, for a local snapshot; undefined where nothing is begun. */
@@ -100,8 +152,8 @@ export class ChainIndex {
   /** The tag after a verified run of the branch itself that ends at `seq`; undefined where none does. */
   tagAt(branch: DeviceId, seq: number): Uint8Array | undefined {
     const chain = this.#chains.get(branch)
-    const at = chain === undefined ? -1 : firstAtLeast(chain.ends, seq)
-    return chain?.ends[at] === seq ? this.#tag(chain, chain.hashes[at], chain.epochs[at]) : undefined
+    const at = chain && endAt(chain, seq)
+    return chain && at && this.#tag(chain, at.hash, at.epoch)
   }
 
   /** The ends of verified runs of the branch itself in (`above`, `upTo`], rising; at most `count`. */
@@ -114,12 +166,14 @@ export class ChainIndex {
   /** The hash of the run that covers an op of the branch, or of what it goes on from; undefined where that is not verified yet. */
   covering(branch: DeviceId, seq: number): Uint8Array | undefined {
     const chain = this.#holding(branch, seq)
+    if (chain !== undefined && seq <= chain.anchor) return keptAt(chain, seq)?.hash
     return chain?.hashes[firstAtLeast(chain.ends, seq)]
   }
 
   /** The membership position of the verified run that covers an op of the branch; undefined where there is none. */
   positionAt(branch: DeviceId, seq: number): number | undefined {
     const chain = this.#holding(branch, seq)
+    if (chain !== undefined && seq <= chain.anchor) return keptAt(chain, seq)?.position ?? chain.below.get(seq)
     return chain?.positions[firstAtLeast(chain.ends, seq)]
   }
 
@@ -161,6 +215,24 @@ export class ChainIndex {
     chain.epochs.push(epoch)
     chain.positions.push(position)
   }
+}
+
+/** The hash at the end of a run of the branch itself, and its epoch. */
+const endAt = (chain: BranchChain, seq: number): { readonly hash: Uint8Array; readonly epoch: number } | undefined => {
+  if (seq === chain.anchor && seq > chain.base) return { hash: chain.start, epoch: chain.startEpoch }
+  const at = firstAtLeast(chain.ends, seq)
+  return chain.ends[at] === seq ? { hash: chain.hashes[at], epoch: chain.epochs[at] } : undefined
+}
+
+const keptAt = ({ kept }: BranchChain, seq: number): KeptRun | undefined => {
+  let low = 0
+  let high = kept.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (kept[middle].toSeq < seq) low = middle + 1
+    else high = middle
+  }
+  return low < kept.length && kept[low].fromSeq <= seq ? kept[low] : undefined
 }
 
 const firstAtLeast = (ends: readonly number[], seq: number): number => {

@@ -32,6 +32,9 @@ import { openBatch, type OpenedRun } from './seal.ts'
 import { verifyBatch } from './signature.ts'
 import { type RunEnd, StretchNames } from './stretch-names.ts'
 
+/** What the author of an op might do when it wrote. */
+export type RoleOf = (branch: DeviceId, seq: number) => Role | undefined
+
 /** What the log hands ready runs to: the projector. */
 export interface ProjectionTarget {
   readonly projected: ReadonlyMap<DeviceId, number>
@@ -43,8 +46,8 @@ export interface ProjectionTarget {
   project(runs: readonly Run[]): void
   /** How much of a branch the last projected op of another one saw. */
   seenBy(branch: DeviceId, other: DeviceId): number
-  /** To be asked what the author of an op might do when it wrote. Not set in a space without members. */
-  set roleOf(roleOf: (branch: DeviceId, seq: number) => Role | undefined)
+  /** In a space with members: whom to ask what the author of an op might do when it wrote. */
+  askRoles?(roleOf: RoleOf): void
 }
 
 /** A batch that was checked as far as it can be alone. */
@@ -96,7 +99,7 @@ export class OpLog {
     this.keyring = keyring
     this.members = members
     this.#projector = projector
-    if (members !== undefined) projector.roleOf = (branch, seq) => this.#roleOf(members, branch, seq)
+    if (members !== undefined) projector.askRoles?.((branch, seq) => this.#roleOf(members, branch, seq))
   }
 
   #roleOf(members: Members, id: DeviceId, seq: number): Role | undefined {
@@ -187,7 +190,7 @@ export class OpLog {
   runAfter(id: DeviceId, base: number): { readonly tagBefore: Uint8Array; readonly firstTag: Uint8Array } | undefined {
     const branch = this.#tree.get(id)
     const [end] = this.runEnds(id, base, Number.MAX_SAFE_INTEGER, 1)
-    if (branch === undefined || end === undefined) return undefined
+    if (branch === undefined || end === undefined || base < (branch.below?.seq ?? 0)) return undefined
     const tagBefore = base === branch.base ? branch.baseTag : this.#tagAt(branch, base)
     const firstTag = this.#tagAt(branch, end)
     return tagBefore && firstTag && { tagBefore, firstTag }
@@ -298,9 +301,12 @@ export class OpLog {
     const known = this.#tree.get(branchId)
     const branch = known ?? this.#begin(header, branchId)
     if (header.toSeq <= branch.held) return false
-    if (header.fromSeq !== branch.held + 1) {
+    // Where a base begins, stores may have batches with runs below it.
+    const isAcross = header.fromSeq <= branch.held && branch.held === branch.below?.seq
+    if (header.fromSeq !== branch.held + 1 && !isAcross) {
       throw new DriftlogError('GAP', '', { device: header.device, have: branch.held, fromSeq: header.fromSeq })
     }
+    const before = branch.held
     branch.held = header.toSeq
     this.#receivedCount++
     this.#names.grown(branch)
@@ -308,11 +314,12 @@ export class OpLog {
     for (const { toSeq } of header.innerEnds) branch.inside.add(toSeq)
     if (header.shifts.length > 0 && header.fromSeq === 1) this.#stating.add(branchId)
     if (runs === undefined) {
-      const ops = header.toSeq - header.fromSeq + 1
+      const ops = header.toSeq - before
       branch.queue.push({ opened: undefined, parked, ops, toSeq: header.toSeq, tag: header.tagAfter.slice() })
     } else {
       for (const opened of runs) {
         const { run, tagAfter: tag } = opened
+        if (toSeqOf(run) <= before) continue
         branch.queue.push({ opened, parked: undefined, ops: opCount(run), toSeq: toSeqOf(run), tag })
       }
     }
@@ -416,7 +423,7 @@ export class OpLog {
   shiftAt(device: DeviceId, { seq, tag }: Point): Hlc | undefined {
     const holder = this.#tree.find(device, seq, tag, this.#tagAt)
     if (holder === undefined) return undefined
-    let greatest = 0
+    let greatest = pathOf(holder).find(({ below }) => below !== undefined)?.below?.shift ?? 0
     for (const shift of this.#shifts.values()) {
       if (shift.device !== device || shift.base >= seq || shift.shift <= greatest) continue
       let branch: LogBranch | undefined = holder
@@ -556,7 +563,7 @@ export class OpLog {
     for (const [name, seq] of wanted) {
       const named = this.#holder(name)
       const meant = this.#tree.meant(name, named, seq)
-      const projected = meant.filter(({ id }) => (this.#projector.projected.get(id) ?? 0) >= seq)
+      const projected = meant.filter((branch) => this.#hasReached(branch, seq))
       // Where one more branch reaches that op, the run may be tried once more.
       if (projected.length !== 1 || projected[0] !== named) this.#wait(branch, named?.device ?? name, seq)
       if (projected.length < meant.length || meant.length === 0) isMissing = true
@@ -600,6 +607,12 @@ export class OpLog {
     branch.stuck = new DriftlogError('CHAIN_BROKEN', '', details)
     this.#stuck.add(branch)
     return undefined
+  }
+
+  /** Whether an op is projected and, where it is below a base in a run that goes on after it, that run is verified. */
+  #hasReached({ id, below }: LogBranch, seq: number): boolean {
+    if ((this.#projector.projected.get(id) ?? 0) < seq) return false
+    return below === undefined || seq > below.lastSeq || this.chain.verifiedSeq(id) >= seq
   }
 
   /** The branch of a name, or the one that holds the stretch of that name; undefined for a device of which no branch has the id. */
@@ -652,6 +665,13 @@ export class OpLog {
     if (seqs === undefined) waiters.set(branch, new Set([seq]))
     else seqs.add(seq)
   }
+}
+
+/** A branch and those that it goes on from. */
+const pathOf = (last: LogBranch): LogBranch[] => {
+  const path: LogBranch[] = []
+  for (let branch: LogBranch | undefined = last; branch !== undefined; branch = branch.parent) path.push(branch)
+  return path
 }
 
 const shiftKey = (device: DeviceId, base: number, firstTag: Uint8Array): string =>

@@ -48,7 +48,7 @@ export class StretchNames {
 
   #derive(): void {
     for (const branch of this.#behind) {
-      let done = this.#done.get(branch) ?? { toSeq: branch.base, tag: branch.baseTag }
+      let done = this.#done.get(branch) ?? beginningOf(branch)
       for (const end of this.#endsAbove(branch, done.toSeq)) {
         const name = branchId(branch.device, done.toSeq, done.tag, end.tag)
         this.#holders.set(name, branch)
@@ -61,3 +61,7 @@ export class StretchNames {
     }
   }
 }
+
+/** Runs below a base have no names any more. */
+const beginningOf = ({ below, base, baseTag }: LogBranch): RunEnd =>
+  below === undefined ? { toSeq: base, tag: baseTag } : { toSeq: below.seq, tag: below.tag }

@@ -17,7 +17,7 @@ import { nothingSeen, type SeenVector, seenSeq } from '../clock/seen.ts'
 import { DriftlogError } from '../errors.ts'
 import { fitsLaw } from '../laws/cell-laws.ts'
 import type { RowChanges } from '../op/author.ts'
-import type { Role } from '../membership/entry.ts'
+import type { RoleOf } from '../log/op-log.ts'
 import { isRowLevel, Law } from '../op/law.ts'
 import { firstChange, firstHead, HANDLE, NEW_ROW, opCount, type Run, SAME_ROW, type Shape } from '../op/run.ts'
 import { MAX_GROUP_OPS, MAX_OP_BYTES } from '../op/run-codec.ts'
@@ -34,6 +34,14 @@ interface ShiftInForce {
   readonly fromSeq: number
   readonly shift: Hlc
   readonly floor: Hlc
+}
+
+/** What a fold of a base asks of a projection (SPEC CUT4). */
+export interface FoldWatch {
+  /** What ops stamped above it change is not taken into the cells. */
+  readonly cut: Hlc
+  /** Void ops stamped above it. */
+  readonly voids: DotRef[]
 }
 
 interface Reach {
@@ -57,7 +65,7 @@ const NO_HEADS: readonly Dot[] = []
 
 export class Projector {
   readonly ops = new OpIndex()
-  set roleOf(roleOf: (branch: DeviceId, seq: number) => Role | undefined) {
+  askRoles(roleOf: RoleOf): void {
     this.ops.roleAt = roleOf
   }
 
@@ -70,6 +78,8 @@ export class Projector {
   /** By branch, rising; the last counts. */
   readonly #shifts: ShiftInForce[][] = []
   readonly #columns = new WeakMap<Shape, number>()
+  /** Set before anything is projected. */
+  watch: FoldWatch | undefined
   /** What the op that is judged saw of branches that a name may stand for: asked for each of its handles. */
   #reach: Reach = { device: -1, seen: nothingSeen, branches: new Map() }
   /** The highest effective stamp projected. */
@@ -123,7 +133,7 @@ export class Projector {
   project(runs: readonly Run[]): void {
     let group: Judged[] = []
     for (const run of runs) {
-      for (let op = 0; op < opCount(run); op++) {
+      for (let op = this.#firstNew(run); op < opCount(run); op++) {
         const left = run.groupLeft[op]
         if (left === 0 && group.length === 0) {
           this.#commit(this.#judge(run, op, undefined))
@@ -145,6 +155,12 @@ export class Projector {
       }
     }
     if (group.length > 0) this.#commitGroup(group, true)
+  }
+
+  /** The first op of a run that is not projected: a run may begin below the base that the projection goes on from. */
+  #firstNew({ device, fromSeq }: Run): number {
+    if (this.ops.seenBelow === undefined) return 0
+    return Math.max(0, this.ops.projectedSeq(this.ops.deviceIndex(device)) + 1 - fromSeq)
   }
 
   /** Throws VALUE_INVALID for a change that would make its op void, wherever it is read (CELL12). */
@@ -187,7 +203,10 @@ export class Projector {
     const written = run.hlc[op]
     const shift = this.#shifts[device]?.findLast(({ fromSeq }) => fromSeq <= seq)
     let isVoid = run.voids.has(op) || run.opBytes[op] > MAX_OP_BYTES
-    let seen = first === undefined ? this.ops.lastSeen(device) : first.seen
+    // Of a void group that a base divides the beginning is not here: that it is void, and from where on stamps are elastic, is told.
+    const isToldVoid = this.ops.isToldVoid(device, seq)
+    if (isToldVoid) isVoid = true
+    let seen = first === undefined ? this.ops.seenBefore(device, seq) : first.seen
     let heads = NO_HEADS
     // The highest stamps of what it saw: of ops that stand as they were written, and of others.
     let firm = -1
@@ -205,6 +224,7 @@ export class Projector {
           continue
         }
         if (seenSeq(this.ops.lastSeen(device), other) >= seqOfRef(ref)) isVoid = true
+        if (!this.ops.mayName(device, seq, ref)) isVoid = true
         if (this.ops.isElastic(ref)) elastic = Math.max(elastic, this.ops.stamp(ref))
         else firm = Math.max(firm, this.ops.stamp(ref))
         seen = this.ops.joinHead(seen, other, seqOfRef(ref))
@@ -223,7 +243,7 @@ export class Projector {
       if (shift === undefined && written <= firm) isVoid = true
       if (shift !== undefined || written <= elastic) {
         stamp = Math.max(written - (shift?.shift ?? 0), shift?.floor ?? 0, firm + 1, elastic + 1)
-        if (stamp !== written) this.ops.setElastic(device, seq)
+        if (stamp !== written && !(isToldVoid && this.ops.isOnBase(device))) this.ops.setElastic(device, seq)
       }
     }
 
@@ -338,8 +358,9 @@ export class Projector {
     this.projected.set(run.device, seq)
     const heads = isContinued ? NO_HEADS : this.#headsOf(judged, device)
     if (judged.isVoid) {
-      this.voidCount++
       const stamp = this.ops.lastStamp(device) + 1
+      if (this.watch === undefined || stamp <= this.watch.cut) this.voidCount++
+      else this.watch.voids.push(dotRef(device, seq))
       if (this.ops.isLastElastic(device)) this.ops.setElastic(device, seq)
       this.ops.append(device, stamp, this.ops.lastSeen(device))
       // Who writes next has seen it, and must be stamped above it.
@@ -347,10 +368,11 @@ export class Projector {
       advanceFrontier(this.frontier, run.device, seq, heads)
       return
     }
-    this.schemaVersion = Math.max(this.schemaVersion, run.schemaVersion[op])
     const ref = this.ops.append(device, judged.stamp, judged.seen)
     this.highest = Math.max(this.highest, judged.stamp)
     advanceFrontier(this.frontier, run.device, seq, heads)
+    if (this.watch !== undefined && judged.stamp > this.watch.cut) return
+    this.schemaVersion = Math.max(this.schemaVersion, run.schemaVersion[op])
     this.#applyChanges(judged, { ref, device, seq, seen: judged.seen })
   }
 

@@ -14,9 +14,10 @@ const NO_ID = new Uint8Array(DEVICE_ID_BYTES)
 /** What of a branch is projected. */
 const projectedSeq = ({ queue, held }: LogBranch): number => (queue.length === 0 ? held : queue[0].toSeq - queue[0].ops)
 
-/** Whether a log can be saved: what is projected of each branch ends where a batch does, and nothing is broken. */
+/** Whether a log can be saved: what is projected of each branch ends where a batch does, nothing is broken, and it begins with nothing. */
 export const isSaveable = (log: OpLog): boolean =>
   log.damage === undefined &&
+  !log.saved.branches.some(({ below }) => below !== undefined) &&
   log.saved.branches.every((branch) => branch.queue.length === 0 || !branch.inside.has(projectedSeq(branch)))
 
 export const writeLog = (writer: ByteWriter, log: OpLog): void => {
