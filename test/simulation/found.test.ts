@@ -150,6 +150,30 @@ const found: readonly Found[] = [
     what: 'the checker had a plain write on a manual field, where two had written the same, replace one of the two alone (STRAT5)',
     schedule: { seed: 8_200_994, options: { tabs: 1, burst: 40, devices: 5, ops: 225, faults: 42 } },
   },
+  {
+    what: 'an entry of the log of members that came before the one before it was passed over, and so was all that followed (MEM9)',
+    schedule: '9&members=true&snapshotAfterOps=60',
+  },
+  {
+    what: 'the op that states shifts named no entry of the log of members, and was void (MEM6)',
+    schedule: '13&members=true&snapshotAfterOps=10',
+  },
+  {
+    what: 'who was made a writer while both sides were brought level went on as the reader that it was greeted as (MEM9)',
+    schedule: '54&members=true&encrypted=true&snapshotAfterOps=10',
+  },
+  {
+    what: 'a frame that told of a new entry was lost, and nothing asked for it; nor did anything wait for an answer to end (MEM9)',
+    schedule: '84&members=true&snapshotAfterOps=10',
+  },
+  {
+    what: 'a statement of shifts was stored without the entries that it names, which waited for the next append (MEM5)',
+    schedule: '441&members=true&snapshotAfterOps=10',
+  },
+  {
+    what: 'an entry that came between the welcome and the watch was never told (MEM9)',
+    schedule: '1060&members=true&snapshotAfterOps=10',
+  },
 ]
 
 /** What there was not yet when they were found. */

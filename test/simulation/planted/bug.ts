@@ -19,6 +19,7 @@ export const plantedOptions: OptionOverrides = {
   devices: 3,
   // A bug of the laws asks for them.
   laws: 0,
+  members: false,
   ops: 60,
   faults: 15,
   faultsMs: 60_000,

@@ -155,6 +155,10 @@ const hear = (draft: Draft, message: ServerMessage): void => {
     case 'pong':
       draft.state.failures = 0
       break
+    case 'entries':
+    case 'proposed':
+      // The log of members is kept beside the session, by who drives it (MEM9).
+      break
   }
 }
 
