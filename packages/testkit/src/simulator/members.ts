@@ -33,8 +33,6 @@ import { SPACE } from './disk-copy.ts'
 import { Random } from './random.ts'
 import { START_MS } from './time.ts'
 
-const random: Randomness = Random.of(0).stream('members')
-
 const secretOf = (installation: number): Uint8Array => new Uint8Array(32).fill(installation + 1)
 
 /** What a machine opens the space with. */
@@ -48,6 +46,7 @@ export const foundingLog = (installations: number): Membership => {
   const membership = new Membership(SPACE)
   const founder = secrets(0)
   const keys = publicKeysOf(founder)
+  const random: Randomness = Random.of(0).stream('members')
   const key = random.bytes(EPOCH_KEY_BYTES)
   const add = (deed: Deed): void => {
     const position = membership.length + 1
@@ -71,7 +70,11 @@ export const install = (store: BatchStore, membership: Membership, installation:
     transport: answering(membership),
     key: installationKey(installation),
     by: { spaceCode: writeSpaceCode(membership.hashAt(1)) },
-    ports: { clock: { now: () => START_MS }, timers: { schedule: () => () => undefined }, random },
+    ports: {
+      clock: { now: () => START_MS },
+      timers: { schedule: () => () => undefined },
+      random: Random.of(installation).stream('joins'),
+    },
   })
 
 /** A server that has a log of members, and nothing else. */
