@@ -123,7 +123,7 @@ export { damagedBatch, decodeStored, type StoredPlace, type StoredRow } from './
 export type { Members } from './log/chain-index.ts'
 export { type Backlog, type CheckedBatch, OpLog } from './log/op-log.ts'
 export { sealShifts, Writer, type WriterIdentity, type WriterKeys, type Written } from './log/writer.ts'
-export { restoreSnapshot, saveSnapshot } from './snapshot/snapshot.ts'
+export { restoreSnapshot, saveSnapshot, type SleepingSnapshot } from './snapshot/snapshot.ts'
 // base/
 export type { Base } from './base/base.ts'
 export { decodeBase } from './base/base-bytes.ts'

@@ -264,21 +264,22 @@ export class Keeper {
   }
 
   /**
-   * Stores a record that tells of all that is stored; a cache, whose loss is no news. `make` is called when nothing is unsaved, or
-   * damaged. Answers whether that was so, and it is stored.
+   * Stores records that tell of all that is stored; a cache, whose loss is no news. `make` is called when nothing is unsaved, or
+   * damaged. Answers whether that was so, and they are stored.
    */
-  async saveCache(make: () => RecordChange | undefined): Promise<'saved' | 'not now' | 'failed'> {
+  async saveCache(make: () => readonly RecordChange[] | undefined): Promise<'saved' | 'not now' | 'failed'> {
     return this.#enqueue(async () => {
       const { store, space } = this.#options
       const isWhole = this.unsavedCount === 0 && !this.#rebuilder.isNeeded && store.damaged(space).length === 0
-      const record = isWhole ? make() : undefined
-      if (record === undefined) return 'not now'
+      const records = isWhole ? make() : undefined
+      if (records === undefined) return 'not now'
       try {
-        await store.append(space, [], { records: [record] })
+        await store.append(space, [], { records })
         return 'saved'
       } catch {
         // What people wrote needs the room more.
-        await store.append(space, [], { records: [{ key: record.key, value: undefined }] }).catch(() => undefined)
+        const none = records.map(({ key }) => ({ key, value: undefined }))
+        await store.append(space, [], { records: none }).catch(() => undefined)
         return 'failed'
       }
     })

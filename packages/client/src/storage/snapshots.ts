@@ -23,6 +23,7 @@ import {
   type QuarantiningStore,
   restoreSnapshot,
   saveSnapshot,
+  type SleepingSnapshot,
   startCursor,
   type Timers,
 } from '@driftlog/core'
@@ -33,6 +34,8 @@ import type { Keeper } from './keeper.ts'
 import { LOAD_PAGE, type ReadLog } from './read-store.ts'
 
 const SNAPSHOT = 'snapshot'
+/** Apart, so that they are decrypted when they are needed. */
+const CELLS = `${SNAPSHOT}-cells`
 const CHECK_BYTES = 16
 /** So long nothing may happen before one is made: it takes a moment, in which nothing else is done. */
 const QUIET_MS = 5_000
@@ -49,9 +52,10 @@ export const readSnapshot = async (
   records: RecordCipher | undefined,
 ): Promise<(ReadLog & { readonly saved: number; readonly tables: SavedTables | undefined }) | undefined> => {
   const { space } = keyring
-  const record = (await store.records(space, SNAPSHOT)).find(({ key }) => key === SNAPSHOT)
-  if (record === undefined || records === undefined) return undefined
-  const opened = openRecord(records, space, record.value)
+  const stored = new Map((await store.records(space, SNAPSHOT)).map(({ key, value }) => [key, value]))
+  const [state, cells] = [stored.get(SNAPSHOT), stored.get(CELLS)]
+  if (state === undefined || cells === undefined || records === undefined) return undefined
+  const opened = openRecord(records, space, state, cells)
   const restored = opened && restoreSnapshot(opened.snapshot, keyring, members)
   if (restored === undefined) return undefined
   const saved = opsIn(restored)
@@ -95,11 +99,18 @@ const readTables = (reader: ByteReader): SavedTables | undefined => {
 const openRecord = (
   records: RecordCipher,
   space: string,
-  value: Uint8Array,
-): { readonly tables: SavedTables | undefined; readonly snapshot: Uint8Array } | undefined => {
+  state: Uint8Array,
+  cells: Uint8Array,
+): { readonly tables: SavedTables | undefined; readonly snapshot: SleepingSnapshot } | undefined => {
   try {
-    const reader = new ByteReader(records.open(space, SNAPSHOT, value))
-    return { tables: readTables(reader), snapshot: reader.raw(reader.remaining) }
+    const reader = new ByteReader(records.open(space, SNAPSHOT, state))
+    // They are looked at now, and not when somebody needs them and nothing else can be done.
+    if (!equalBytes(hash(cells, CHECK_BYTES), reader.raw(CHECK_BYTES))) return undefined
+    const tables = readTables(reader)
+    return {
+      tables,
+      snapshot: { state: reader.raw(reader.remaining), cells: () => records.open(space, CELLS, cells) },
+    }
   } catch (error) {
     // Damaged. The log is what counts.
     if (error instanceof DriftlogError) return undefined
@@ -199,9 +210,13 @@ export class Snapshots {
     const outcome = await keeper.saveCache(() => {
       const snapshot = saveSnapshot(state.log, state.projector)
       if (snapshot === undefined) return undefined
-      const writer = new ByteWriter(snapshot.length + 1_048_576)
+      const cells = records.seal(space, CELLS, snapshot.cells)
+      const writer = new ByteWriter(snapshot.state.length + 1_048_576).raw(hash(cells, CHECK_BYTES))
       writeTables(writer, tables())
-      return { key: SNAPSHOT, value: records.seal(space, SNAPSHOT, writer.raw(snapshot).finish()) }
+      return [
+        { key: SNAPSHOT, value: records.seal(space, SNAPSHOT, writer.raw(snapshot.state).finish()) },
+        { key: CELLS, value: cells },
+      ]
     })
     // Where it cannot be stored, it may be so many ops later.
     if (outcome !== 'not now') this.#saved = ops

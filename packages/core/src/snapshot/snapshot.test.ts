@@ -26,7 +26,7 @@ import {
   SPACE,
   START_MS,
 } from '../testing/replicas.test-support.ts'
-import { restoreSnapshot, saveSnapshot } from './snapshot.ts'
+import { restoreSnapshot, saveSnapshot, type Snapshot } from './snapshot.ts'
 
 beforeAll(cryptoReady)
 
@@ -35,8 +35,13 @@ interface State {
   readonly projector: Projector
 }
 
-const saved = ({ log, projector }: State): Uint8Array => saveSnapshot(log, projector)!
-const again = (state: State): State => restoreSnapshot(saved(state), state.log.keyring)!
+const saved = ({ log, projector }: State): Snapshot => saveSnapshot(log, projector)!
+const again = (state: State): State => {
+  const { state: bytes, cells } = saved(state)
+  return restoreSnapshot({ state: bytes, cells: () => cells }, state.log.keyring)!
+}
+
+const inHex = ({ state, cells }: Snapshot) => [hexOf(state), hexOf(cells)]
 
 const sorted = (seqs: ReadonlyMap<string, number>) => [...seqs].sort(([a], [b]) => (a < b ? -1 : 1))
 
@@ -72,7 +77,7 @@ describe('a local snapshot', () => {
           // What waits is received again, as from a store.
           for (const bytes of first) receive(restored, bytes)
           expect(told(restored)).toEqual(told(reader))
-          expect(hexOf(saved(restored))).toBe(hexOf(saved(reader)))
+          expect(inHex(saved(restored))).toEqual(inHex(saved(reader)))
           for (const bytes of batches) {
             expect(receive(restored, bytes)).toBe(reader.receive(bytes))
           }
@@ -186,12 +191,19 @@ describe('a local snapshot', () => {
     const a = createReplica(1)
     for (let row = 0; row < 20; row++) a.write(START_MS, a.change(shapes.insert, `row ${row}`))
     a.seal()
-    const bytes = saved(a)
-    for (let at = 0; at < bytes.length; at++) {
-      const damaged = bytes.slice()
+    const { state, cells } = saved(a)
+    for (let at = 0; at < state.length; at++) {
+      const damaged = state.slice()
       damaged[at] ^= 16
-      expect(restoreSnapshot(damaged, a.log.keyring)).toBeUndefined()
-      expect(restoreSnapshot(bytes.slice(0, at), a.log.keyring)).toBeUndefined()
+      expect(restoreSnapshot({ state: damaged, cells: () => cells }, a.log.keyring)).toBeUndefined()
+      expect(restoreSnapshot({ state: state.slice(0, at), cells: () => cells }, a.log.keyring)).toBeUndefined()
+    }
+    // Of the cells whoever keeps them sees to that; what is not right is never taken for right.
+    for (let at = 0; at < cells.length; at++) {
+      const damaged = cells.slice()
+      damaged[at] ^= 16
+      const { projector } = restoreSnapshot({ state, cells: () => damaged }, a.log.keyring)!
+      expect(() => projector.cells.awaken()).toThrow()
     }
   })
 })

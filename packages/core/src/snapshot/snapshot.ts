@@ -3,10 +3,11 @@
  * of the log. It is a cache of one device: no other reads it, any release may change its format, and where it is missing,
  * damaged or of another format the log is read whole.
  *
- *     snapshot = format | length and hash of the rest | deflated: op index, projector, log | cells, and who introduced rows
+ *     state = format | length and hash of the rest | deflated: op index, projector, log
+ *     cells = length and hash of the rest          | deflated: cells, and who introduced rows
  *
- * The cells are most of it, and the first queries do not need them where a copy of the tables is at hand: they are read when
- * something asks for them.
+ * The cells are most of it, and the first queries do not need them where a copy of the tables is at hand: they are asked for when
+ * something needs them.
  */
 import { ByteReader, ByteWriter, equalBytes } from '../codec/bytes.ts'
 import { deflate, inflate } from '../codec/deflate.ts'
@@ -22,7 +23,7 @@ import { readOps, writeOps } from './op-index-codec.ts'
 import { readIntroduced, readProjector, writeIntroduced, writeProjector } from './projector-codec.ts'
 
 /** Raise it with every change of what a snapshot says, or of what the laws make of the same ops. */
-const SNAPSHOT_FORMAT = 2
+const SNAPSHOT_FORMAT = 3
 const CHECK_BYTES = 16
 
 export interface SavedState {
@@ -30,28 +31,51 @@ export interface SavedState {
   readonly projector: Projector
 }
 
+export interface Snapshot {
+  readonly state: Uint8Array
+  readonly cells: Uint8Array
+}
+
 /** undefined where something in the log waits, or cannot be opened: then opening reads the log whole. */
-export const saveSnapshot = (log: OpLog, projector: Projector): Uint8Array | undefined => {
+export const saveSnapshot = (log: OpLog, projector: Projector): Snapshot | undefined => {
   if (!isSaveable(log)) return undefined
-  const writer = new ByteWriter(1_048_576)
   const places = rowPlaces(projector.cells)
+  const writer = new ByteWriter(1_048_576)
   writeOps(writer, projector.ops)
   writeProjector(writer, projector)
   writeLog(writer, log)
-  writeCells(writer, projector.cells, places)
-  writeIntroduced(writer, projector, places)
-  const state = writer.finish()
-  const packed = deflate(state)
-  return new ByteWriter(packed.length + 32)
-    .varint(SNAPSHOT_FORMAT)
-    .varint(state.length)
-    .raw(hash(packed, CHECK_BYTES))
-    .raw(packed)
-    .finish()
+  const state = pack(new ByteWriter(65_536).varint(SNAPSHOT_FORMAT), writer.finish())
+  const cells = new ByteWriter(1_048_576)
+  writeCells(cells, projector.cells, places)
+  writeIntroduced(cells, projector, places)
+  return { state, cells: pack(new ByteWriter(65_536), cells.finish()) }
 }
 
-/** undefined where it is of another format, or damaged. */
-export const restoreSnapshot = (snapshot: Uint8Array, keyring: Keyring, members?: Members): SavedState | undefined => {
+const pack = (writer: ByteWriter, bytes: Uint8Array): Uint8Array => {
+  const packed = deflate(bytes)
+  return writer.varint(bytes.length).raw(hash(packed, CHECK_BYTES)).raw(packed).finish()
+}
+
+/** undefined where it is not what was packed. */
+const unpack = (reader: ByteReader): ByteReader | undefined => {
+  const length = reader.varint()
+  const check = reader.raw(CHECK_BYTES)
+  const packed = reader.raw(reader.remaining)
+  return equalBytes(hash(packed, CHECK_BYTES), check) ? new ByteReader(inflate(packed, length)) : undefined
+}
+
+/** `cells`: of the same snapshot, and sound, as its caller has seen to; asked for once, when they are needed. */
+export interface SleepingSnapshot {
+  readonly state: Uint8Array
+  readonly cells: () => Uint8Array
+}
+
+/** undefined where the state is of another format, or damaged. */
+export const restoreSnapshot = (
+  snapshot: SleepingSnapshot,
+  keyring: Keyring,
+  members?: Members,
+): SavedState | undefined => {
   try {
     return restore(snapshot, keyring, members)
   } catch (error) {
@@ -60,24 +84,28 @@ export const restoreSnapshot = (snapshot: Uint8Array, keyring: Keyring, members?
   }
 }
 
-const restore = (snapshot: Uint8Array, keyring: Keyring, members: Members | undefined): SavedState | undefined => {
-  const outer = new ByteReader(snapshot)
+const restore = (
+  { state, cells }: SleepingSnapshot,
+  keyring: Keyring,
+  members: Members | undefined,
+): SavedState | undefined => {
+  const outer = new ByteReader(state)
   if (outer.varint() !== SNAPSHOT_FORMAT) return undefined
-  const length = outer.varint()
-  const check = outer.raw(CHECK_BYTES)
-  const packed = outer.raw(outer.remaining)
-  if (!equalBytes(hash(packed, CHECK_BYTES), check)) return undefined
-  const reader = new ByteReader(inflate(packed, length))
+  const reader = unpack(outer)
+  if (reader === undefined) return undefined
   const projector = new Projector()
   const log = new OpLog(keyring, projector, members)
   readOps(reader, projector.ops)
   readProjector(reader, projector)
   readLog(reader, log)
+  reader.expectEnd()
   const devices = projector.ops.deviceCount
   projector.cells.sleep(() => {
-    const rows = readCells(reader, projector.cells)
-    readIntroduced(reader, projector, rows, devices)
-    reader.expectEnd()
+    const sleeping = unpack(new ByteReader(cells()))
+    if (sleeping === undefined) throw new Error('the cells of a snapshot are not those that were saved')
+    const rows = readCells(sleeping, projector.cells)
+    readIntroduced(sleeping, projector, rows, devices)
+    sleeping.expectEnd()
   })
   return { log, projector }
 }
