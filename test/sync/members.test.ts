@@ -6,6 +6,7 @@ import {
   installationCode,
   joinSpace,
   newInstallationKey,
+  newSpaceKey,
   openReplica,
   restoreBackup,
   type Replica,
@@ -198,6 +199,25 @@ describe.each(Object.keys(transports))('a space with members, over %s', (name) =
     await write(founder, 'and on')
     await expect.poll(() => titles(again)).toEqual(['and on', 'kept'])
   })
+})
+
+it('nobody founds a space that others began with a key', async () => {
+  const { url } = await serve()
+  const secret = 'a secret of at least thirty-two characters'
+  const token = () =>
+    mintToken({ secret, subject: 'all', spaces: { team: 'writer' }, expiresInSeconds: 600, nowMs: Date.now() })
+  const begun = await serve(memoryStore(), jwt({ secret }))
+  const transport = webSocket(begun.url, { token })
+  const old = await openReplica({ schema, space, key: newSpaceKey(), store: memoryStore(), transport })
+  cleanups.push(() => old.close())
+  await old.mutate((tx) => tx.tasks.insert({ title: 'before there were members' })).acknowledged
+  const late = await found(transport)
+  await expect.poll(() => late.device.status.error?.code).toBe('MEMBERS_FORKED')
+  await old.mutate((tx) => tx.tasks.insert({ title: 'and on' })).acknowledged
+  // Elsewhere it is founded as it is.
+  await late.device.close()
+  const elsewhere = await open(webSocket(url), late.key, late.store)
+  await write(elsewhere, 'elsewhere')
 })
 
 it('MEM8: a token caps what a member may do, and alone lets nobody into a space with members', async () => {

@@ -20,6 +20,7 @@ export {
 } from './keys/installation-key.ts'
 export { foundSpace, type FoundSpaceOptions } from './members/found-space.ts'
 export { type InvitationCode, isInvitationCode } from './members/invitation-code.ts'
+export { hasMembers } from './members/local-members.ts'
 export { joinSpace, type JoinSpaceOptions } from './members/join-space.ts'
 export type { Guest, InstallationInfo, InvitationInfo, MemberInfo, MemberList, Members } from './members/members.ts'
 export { type SpaceCode, writeSpaceCode } from './members/space-code.ts'

@@ -9,6 +9,7 @@ import {
 } from '@driftlog/core'
 import { expect, it } from 'vitest'
 import { withChecksum } from './checked.ts'
+import { newInstallationKey, writeInstallationKey } from './installation-key.ts'
 import { newSpaceKey, readSpaceKey, type SpaceKey } from './space-key.ts'
 import { createVault, hasVault, unlockVault } from './vault.ts'
 
@@ -220,6 +221,24 @@ it('keys that others shared are kept; one space has one key', async () => {
   expect(await codeOf(() => vault.addSpace('club', newSpaceKey()))).toBe('OPTION_INVALID')
   expect(await codeOf(() => vault.addSpace('other', 'dlk1-nonsense' as SpaceKey))).toBe('OPTION_INVALID')
   expect(await codeOf(() => vault.spaceKey('other'))).toBe('KEY_MISSING')
+})
+
+it('a vault keeps the key of a space, or of an installation in it, and tells which', async () => {
+  const { vault } = await createVault({ store: memoryStore(), passphrase: 'correct horse' })
+  const [shared, own] = [newSpaceKey(), newInstallationKey()]
+  await vault.addSpace('home', shared)
+  await vault.addSpace('team', own)
+  await vault.addSpace('team', own)
+  expect(await Promise.all(['home', 'team', 'none'].map((space) => vault.keyFor(space)))).toEqual([
+    shared,
+    own,
+    undefined,
+  ])
+  expect([await vault.spaceKey('home'), await vault.installationKey('team')]).toEqual([shared, own])
+  expect(await codeOf(() => vault.addSpace('team', newInstallationKey()))).toBe('OPTION_INVALID')
+  // The same bytes are not the same key.
+  expect(await codeOf(() => vault.addSpace('home', writeInstallationKey(readSpaceKey(shared))))).toBe('OPTION_INVALID')
+  expect(await codeOf(() => vault.spaceKey('team'))).toBe('KEY_MISSING')
 })
 
 it('[KEY2] rotated, everything is encrypted anew in one step; what opened it before opens an old copy and no more', async () => {

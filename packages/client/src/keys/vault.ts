@@ -31,6 +31,7 @@ import { withChecksum, withoutChecksum } from './checked.ts'
 import { inTurn } from './in-turn.ts'
 import {
   type InstallationKey,
+  isInstallationKey,
   newInstallationKey,
   readInstallationKey,
   writeInstallationKey,
@@ -149,15 +150,26 @@ export class Vault {
     })
   }
 
-  /** Keeps the key of a space that somebody shared. Rejects with OPTION_INVALID where the vault has another one for it. */
-  async addSpace(space: string, key: SpaceKey): Promise<void> {
-    const bytes = readSpaceKey(key)
+  /**
+   * Keeps the key of a space that somebody shared, or the one of this installation in it. Rejects with OPTION_INVALID where the
+   * vault has another one for it.
+   */
+  async addSpace(space: string, key: SpaceKey | InstallationKey): Promise<void> {
+    const kind = isInstallationKey(key) ? INSTALLATION : SPACE
+    const bytes = kind === INSTALLATION ? readInstallationKey(key) : readSpaceKey(key)
     await this.#change(async () => {
       const known = await this.#read(space)
-      if (known !== undefined && (known.kind !== SPACE || !equalBytes(known.bytes, bytes)))
+      if (known !== undefined && (known.kind !== kind || !equalBytes(known.bytes, bytes)))
         throw new DriftlogError('OPTION_INVALID', 'the vault has another key of the space', { space })
-      if (known === undefined) await this.#write(space, bytes, SPACE)
+      if (known === undefined) await this.#write(space, bytes, kind)
     })
+  }
+
+  /** Whichever of the two it keeps for a space; undefined where it has none. */
+  async keyFor(space: string): Promise<SpaceKey | InstallationKey | undefined> {
+    const secret = await this.#read(space)
+    if (secret === undefined) return undefined
+    return secret.kind === SPACE ? writeSpaceKey(secret.bytes) : writeInstallationKey(secret.bytes)
   }
 
   /** Makes a key for this installation in a space with members, to found or join it with. Rejects with OPTION_INVALID as `createSpace`. */

@@ -133,5 +133,9 @@ export const loadMembership = async (store: BatchStore, space: string): Promise<
   return membership
 }
 
+/** Whether a space was founded or joined in this store: it opens with the key of an installation then, and with no other. */
+export const hasMembers = async (store: BatchStore, space: string): Promise<boolean> =>
+  (await store.records(space, entryKey(1))).length > 0
+
 export const loadPass = async (store: BatchStore, space: string): Promise<Uint8Array | undefined> =>
   (await store.records(space, PASS)).find(({ key }) => key === PASS)?.value

@@ -32,11 +32,11 @@ interface Known {
 }
 
 export class MemberLogs {
-  readonly #store: Pick<BatchStore, 'append' | 'records'>
+  readonly #store: Pick<BatchStore, 'append' | 'records' | 'end'>
   readonly #clock: WallClock
   readonly #spaces = new Map<string, Known>()
 
-  constructor(store: Pick<BatchStore, 'append' | 'records'>, clock: WallClock) {
+  constructor(store: Pick<BatchStore, 'append' | 'records' | 'end'>, clock: WallClock) {
     this.#store = store
     this.#clock = clock
   }
@@ -70,6 +70,7 @@ export class MemberLogs {
       const entry = membership.judge(bytes)
       this.#expectInTime(membership, entry)
       const { position } = entry
+      if (position === 1) await this.#expectEmpty(space)
       try {
         const records = [{ key: entryKey(position), value: bytes }, countRecord(position)]
         await this.#store.append(space, [], { records, absent: [entryKey(position)] })
@@ -89,6 +90,12 @@ export class MemberLogs {
     const { listeners } = this.#known(space)
     listeners.add(listener)
     return () => listeners.delete(listener)
+  }
+
+  /** Whoever founded a space that others began with a key would lock them out of what they wrote. */
+  async #expectEmpty(space: string): Promise<void> {
+    if ((await this.#store.end(space)).position === 0) return
+    throw new DriftlogError('MEMBERS_REFUSED', 'the space was begun without members', { why: 'begun without members' })
   }
 
   /** MEM7: time is judged where entries are put into order. */
