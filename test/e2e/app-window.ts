@@ -52,7 +52,7 @@ export class AppWindow {
 
   async isReady(): Promise<void> {
     await this.page.waitForFunction(() => window.driftlog !== undefined)
-    await this.page.getByRole('textbox', { name: 'New task' }).waitFor()
+    await this.page.getByRole('searchbox', { name: 'Search all tasks' }).waitFor()
   }
 
   /** The service worker has everything that a start without a network needs. */
@@ -122,12 +122,45 @@ export class AppWindow {
     await this.conflict(field).getByRole('button', { name: 'Decide' }).click()
   }
 
-  /** What another device opens to read and write along. */
-  async link(): Promise<string> {
+  /** In a space without members: what another device opens to read and write along. */
+  async keyLink(): Promise<string> {
     await this.page.getByRole('button', { name: 'Add a device' }).click()
-    const link = await this.page.getByRole('textbox', { name: 'Link with the key' }).inputValue()
+    return this.#shownLink('Link with the key')
+  }
+
+  /** A link that lets in a person with a role, once. */
+  async invite(role: 'Reader' | 'Writer' | 'Admin'): Promise<string> {
+    const dialog = await this.people()
+    await dialog.getByRole('button', { name: 'Invite a person' }).click()
+    await this.page.getByRole('radio', { name: role }).check()
+    await this.page.getByRole('button', { name: 'Make an invitation' }).click()
+    return this.#shownLink('Invitation link')
+  }
+
+  /** A link that lets in another device of the same person, once. */
+  async inviteMyDevice(): Promise<string> {
+    const dialog = await this.people()
+    await dialog.getByRole('button', { name: 'Add another device of mine' }).click()
+    return this.#shownLink('Invitation link')
+  }
+
+  async #shownLink(label: string): Promise<string> {
+    const link = await this.page.getByRole('textbox', { name: label }).inputValue()
     await this.page.getByRole('dialog').getByRole('button', { name: 'Close' }).click()
     return link
+  }
+
+  /** Opens the list of members. */
+  async people(): Promise<Locator> {
+    await this.page.getByRole('button', { name: 'People and devices' }).click()
+    return this.page.getByRole('dialog', { name: 'People and devices' })
+  }
+
+  /** Says yes to an invitation. */
+  async join(): Promise<void> {
+    await this.asks('You are invited')
+    await this.page.getByRole('button', { name: 'Join' }).click()
+    await this.isReady()
   }
 
   /** The name by which the others know this window. */

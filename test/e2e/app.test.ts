@@ -1,63 +1,12 @@
 /** The app in a real browser, against a real server in a process of its own. Two contexts are two devices. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Browser, BrowserContext } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { AppWindow, converge, eventually } from './app-window.ts'
-import { ensureBuiltApp } from './built-app.ts'
-import { BrowserProcess, findChromium, launchChromium } from './chromium.ts'
-import { ServerProcess } from './server.ts'
+import { expect, test } from 'vitest'
+import { converge, eventually } from './app-window.ts'
+import { BrowserProcess } from './chromium.ts'
+import { devices } from './devices.ts'
 
-let folder = ''
-let executable = ''
-let browser: Browser
-let server: ServerProcess
-const contexts: BrowserContext[] = []
-const windows: AppWindow[] = []
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'driftlog-e2e-'))
-  await ensureBuiltApp()
-  executable = await findChromium(folder)
-  browser = await launchChromium(executable)
-}, 90_000)
-
-afterAll(async () => {
-  await browser?.close()
-  await rm(folder, { recursive: true, force: true })
-})
-
-beforeEach(async () => {
-  server = new ServerProcess(await mkdtemp(join(folder, 'server-')))
-  await server.start()
-}, 30_000)
-
-afterEach(async () => {
-  const crashes = windows.flatMap((window) => window.crashes)
-  windows.length = 0
-  await Promise.all(contexts.splice(0).map((context) => context.close()))
-  await server.kill()
-  expect(crashes).toEqual([])
-})
-
-const newContext = async (): Promise<BrowserContext> => {
-  const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 } })
-  contexts.push(context)
-  return context
-}
-
-const openWindow = async (context: BrowserContext, address = server.url): Promise<AppWindow> => {
-  const window = await AppWindow.open(context, address)
-  windows.push(window)
-  return window
-}
-
-/** Opens the link of one that is open already; the first begins the space. */
-const newDevice = async (): Promise<AppWindow> => {
-  const link = await windows.find(({ page }) => !page.isClosed())?.link()
-  return openWindow(await newContext(), link)
-}
+const { folder, executable, server, newContext, open, newDevice } = devices()
 
 test('two devices that edited offline converge, and nothing that was written is lost', {
   timeout: 60_000,
@@ -112,7 +61,7 @@ test('a start without any network shows everything, and what is written then arr
   timeout: 60_000,
 }, async () => {
   const context = await newContext()
-  const a = await openWindow(context)
+  const a = await open(context)
   await a.add('Read the chart')
   await a.tick('Read the chart')
   await a.add('Pack the lamp')
@@ -120,7 +69,7 @@ test('a start without any network shows everything, and what is written then arr
   await converge(a)
   const before = await a.digest()
 
-  await server.kill()
+  await server().kill()
   await context.setOffline(true)
   await a.reload()
   await a.says('offline')
@@ -137,7 +86,7 @@ test('a start without any network shows everything, and what is written then arr
   await a.shows('Written on the way')
   await a.lacks('Pack the lamp')
 
-  await server.start()
+  await server().start()
   await context.setOffline(false)
   const b = await newDevice()
   await b.shows('Written on the way')
@@ -147,7 +96,7 @@ test('a start without any network shows everything, and what is written then arr
 
 test('a window that is closed while one types asks first; then the words are stored', { timeout: 60_000 }, async () => {
   const context = await newContext()
-  const a = await openWindow(context)
+  const a = await open(context)
   await a.add('Call the harbour')
   await a.openTask('Call the harbour')
   const asked = a.page.waitForEvent('dialog')
@@ -161,7 +110,7 @@ test('a window that is closed while one types asks first; then the words are sto
   const closed = a.page.waitForEvent('close')
   await a.page.close({ runBeforeUnload: true })
   await closed
-  const b = await openWindow(context)
+  const b = await open(context)
   await b.openTask('Call the harbour')
   await eventually(() => b.details.getByRole('textbox', { name: 'Notes' }).inputValue()).toBe('Berth 7')
 })
@@ -171,13 +120,13 @@ test('the server is killed and started again in the middle: nothing is lost, not
 }, async () => {
   const [a, b] = [await newDevice(), await newDevice()]
   const titles = Array.from({ length: 12 }, (_, index) => `Knot ${index + 1}`)
-  const killing = a.shows('Knot 3').then(() => server.kill())
+  const killing = a.shows('Knot 3').then(() => server().kill())
   for (const [index, title] of titles.entries()) await (index % 2 === 0 ? a : b).add(title)
   await killing
   await Promise.all([a.says('offline'), b.says('offline')])
   await a.add('While it was down')
 
-  await server.start()
+  await server().start()
   await Promise.all([a.tryNow(), b.tryNow()])
   for (const device of [a, b]) for (const title of [...titles, 'While it was down']) await device.shows(title)
   await converge(a, b)
@@ -187,13 +136,13 @@ test('two tabs share the storage and are two devices; each shows what the other 
   timeout: 60_000,
 }, async () => {
   const context = await newContext()
-  const [a, b] = [await openWindow(context), await openWindow(context)]
+  const [a, b] = [await open(context), await open(context)]
   expect(await a.device()).not.toBe(await b.device())
   await a.add('From the first tab')
   await b.shows('From the first tab')
 
   // Also where no server helps.
-  await server.kill()
+  await server().kill()
   await Promise.all([a.says('offline'), b.says('offline')])
   await b.add('From the second tab')
   await a.shows('From the second tab')
@@ -206,7 +155,7 @@ test('two tabs share the storage and are two devices; each shows what the other 
   // What the closed tab wrote reaches the server by the one that stays.
   await a.isStored()
   await a.page.close()
-  await server.start()
+  await server().start()
   await b.tryNow()
   const c = await newDevice()
   await c.page.getByRole('radio', { name: 'All' }).check()
@@ -217,9 +166,9 @@ test('two tabs share the storage and are two devices; each shows what the other 
 test('the browser is killed: what was stored is there again, and continues the same log', {
   timeout: 60_000,
 }, async () => {
-  const killed = new BrowserProcess(executable, await mkdtemp(join(folder, 'profile-')))
+  const killed = new BrowserProcess(executable(), await mkdtemp(join(folder(), 'profile-')))
   try {
-    let window = await openWindow(await killed.start())
+    let window = await open(await killed.start())
     await window.isInstalled()
     await window.setOnline(false)
     await window.add('Stored before the kill')
@@ -227,7 +176,7 @@ test('the browser is killed: what was stored is there again, and continues the s
     const [device, digest] = [await window.device(), await window.digest()]
     await killed.kill()
 
-    window = await openWindow(await killed.start())
+    window = await open(await killed.start())
     await window.shows('Stored before the kill')
     expect(await window.digest()).toBe(digest)
     expect(await window.device()).toBe(device)

@@ -1,52 +1,9 @@
 /** What people see of a conflict, on two devices in a real browser: both values, the decision of a person, and the way back. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import type { Browser, BrowserContext } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { AppWindow, converge, eventually } from './app-window.ts'
-import { ensureBuiltApp } from './built-app.ts'
-import { findChromium, launchChromium } from './chromium.ts'
-import { ServerProcess } from './server.ts'
+import { devices } from './devices.ts'
 
-let folder = ''
-let browser: Browser
-let server: ServerProcess
-const contexts: BrowserContext[] = []
-const windows: AppWindow[] = []
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'driftlog-e2e-'))
-  await ensureBuiltApp()
-  browser = await launchChromium(await findChromium(folder))
-}, 90_000)
-
-afterAll(async () => {
-  await browser?.close()
-  await rm(folder, { recursive: true, force: true })
-})
-
-beforeEach(async () => {
-  server = new ServerProcess(await mkdtemp(join(folder, 'server-')))
-  await server.start()
-}, 30_000)
-
-afterEach(async () => {
-  const crashes = windows.flatMap((window) => window.crashes)
-  windows.length = 0
-  await Promise.all(contexts.splice(0).map((context) => context.close()))
-  await server.kill()
-  expect(crashes).toEqual([])
-})
-
-/** The first begins the space; others open its link. */
-const newDevice = async (): Promise<AppWindow> => {
-  const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 } })
-  contexts.push(context)
-  const window = await AppWindow.open(context, (await windows[0]?.link()) ?? server.url)
-  windows.push(window)
-  return window
-}
+const { newDevice } = devices()
 
 const notesOf = (device: AppWindow) => device.details.getByRole('textbox', { name: 'Notes', exact: true })
 

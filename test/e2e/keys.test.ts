@@ -1,68 +1,24 @@
 /** The app's keys in a real browser: what nobody without the key sees, and how people keep theirs. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { newSpaceKey } from '@driftlog/client'
-import type { Browser, BrowserContext } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { AppWindow, converge } from './app-window.ts'
+import type { BrowserContext } from 'playwright-core'
+import { expect, test } from 'vitest'
+import { type AppWindow, converge } from './app-window.ts'
 import { damageRecord, storedBytes } from './browser-storage.ts'
-import { ensureBuiltApp } from './built-app.ts'
-import { findChromium, launchChromium } from './chromium.ts'
-import { ServerProcess } from './server.ts'
+import { devices } from './devices.ts'
 
-let folder = ''
-let browser: Browser
-let server: ServerProcess
-const contexts: BrowserContext[] = []
-const windows: AppWindow[] = []
+const { server, newContext, at, open, joined } = devices()
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'driftlog-e2e-'))
-  await ensureBuiltApp()
-  browser = await launchChromium(await findChromium(folder))
-}, 90_000)
-
-afterAll(async () => {
-  await browser?.close()
-  await rm(folder, { recursive: true, force: true })
-})
-
-beforeEach(async () => {
-  server = new ServerProcess(await mkdtemp(join(folder, 'server-')))
-  await server.start()
-}, 30_000)
-
-afterEach(async () => {
-  const crashes = windows.flatMap((window) => window.crashes)
-  windows.length = 0
-  await Promise.all(contexts.splice(0).map((context) => context.close()))
-  await server.kill()
-  expect(crashes).toEqual([])
-})
-
-const newContext = async (): Promise<BrowserContext> => {
-  const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 800 } })
-  contexts.push(context)
-  return context
-}
-
-/** The address may lead to a screen that asks for something. */
-const at = async (context: BrowserContext, address = server.url): Promise<AppWindow> => {
-  const window = await AppWindow.at(context, address)
-  windows.push(window)
-  return window
-}
-
-const open = async (context: BrowserContext, address = server.url): Promise<AppWindow> => {
-  const window = await at(context, address)
-  await window.isReady()
-  return window
-}
+/** A space without members, as they were before there were any: begun with the key of a link. */
+const begin = async (context: BrowserContext): Promise<AppWindow> =>
+  open(context, `${server().url}/#key=${newSpaceKey()}`)
 
 const keyOf = (link: string): string => new URL(link).hash.slice('#key='.length)
 /** The 32 bytes themselves, behind their checksum. */
 const bytesOf = (key: string): Buffer => Buffer.from(key.slice('dlk1-'.length), 'base64url').subarray(4)
+
+const codeIn = (invitation: string): string => new URL(invitation).hash.slice('#join='.length)
+/** Behind the checksum and the hash that names the space. */
+const secretOf = (code: string): Buffer => Buffer.from(code.slice('dlv1-'.length), 'base64url').subarray(4 + 32)
 
 /** Everything that goes over the sockets of a context's pages. */
 const listenIn = (context: BrowserContext): Buffer[] => {
@@ -83,17 +39,21 @@ test('[KEY4] [KEY6] what is typed is in no byte of the browser, the wire or the 
   const a = await open(here)
   await a.add(PLANTED)
   await converge(a)
-  const link = await a.link()
-  const b = await open(there, link)
+  const link = await a.inviteMyDevice()
+  const b = await joined(there, link)
   await b.shows(PLANTED)
   await b.add('Hide the ring')
   await a.shows('Hide the ring')
   await converge(a, b)
   await Promise.all([a.isStored(), b.isStored()])
   // The address forgets the key at once.
-  for (const { page } of [a, b]) expect(page.url()).not.toContain('key')
+  for (const { page } of [a, b]) expect(page.url()).not.toContain('join')
 
-  const [storedHere, storedThere, disk] = await Promise.all([storedBytes(a.page), storedBytes(b.page), server.bytes()])
+  const [storedHere, storedThere, disk] = await Promise.all([
+    storedBytes(a.page),
+    storedBytes(b.page),
+    server().bytes(),
+  ])
   const wire = frames.map((sent) => Buffer.concat(sent))
   // All of them hold what is not secret.
   for (const bytes of [storedHere, storedThere, disk, ...wire]) expect(bytes.includes('demo')).toBe(true)
@@ -104,18 +64,17 @@ test('[KEY4] [KEY6] what is typed is in no byte of the browser, the wire or the 
     }
   }
   for (const bytes of [disk, ...wire]) {
-    expect(bytes.includes(keyOf(link))).toBe(false)
-    expect(bytes.includes(bytesOf(keyOf(link)))).toBe(false)
+    for (const secret of [codeIn(link), secretOf(codeIn(link))]) expect(bytes.includes(secret)).toBe(false)
   }
 })
 
 test('[KEY5] without the link there is a locked screen and nothing else; the link opens it, half of it does not', {
   timeout: 60_000,
 }, async () => {
-  const a = await open(await newContext())
+  const a = await begin(await newContext())
   await a.add(PLANTED)
   await converge(a)
-  const link = await a.link()
+  const link = await a.keyLink()
 
   const c = await at(await newContext())
   await c.asks('This space is locked')
@@ -145,11 +104,11 @@ test('another link asks before it replaces a key, and does so only if it opens s
   timeout: 60_000,
 }, async () => {
   const context = await newContext()
-  const a = await open(context)
+  const a = await begin(context)
   await a.add(PLANTED)
   await converge(a)
-  const link = await a.link()
-  const foreign = `${server.url}/#key=${newSpaceKey()}`
+  const link = await a.keyLink()
+  const foreign = `${server().url}/#key=${newSpaceKey()}`
 
   // Over the address of the open app, and in a new window.
   await a.page.goto(foreign)
@@ -169,14 +128,14 @@ test('another link asks before it replaces a key, and does so only if it opens s
   await b.isInstalled()
   await b.page.goto('about:blank')
   await alone.setOffline(true)
-  await b.page.goto(`${server.url}/icon.svg`)
+  await b.page.goto(`${server().url}/icon.svg`)
   await b.page.evaluate(
     () =>
       new Promise<void>((resolve) => {
         indexedDB.deleteDatabase('driftlog-space-demo').onsuccess = () => resolve()
       }),
   )
-  await b.page.goto(server.url)
+  await b.page.goto(server().url)
   await b.asks('The server does not answer')
   await b.page.getByRole('button', { name: 'begin a new space' }).click()
   await b.isReady()
@@ -194,9 +153,9 @@ test('[KEY2] a passphrase protects the key: a wrong one is told, the recovery co
   timeout: 90_000,
 }, async () => {
   const context = await newContext()
-  const a = await open(context)
+  const a = await begin(context)
   await a.add(PLANTED)
-  const key = keyOf(await a.link())
+  const key = keyOf(await a.keyLink())
   expect((await storedBytes(a.page)).includes(key)).toBe(true)
   const beside = await open(context)
   await a.page.bringToFront()
@@ -262,10 +221,10 @@ test('[KEY2] a passphrase protects the key: a wrong one is told, the recovery co
 test('[KEY3] damaged keys are told as such, and the link of another device brings everything back', {
   timeout: 60_000,
 }, async () => {
-  const a = await open(await newContext())
+  const a = await begin(await newContext())
   await a.add(PLANTED)
   await converge(a)
-  const link = await a.link()
+  const link = await a.keyLink()
   const b = await open(await newContext(), link)
   await b.shows(PLANTED)
   await damageRecord(b.page, 'demo', 'keys')

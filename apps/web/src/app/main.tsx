@@ -10,7 +10,8 @@ import '../conflicts/conflicts.css'
 import '../status/status.css'
 import '../keys/keys.css'
 import '../backup/backup.css'
-import { takeKey } from '../keys/link.ts'
+import '../members/members.css'
+import { takeSecret } from '../keys/link.ts'
 import './service-worker-updates.ts'
 import { starter } from './start.tsx'
 
@@ -18,12 +19,12 @@ const container = document.getElementById('root')
 if (container === null) throw new Error('index.html has no #root')
 
 // First of all: the address may hold a key, and it must not stay there.
-const link = takeKey(location, history)
+const link = takeSecret(location, history)
 const start = starter(createRoot(container))
 void start(link)
 
 // A link that is pasted over the address of the open app loads nothing anew.
 addEventListener('hashchange', () => {
-  const pasted = takeKey(location, history)
+  const pasted = takeSecret(location, history)
   if (pasted !== undefined) void start(pasted)
 })

@@ -5,6 +5,7 @@ import { Sidebar } from '../lists/sidebar.tsx'
 import { StatusBadge } from '../status/status-badge.tsx'
 import { TaskDetail } from '../tasks/task-detail.tsx'
 import { TaskPane } from '../tasks/task-pane.tsx'
+import { StandingBanner } from '../members/standing-banner.tsx'
 import { Icon } from '../ui/icons.tsx'
 import { KeyHints } from './key-hints.tsx'
 import { go, useRoute } from './route.ts'
@@ -62,6 +63,7 @@ export const Shell = () => {
           <StatusBadge onOpen={() => setMenuOpen(true)} />
         </div>
         {readOnly && <p className="banner">Writing is stopped until the storage of this device works again.</p>}
+        <StandingBanner />
         {updateWaits && (
           <p className="banner">
             A new version is ready.

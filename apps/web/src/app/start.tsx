@@ -3,7 +3,7 @@
  *
  *     configuration ─▶ space ─▶ key (keys/find-key.ts) ─▶ replica ─▶ app
  */
-import type { SpaceKey } from '@driftlog/client'
+import { isInvitationCode } from '@driftlog/client'
 import { DriftlogError } from '@driftlog/core'
 import { type ReactNode, StrictMode } from 'react'
 import type { Root } from 'react-dom/client'
@@ -14,9 +14,9 @@ import { openAppReplica, reconnectOnReturn, serverOf, wantsOnline } from '../dat
 import { addSamples } from '../data/samples.ts'
 import { askBy } from '../keys/ask.tsx'
 import { findKey } from '../keys/find-key.ts'
-import { keepKey } from '../keys/kept-key.ts'
+import { keepInvitation, keepKey, type OwnKey } from '../keys/kept-key.ts'
 import { KeyKeeper } from '../keys/key-keeper.ts'
-import { type LinkKey, shareLink } from '../keys/link.ts'
+import type { LinkSecret, SpaceSecret } from '../keys/link.ts'
 import { lookAt, opens } from '../keys/look.ts'
 import { hearOtherWindows } from '../keys/other-windows.ts'
 import { BrokenKeysScreen, LookingScreen } from '../keys/screens.tsx'
@@ -25,7 +25,7 @@ import { commitBeforeLeaving } from './leaving.ts'
 import { Message } from './message.tsx'
 
 interface Opened {
-  readonly key: SpaceKey
+  readonly key: OwnKey
   /** What was typed is stored; the view is gone. */
   readonly close: () => Promise<void>
 }
@@ -34,7 +34,7 @@ interface Opened {
 const LOOK_MS = 8_000
 
 /** Starts the app with what the address held of a key; again, where another link is followed while it is open. */
-export const starter = (root: Root): ((link: LinkKey) => Promise<void>) => {
+export const starter = (root: Root): ((link: LinkSecret) => Promise<void>) => {
   let opened: Opened | undefined
   return async (link) => {
     if (opened !== undefined && link === opened.key) return
@@ -45,7 +45,7 @@ export const starter = (root: Root): ((link: LinkKey) => Promise<void>) => {
 }
 
 /** Resolves without one where something stands in the way; then that is shown. */
-const start = async (root: Root, link: LinkKey): Promise<Opened | undefined> => {
+const start = async (root: Root, link: LinkSecret): Promise<Opened | undefined> => {
   const config = keptConfig() ?? (await firstConfig(root))
   if (config === undefined) return undefined
   const choice = chooseSpace(config, location.search)
@@ -91,7 +91,7 @@ const firstConfig = async (root: Root): Promise<Config | undefined> => {
   }
 }
 
-const openSpace = async (root: Root, config: Config, space: string, link: LinkKey): Promise<Opened | undefined> => {
+const openSpace = async (root: Root, config: Config, space: string, link: LinkSecret): Promise<Opened | undefined> => {
   const store = openStore(space)
   const transport = serverOf(config)
   const show = (screen: ReactNode) => root.render(screen)
@@ -99,10 +99,11 @@ const openSpace = async (root: Root, config: Config, space: string, link: LinkKe
     show(<LookingScreen />)
     return lookAt({ space, store, transport, online: wantsOnline() && navigator.onLine, patienceMs: LOOK_MS })
   }
-  const startOver = async (key: SpaceKey): Promise<never> => {
+  const startOver = async (secret: SpaceSecret): Promise<never> => {
     await store.close()
     await deleteStore(space)
-    await keepKey(openStore(space), space, key)
+    const fresh = openStore(space)
+    await (isInvitationCode(secret) ? keepInvitation(fresh, space, secret) : keepKey(fresh, space, secret))
     location.reload()
     return new Promise<never>(() => {})
   }
@@ -111,6 +112,7 @@ const openSpace = async (root: Root, config: Config, space: string, link: LinkKe
     const { key, vault, isNew } = await findKey({
       space,
       store,
+      transport,
       link,
       ask: askBy(show, { space, store }),
       look,
@@ -138,7 +140,6 @@ const openSpace = async (root: Root, config: Config, space: string, link: LinkKe
       store,
       key,
       vault,
-      link: shareLink(key, location),
       lockOthers: otherWindows.lock,
       lockHere,
     })
@@ -156,7 +157,7 @@ const openSpace = async (root: Root, config: Config, space: string, link: LinkKe
         areDamaged={error.code === 'KEYS_DAMAGED'}
         sight={sight}
         isRight={(key) => opens(key, space, sight)}
-        onKey={(key) => void startOver(key)}
+        onSecret={(secret) => void startOver(secret)}
       />,
     )
     return undefined

@@ -1,6 +1,7 @@
 import { useEffect } from 'react'
 import { useUndo } from '../data/hooks.ts'
 import { useMutations } from '../data/mutations-context.tsx'
+import { useMayWrite } from '../members/use-members.ts'
 import { Icon } from '../ui/icons.tsx'
 import { isWriting, useNotify } from '../ui/notices.tsx'
 
@@ -8,10 +9,11 @@ import { isWriting, useNotify } from '../ui/notices.tsx'
 export const UndoRedo = () => {
   const { canUndo, canRedo } = useUndo()
   const { undo, redo } = useMutations()
+  const mayWrite = useMayWrite()
   const notify = useNotify()
 
   const run = (take: () => boolean, words: string) => {
-    if (take()) notify({ text: words })
+    if (mayWrite && take()) notify({ text: words })
   }
   const back = () => run(undo, 'Undone.')
   const again = () => run(redo, 'Done again.')
@@ -38,7 +40,7 @@ export const UndoRedo = () => {
         className="icon-button"
         aria-label="Undo"
         title="Undo (Ctrl Z)"
-        disabled={!canUndo}
+        disabled={!canUndo || !mayWrite}
         onClick={back}
       >
         <Icon name="undo" />
@@ -48,7 +50,7 @@ export const UndoRedo = () => {
         className="icon-button redo-button"
         aria-label="Redo"
         title="Redo (Ctrl Shift Z)"
-        disabled={!canRedo}
+        disabled={!canRedo || !mayWrite}
         onClick={again}
       >
         <Icon name="redo" />

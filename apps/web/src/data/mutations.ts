@@ -16,10 +16,16 @@ export type TaskDraft = Draft<AppSchema['tables']['tasks']>
 
 export type Mutations = ReturnType<typeof createMutations>
 
-/** `onRefused` hears of mutations that were refused: nothing of them happened, and the mutation returns undefined. */
-export const createMutations = (replica: Replica<AppSchema>, onRefused: (error: DriftlogError) => void) => {
+/** `objection`: why nothing may be written now. `onRefused` hears of mutations that were refused: nothing of them happened, and the mutation returns undefined. */
+export const createMutations = (
+  replica: Replica<AppSchema>,
+  objection: () => DriftlogError | undefined,
+  onRefused: (error: DriftlogError) => void,
+) => {
   const attempt = <T>(run: () => T): T | undefined => {
     try {
+      const why = objection()
+      if (why !== undefined) throw why
       return run()
     } catch (error) {
       if (!(error instanceof DriftlogError)) throw error

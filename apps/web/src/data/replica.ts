@@ -1,6 +1,7 @@
-import { openReplica, type Replica, type SpaceKey, type Transport, webSocket } from '@driftlog/client'
+import { openReplica, type Replica, type Transport, webSocket } from '@driftlog/client'
 import type { BatchStore } from '@driftlog/core'
 import wasmUrl from 'sql.js/dist/sql-wasm-browser.wasm?url'
+import type { OwnKey } from '../keys/kept-key.ts'
 import { type Config, fetchConfig } from './config.ts'
 import { type AppSchema, schema } from './schema.ts'
 
@@ -17,7 +18,7 @@ export const serverOf = (config: Config): Transport => webSocket(config.url, { t
 
 export interface AppReplicaOptions {
   readonly space: string
-  readonly key: SpaceKey
+  readonly key: OwnKey
   readonly store: BatchStore
   readonly transport: Transport
 }

@@ -40,7 +40,8 @@ const lists: Readonly<Record<string, readonly Sample[]>> = {
     { title: 'Tick this task', priority: 2 },
     {
       title: 'Open this page in a second window and change something',
-      notes: 'It shows up here while you type. Another browser, or another device, needs the link of “Add a device”.',
+      notes:
+        'It shows up here while you type. Another browser, or another device, needs an invitation: see “People and devices”.',
     },
     {
       title: 'Go offline, edit, and come back',

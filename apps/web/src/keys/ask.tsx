@@ -1,8 +1,11 @@
-import type { SpaceKey, Vault } from '@driftlog/client'
+import { type InvitationCode, isInvitationCode, type SpaceKey, type Vault } from '@driftlog/client'
 import { type ReactNode, StrictMode } from 'react'
 import { type RestoreTarget, restoreInto } from '../backup/restore.ts'
 import { Screen } from '../ui/screen.tsx'
 import type { Questions } from './find-key.ts'
+import { InvitationScreen, JoinScreen } from './join-screens.tsx'
+import type { OwnKey } from './kept-key.ts'
+import type { SpaceSecret } from './link.ts'
 import { RecoveryCode } from './recovery-code.tsx'
 import { AloneScreen, LockedScreen, LookingScreen, PlainScreen, ReplaceScreen, SlipScreen } from './screens.tsx'
 import { UnlockScreen } from './unlock-screen.tsx'
@@ -32,20 +35,27 @@ export const askBy = (
           <RecoveryCode code={code} onWritten={answer} />
         </Screen>
       )),
+    join: (join, isBegun) =>
+      ask<OwnKey | undefined>((answer) => <JoinScreen join={join} isBegun={isBegun} onNext={answer} />),
+    invitation: (isWrong) =>
+      ask<InvitationCode>((answer) => <InvitationScreen isWrong={isWrong} onInvitation={answer} />),
     key: (isRight, isWrong) => {
       const restore = restoreInto({ ...place, isRight })
-      return ask((answer) => <LockedScreen isRight={isRight} isWrong={isWrong} restore={restore} onKey={answer} />)
+      return ask<SpaceKey>((answer) => (
+        <LockedScreen isRight={isRight} isWrong={isWrong} restore={restore} onKey={answer} />
+      ))
     },
     keyOrBegin: () => {
       const restore = restoreInto({ ...place, isRight: async () => true })
-      return ask<SpaceKey | 'begin'>((answer) => (
-        <AloneScreen restore={restore} onKey={answer} onBegin={() => answer('begin')} />
+      return ask<SpaceSecret | 'begin'>((answer) => (
+        <AloneScreen restore={restore} onSecret={answer} onBegin={() => answer('begin')} />
       ))
     },
-    replace: (sight, isRight) =>
+    replace: (sight, offered, isRight) =>
       ask((answer) => (
         <ReplaceScreen
           sight={sight}
+          isInvitation={isInvitationCode(offered)}
           isRight={isRight}
           onKeep={() => answer('keep')}
           onReplace={() => answer('replace')}

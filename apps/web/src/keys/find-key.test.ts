@@ -1,21 +1,45 @@
-import { createVault, newSpaceKey, openReplica, unlockVault, type Vault } from '@driftlog/client'
+import {
+  createVault,
+  hasMembers,
+  type InvitationCode,
+  isInstallationKey,
+  newSpaceKey,
+  openReplica,
+  type Transport,
+  unlockVault,
+  type Vault,
+} from '@driftlog/client'
 import { type BatchStore, memoryStore } from '@driftlog/core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { schema } from '../data/schema.ts'
 import { type Door, findKey, type Questions } from './find-key.ts'
-import { forgetKey, keepKey, keptKey } from './kept-key.ts'
+import { forgetKey, keepInvitation, keepKey, keptInvitation, keptKey } from './kept-key.ts'
 import type { Sight } from './look.ts'
 
 const space = 'home'
 const [own, other] = [newSpaceKey(), newSpaceKey()]
-const nothing: Sight = { isBegun: false, isPlain: false, isWhole: true, unsent: 0, sample: [] }
+const nothing: Sight = { isBegun: false, isPlain: false, isWhole: true, refusal: undefined, unsent: 0, sample: [] }
 const unseen: Sight = { ...nothing, isWhole: false }
+const invitation: InvitationCode =
+  'dlv1-hoE0DAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI'
+/** Nobody answers. */
+const transport: Transport = {
+  mode: 'live',
+  connect: (_space, { closed }) => {
+    queueMicrotask(() => closed())
+    return { send: () => {}, close: () => {} }
+  },
+}
 let store: BatchStore
 let asked: string[] = []
 /** As the browser's locks: one after the other. Not every Node has them. */
 beforeAll(() => {
   let last: Promise<unknown> = Promise.resolve()
-  const request = (_name: string, run: () => Promise<unknown>) => (last = last.then(run))
+  const request = (_name: string, run: () => Promise<unknown>) => {
+    const done = last.then(run)
+    last = done.catch(() => {})
+    return done
+  }
   vi.stubGlobal('navigator', { locks: { request } })
 })
 afterAll(() => void vi.unstubAllGlobals())
@@ -38,6 +62,8 @@ class StartedOver extends Error {}
 const find = (link: Door['link'], sight: Sight | undefined, answers: Partial<Questions> = {}) => {
   const noted: Questions = {
     slip: async () => undefined,
+    join: () => Promise.reject(new Error('not answered')),
+    invitation: () => Promise.reject(new Error('not answered')),
     unlock: () => unlockVault({ store, passphrase: 'correct horse' }),
     recoveryCode: async () => undefined,
     key: () => Promise.reject(new Error('not answered')),
@@ -57,7 +83,7 @@ const find = (link: Door['link'], sight: Sight | undefined, answers: Partial<Que
     return sight
   }
   const startOver = () => Promise.reject(new StartedOver())
-  return findKey({ space, store, link, ask, look, startOver })
+  return findKey({ space, store, transport, link, ask, look, startOver })
 }
 
 const protect = async (): Promise<Vault> => (await createVault({ store, passphrase: 'correct horse' })).vault
@@ -70,10 +96,91 @@ describe('without a passphrase', () => {
     expect(asked).toEqual([])
   })
 
-  test('where nothing is held, a key is made and kept before anything is written', async () => {
+  test('where nothing is held, the space is founded with a new key of this installation', async () => {
     const { key, isNew } = await find(undefined, nothing)
     expect(isNew).toBe(true)
+    expect(isInstallationKey(key)).toBe(true)
     expect(await keptKey(store, space)).toBe(key)
+    expect(asked).toEqual([])
+    const replica = await openReplica({ schema, space, key, store })
+    expect(replica.members?.list).toMatchObject({ role: 'admin', members: [{ isMe: true }] })
+    await replica.close()
+    expect(await find(undefined, undefined)).toEqual({ key, vault: undefined, isNew: false })
+  })
+
+  test('a founding that was cut off goes on with the key that was kept', async () => {
+    const full = new Error('full')
+    const { append } = store
+    store.append = (place, ...rest) => (place === space ? Promise.reject(full) : append.call(store, place, ...rest))
+    await expect(find(undefined, nothing)).rejects.toThrow('full')
+    store.append = append
+    const kept = await keptKey(store, space)
+    expect(await hasMembers(store, space)).toBe(false)
+    expect(await find(undefined, nothing)).toMatchObject({ key: kept, isNew: true })
+  })
+
+  test('an invitation is used only if the person says so; a join that was cut off goes on with the same key', async () => {
+    const failed: unknown[] = []
+    const tryOnce: Questions['join'] = async (join, isBegun) => {
+      expect(isBegun).toBe(false)
+      await join().catch((error: unknown) => failed.push(error))
+      throw new Error('the window was closed')
+    }
+    await expect(find(invitation, undefined, { join: tryOnce })).rejects.toThrow('closed')
+    expect(failed).toEqual([expect.objectContaining({ code: 'UNAVAILABLE' })])
+    const kept = await keptKey(store, space)
+    expect(kept !== undefined && isInstallationKey(kept)).toBe(true)
+    expect(await keptInvitation(store, space)).toBe(invitation)
+    // Loaded again without the link.
+    const begun: boolean[] = []
+    const again: Questions['join'] = async (join, isBegun) => {
+      begun.push(isBegun)
+      await join().catch(() => {})
+      expect(await keptKey(store, space)).toBe(kept)
+      return undefined
+    }
+    const needed = { ...nothing, isWhole: false, refusal: 'NOT_A_MEMBER' } as const
+    const stop: Questions['invitation'] = () => Promise.reject(new Error('a dead end'))
+    await expect(find(undefined, needed, { join: again, invitation: stop })).rejects.toThrow('a dead end')
+    expect(begun).toEqual([true])
+    expect(await keptInvitation(store, space)).toBeUndefined()
+  })
+
+  test('where the space has members, nothing but an invitation lets in', async () => {
+    const needed = { ...nothing, isWhole: false, refusal: 'NOT_A_MEMBER' } as const
+    const wrong: boolean[] = []
+    const asks: Partial<Questions> = {
+      invitation: async (isWrong) => {
+        wrong.push(isWrong)
+        return invitation
+      },
+      join: () => Promise.reject(new Error('asked to join')),
+    }
+    for (const link of [undefined, own]) await expect(find(link, needed, asks)).rejects.toThrow('asked to join')
+    expect(wrong).toEqual([false, true])
+    expect(await keptKey(store, space)).toBeUndefined()
+  })
+
+  test('an invitation takes the place of what is here only where the server does not go on with that', async () => {
+    const { key } = await find(undefined, nothing)
+    const rights: boolean[] = []
+    const replace: Questions['replace'] = async (_sight, _offered, isRight) => {
+      rights.push(isRight)
+      return isRight ? 'replace' : 'keep'
+    }
+    expect(await find(invitation, nothing, { replace })).toMatchObject({ key })
+    for (const refusal of ['NOT_A_MEMBER', 'MEMBERS_FORKED'] as const)
+      await expect(find(invitation, { ...unseen, refusal }, { replace })).rejects.toThrow(StartedOver)
+    // A key that devices share opens no space with members.
+    expect(await find(own, { ...unseen, refusal: 'NOT_A_MEMBER' }, { replace })).toMatchObject({ key })
+    await expect(find(own, { ...unseen, refusal: 'MEMBERS_FORKED' }, { replace })).rejects.toThrow(StartedOver)
+    expect(rights).toEqual([false, true, true, false, true])
+  })
+
+  test('what was begun before is done where the space is open: its invitation is not tried again', async () => {
+    const { key } = await find(undefined, nothing)
+    await keepInvitation(store, space, invitation)
+    expect(await find(undefined, undefined)).toMatchObject({ key })
     expect(asked).toEqual([])
   })
 
@@ -115,7 +222,7 @@ describe('without a passphrase', () => {
     await keepKey(store, space, own)
     const sight = await heldWith(other)
     const rights: boolean[] = []
-    const keep: Questions['replace'] = async (_sight, isRight) => {
+    const keep: Questions['replace'] = async (_sight, _offered, isRight) => {
       rights.push(isRight)
       return 'keep'
     }
@@ -150,6 +257,15 @@ describe('with a passphrase', () => {
     expect(await find(own, await heldWith(own))).toMatchObject({ key: own })
     expect(await vault.spaceKey(space)).toBe(own)
     expect(await keptKey(store, space)).toBeUndefined()
+  })
+
+  test('the key of an installation goes into the vault, and nowhere else', async () => {
+    const vault = await protect()
+    const { key, isNew } = await find(undefined, nothing)
+    expect(isNew).toBe(true)
+    expect(await vault.installationKey(space)).toBe(key)
+    expect(await keptKey(store, space)).toBeUndefined()
+    expect(await find(undefined, undefined)).toMatchObject({ key, isNew: false })
   })
 
   test('who left before the recovery code was written down gets another one, and then the key in the clear goes', async () => {

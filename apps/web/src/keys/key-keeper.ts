@@ -5,18 +5,16 @@
  *
  * Invariant: the key in the clear goes last, so that at every moment something that the person has opens the space.
  */
-import { createVault, type SpaceKey, type Vault } from '@driftlog/client'
+import { createVault, isSpaceKey, type SpaceKey, type Vault } from '@driftlog/client'
 import type { BatchStore } from '@driftlog/core'
-import { forgetKey } from './kept-key.ts'
+import { forgetKey, type OwnKey } from './kept-key.ts'
 
 export interface KeyKeeperOptions {
   readonly space: string
   readonly store: BatchStore
-  readonly key: SpaceKey
+  readonly key: OwnKey
   /** undefined: it is kept in the clear. */
   readonly vault: Vault | undefined
-  /** What another device opens. */
-  readonly link: string
   /** Locks other windows, which still have the key. */
   readonly lockOthers: () => void
   /** Locks this one. Resolves only where it could not. */
@@ -39,8 +37,10 @@ export class KeyKeeper {
     return this.#options.space
   }
 
-  get link(): string {
-    return this.#options.link
+  /** To share, where the space has no members; where it has, the key is this installation's alone. */
+  get spaceKey(): SpaceKey | undefined {
+    const { key } = this.#options
+    return isSpaceKey(key) ? key : undefined
   }
 
   /** Only a passphrase opens the space here. */

@@ -1,4 +1,7 @@
 import { useState } from 'react'
+import { useReplica } from '../data/hooks.ts'
+import { MembersDialog } from '../members/members-dialog.tsx'
+import { useMemberList } from '../members/use-members.ts'
 import { BackupDialog } from '../backup/backup-dialog.tsx'
 import { Icon } from '../ui/icons.tsx'
 import { KeyDialog } from './key-dialog.tsx'
@@ -7,13 +10,16 @@ import { ShareDialog } from './share-dialog.tsx'
 
 /** How the key of the space is kept, and the ways to hand it to another device or into a file. */
 export const KeysPanel = () => {
-  const { isProtected } = useSpaceKeys()
+  const { keys, isProtected } = useSpaceKeys()
+  const { members } = useReplica()
+  const list = useMemberList()
+  const { spaceKey } = keys
   const [open, setOpen] = useState<'share' | 'backup' | 'key'>()
   const close = () => setOpen(undefined)
   return (
     <div className="keys-panel">
       <button type="button" className="panel-button" onClick={() => setOpen('share')}>
-        <span>Add a device</span>
+        <span>{list === undefined ? 'Add a device' : 'People and devices'}</span>
         <Icon name="devices" />
       </button>
       <button type="button" className="panel-button" onClick={() => setOpen('backup')}>
@@ -29,7 +35,8 @@ export const KeysPanel = () => {
         <span>{isProtected ? 'Encrypted · passphrase set' : 'Encrypted · no passphrase'}</span>
         <Icon name={isProtected ? 'lock' : 'unlocked'} />
       </button>
-      {open === 'share' && <ShareDialog onClose={close} />}
+      {open === 'share' && spaceKey !== undefined && <ShareDialog spaceKey={spaceKey} onClose={close} />}
+      {open === 'share' && members && list && <MembersDialog members={members} list={list} onClose={close} />}
       {open === 'backup' && <BackupDialog onClose={close} />}
       {open === 'key' && <KeyDialog onClose={close} />}
     </div>

@@ -1,34 +1,39 @@
 /**
- * A space key in a link: behind the `#`, which browsers keep to themselves. It is secret, so it is taken out of the address
- * before anything else happens, and stands in no message.
+ * What lets into a space, in a link: behind the `#`, which browsers keep to themselves. It is secret, so it is taken out of the
+ * address before anything else happens, and stands in no message.
+ *
+ *     #join=dlv1-…   an invitation into a space with members      #key=dlk1-…   the key of a space that all of its devices share
  */
-import { isSpaceKey, type SpaceKey } from '@driftlog/client'
+import { type InvitationCode, isInvitationCode, isSpaceKey, type SpaceKey } from '@driftlog/client'
 
-/** `slip`: there was something in the place of a key, but it is none, as where half of a link was copied. */
-export type LinkKey = SpaceKey | 'slip' | undefined
+/** What somebody may hand to another device. */
+export type SpaceSecret = SpaceKey | InvitationCode
 
-const IN_HASH = /^#\/?key=/
+/** `slip`: there was something in the place of a secret, but it is none, as where half of a link was copied. */
+export type LinkSecret = SpaceSecret | 'slip' | undefined
 
-/** The key in what a person pasted: a link, or the key by itself. */
-export const keyIn = (text: string): SpaceKey | undefined => {
-  const found = /dlk1-[\w-]+/.exec(text)?.[0]
-  return found !== undefined && isSpaceKey(found) ? found : undefined
+const IN_HASH = /^#\/?(key|join)=/
+
+/** The secret in what a person pasted: a link, or the secret by itself. */
+export const secretIn = (text: string): SpaceSecret | undefined => {
+  const found = /dl[kv]1-[\w-]+/.exec(text)?.[0]
+  return found !== undefined && (isSpaceKey(found) || isInvitationCode(found)) ? found : undefined
 }
 
-/** The key of a link that was followed, taken out of the address. What else the address says stays. */
-export const takeKey = (
+/** The secret of a link that was followed, taken out of the address. What else the address says stays. */
+export const takeSecret = (
   address: Pick<Location, 'hash' | 'pathname' | 'search'>,
   history: Pick<History, 'replaceState'>,
-): LinkKey => {
+): LinkSecret => {
   // Some messengers escape more than they need to.
   const hash = address.hash.replaceAll(/%3d/gi, '=')
   if (!IN_HASH.test(hash)) return undefined
   history.replaceState(null, '', address.pathname + address.search)
-  return keyIn(hash) ?? 'slip'
+  return secretIn(hash) ?? 'slip'
 }
 
-/** What another device opens to read and write along. */
+/** What another device opens to come in. */
 export const shareLink = (
-  key: SpaceKey,
+  secret: SpaceSecret,
   { origin, pathname, search }: Pick<Location, 'origin' | 'pathname' | 'search'>,
-) => `${origin}${pathname}${search}#key=${key}`
+): string => `${origin}${pathname}${search}#${isInvitationCode(secret) ? 'join' : 'key'}=${secret}`

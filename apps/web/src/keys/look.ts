@@ -10,6 +10,8 @@ export interface Sight {
   readonly isPlain: boolean
   /** The server told all that it holds. */
   readonly isWhole: boolean
+  /** The server tells nothing: the space has members, and this is none of theirs; or it has others than those known here. */
+  readonly refusal: 'NOT_A_MEMBER' | 'MEMBERS_FORKED' | undefined
   /** Changes here that the server may lack. */
   readonly unsent: number
   /** Some of what is held, to try keys on. */
@@ -26,7 +28,7 @@ export interface LookOptions {
 }
 
 const SAMPLE = { batches: 50, bytes: 2_000_000 }
-const PLAIN: Sight = { isBegun: false, isPlain: true, isWhole: false, unsent: 0, sample: [] }
+const PLAIN: Sight = { isBegun: false, isPlain: true, isWhole: false, refusal: undefined, unsent: 0, sample: [] }
 
 /** What came in meanwhile stays in the store, for when there is a key. */
 export const lookAt = async ({ space, store, transport, online, patienceMs }: LookOptions): Promise<Sight> => {
@@ -42,6 +44,7 @@ export const lookAt = async ({ space, store, transport, online, patienceMs }: Lo
       isBegun,
       isPlain: false,
       isWhole: answer === 'done',
+      refusal: answer === 'NOT_A_MEMBER' || answer === 'MEMBERS_FORKED' ? answer : undefined,
       unsent: replica.status.pending,
       sample: batches.map(({ batch }) => batch.bytes),
     }

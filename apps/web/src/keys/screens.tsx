@@ -1,19 +1,32 @@
 /** What is shown in the place of the app until there is a key. */
-import type { SpaceKey } from '@driftlog/client'
+import { isInvitationCode, type SpaceKey } from '@driftlog/client'
 import { useState } from 'react'
 import type { Restore } from '../backup/restore.ts'
 import { RestoreScreen } from '../backup/restore-screen.tsx'
 import { Screen } from '../ui/screen.tsx'
 import { KeyForm } from './key-form.tsx'
+import type { SpaceSecret } from './link.ts'
 import type { Sight } from './look.ts'
 import { lossWords } from './words.ts'
 
 type IsRight = (key: SpaceKey) => Promise<boolean>
 
+/** Why a secret does not open what is held; undefined where it does. */
+const problemBy =
+  (isRight: IsRight) =>
+  async (secret: SpaceSecret): Promise<string | undefined> => {
+    if (isInvitationCode(secret))
+      return 'This is an invitation, and the space here has no members: its devices share one key. Is it the link of another one?'
+    return (await isRight(secret))
+      ? undefined
+      : 'This key opens nothing of what is in this space. Is it the link of another one?'
+  }
+
 export const SlipScreen = ({ onNext }: { readonly onNext: () => void }) => (
   <Screen title="This link is not whole">
     <p>
-      The key in it was cut off or changed on the way, so it was not used. Copy the link once more, to its very end.
+      What lets in by it was cut off or changed on the way, so it was not used. Copy the link once more, to its very
+      end.
     </p>
     <button type="button" className="button button-primary" onClick={onNext}>
       Go on without it
@@ -39,7 +52,11 @@ export const LockedScreen = ({ isRight, isWrong, restore, onKey }: LockedScreenP
         What it holds is encrypted, and this device has no key yet. The server has none either: open the link of a
         device that shows the tasks, or paste it here.
       </p>
-      <KeyForm submit="Open" isRight={isRight} onKey={onKey}>
+      <KeyForm
+        submit="Open"
+        problemOf={problemBy(isRight)}
+        onSecret={(secret) => !isInvitationCode(secret) && onKey(secret)}
+      >
         <RestoreButton onClick={() => setRestoring(true)} />
       </KeyForm>
     </Screen>
@@ -54,21 +71,21 @@ const RestoreButton = ({ onClick }: { readonly onClick: () => void }) => (
 
 export interface AloneScreenProps {
   readonly restore: Restore
-  readonly onKey: (key: SpaceKey) => void
+  readonly onSecret: (secret: SpaceSecret) => void
   readonly onBegin: () => void
 }
 
-/** Beginning without having looked is a choice: two beginnings of one space have two keys. */
-export const AloneScreen = ({ restore, onKey, onBegin }: AloneScreenProps) => {
+/** Beginning without having looked is a choice: of two beginnings of one space the server takes one. */
+export const AloneScreen = ({ restore, onSecret, onBegin }: AloneScreenProps) => {
   const [isRestoring, setRestoring] = useState(false)
-  if (isRestoring) return <RestoreScreen restore={restore} onKey={onKey} onBack={() => setRestoring(false)} />
+  if (isRestoring) return <RestoreScreen restore={restore} onKey={onSecret} onBack={() => setRestoring(false)} />
   return (
     <Screen title="The server does not answer">
       <p>
         This device has no key yet, and cannot see whether the space holds anything. Connect once, or paste the link of
         a device that shows the tasks.
       </p>
-      <KeyForm submit="Open" isRight={async () => true} onKey={onKey}>
+      <KeyForm submit="Open" problemOf={async () => undefined} onSecret={onSecret}>
         <button type="button" className="button" onClick={() => location.reload()}>
           Try again
         </button>
@@ -79,7 +96,8 @@ export const AloneScreen = ({ restore, onKey, onBegin }: AloneScreenProps) => {
         <button type="button" className="link-button" onClick={onBegin}>
           begin a new space
         </button>
-        , with a key of its own. If the space has begun elsewhere already, neither side will be able to read the other.
+        . If it has begun elsewhere already, the server goes on with that one: what you write here stays on this device
+        then, and does not reach the others.
       </p>
     </Screen>
   )
@@ -87,50 +105,65 @@ export const AloneScreen = ({ restore, onKey, onBegin }: AloneScreenProps) => {
 
 export interface ReplaceScreenProps {
   readonly sight: Sight
-  /** The key of the link opens what the space holds. */
+  /** Rather than a key. */
+  readonly isInvitation: boolean
+  /** What the link has may be used. */
   readonly isRight: boolean
   readonly onKeep: () => void
   readonly onReplace: () => void
 }
 
-export const ReplaceScreen = ({ sight, isRight, onKeep, onReplace }: ReplaceScreenProps) => (
-  <Screen title="The link has another key">
+export const ReplaceScreen = ({ sight, isInvitation, isRight, onKeep, onReplace }: ReplaceScreenProps) => (
+  <Screen title={replaceTitle(isInvitation, isRight)}>
     {isRight ? (
       <>
         <p>
-          This device opens the space with a key of its own. To use the one of the link, what is here of the space is
-          removed, its key and passphrase with it, and what the link opens is fetched from the server.
+          {isInvitation
+            ? 'This browser has something of the space, and is not one of its members’. To use the invitation, what is here is removed, its key and passphrase with it, and what the members have is fetched from the server.'
+            : 'This device opens the space with a key of its own. To use the one of the link, what is here of the space is removed, its key and passphrase with it, and what the link opens is fetched from the server.'}
         </p>
         <p>{lossWords(sight)}</p>
+        {isInvitation && (
+          <p className="fine-print">To keep what is here, open it once more and choose “Back up” first.</p>
+        )}
         <div className="button-row">
           <button type="button" className="button button-primary" autoFocus onClick={onKeep}>
-            Keep my key
+            {isInvitation ? 'Keep what is here' : 'Keep my key'}
           </button>
           <button type="button" className="button button-danger" onClick={onReplace}>
-            Remove it and use the link
+            {isInvitation ? 'Remove it and join' : 'Remove it and use the link'}
           </button>
         </div>
       </>
     ) : (
       <>
-        <p>It opens nothing of what is in this space, so it was not used. Is it the link of another one?</p>
+        <p>
+          {isInvitation
+            ? 'So the invitation was not used, and still lets somebody in: open it on the device that it is meant for.'
+            : 'It opens nothing of what is in this space, so it was not used. Is it the link of another one?'}
+        </p>
         <button type="button" className="button button-primary" autoFocus onClick={onKeep}>
-          Open with my key
+          {isInvitation ? 'Open the space' : 'Open with my key'}
         </button>
       </>
     )}
   </Screen>
 )
 
+const replaceTitle = (isInvitation: boolean, isRight: boolean): string => {
+  if (!isInvitation) return 'The link has another key'
+  return isRight ? 'The invitation is into another space' : 'This browser is in the space already'
+}
+
 export interface BrokenKeysScreenProps {
   /** Rather than in the place of another key. */
   readonly areDamaged: boolean
   readonly sight: Sight
   readonly isRight: IsRight
-  readonly onKey: (key: SpaceKey) => void
+  readonly onSecret: (secret: SpaceSecret) => void
 }
 
-export const BrokenKeysScreen = ({ areDamaged, sight, isRight, onKey }: BrokenKeysScreenProps) => (
+export const BrokenKeysScreen = ({ areDamaged, sight, isRight, onSecret }: BrokenKeysScreenProps) => (
   <Screen title={areDamaged ? 'The keys on this device are damaged' : 'The key on this device is another one'}>
     <p>
       {areDamaged
@@ -138,10 +171,14 @@ export const BrokenKeysScreen = ({ areDamaged, sight, isRight, onKey }: BrokenKe
         : 'What is stored here was encrypted with another key than the one that is kept beside it. Nothing was changed.'}
     </p>
     <p>
-      With the link of another device, what is here of the space is removed and fetched again from the server.{' '}
-      {lossWords(sight)}
+      With the link of another device, or an invitation, what is here of the space is removed and fetched again from the
+      server. {lossWords(sight)}
     </p>
-    <KeyForm submit="Remove and fetch again" isRight={isRight} onKey={onKey}>
+    <KeyForm
+      submit="Remove and fetch again"
+      problemOf={async (secret) => (isInvitationCode(secret) ? undefined : problemBy(isRight)(secret))}
+      onSecret={onSecret}
+    >
       <button type="button" className="button" onClick={() => location.reload()}>
         Try again
       </button>

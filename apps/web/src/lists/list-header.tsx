@@ -2,6 +2,7 @@ import { useState } from 'react'
 import { go } from '../app/route.ts'
 import { useMutations } from '../data/mutations-context.tsx'
 import type { List } from '../data/schema.ts'
+import { useMayWrite } from '../members/use-members.ts'
 import { ConcurrentValues } from '../tasks/concurrent-values.tsx'
 import { Icon } from '../ui/icons.tsx'
 import { InlineText } from '../ui/inline-text.tsx'
@@ -10,6 +11,7 @@ import { useNotify } from '../ui/notices.tsx'
 /** The name of the open list, and what can be done with the list itself. */
 export const ListHeader = ({ list }: { readonly list: List }) => {
   const { renameList, deleteList, restoreList } = useMutations()
+  const mayWrite = useMayWrite()
   const notify = useNotify()
   const [renaming, setRenaming] = useState(false)
 
@@ -41,16 +43,18 @@ export const ListHeader = ({ list }: { readonly list: List }) => {
             onDone={() => setRenaming(false)}
           />
         ) : (
-          <h1 onDoubleClick={() => setRenaming(true)}>{list.name}</h1>
+          <h1 onDoubleClick={() => setRenaming(mayWrite)}>{list.name}</h1>
         )}
-        <div className="pane-tools">
-          <button type="button" className="icon-button" aria-label="Rename list" onClick={() => setRenaming(true)}>
-            <Icon name="pencil" />
-          </button>
-          <button type="button" className="icon-button" aria-label="Delete list" onClick={remove}>
-            <Icon name="trash" />
-          </button>
-        </div>
+        {mayWrite && (
+          <div className="pane-tools">
+            <button type="button" className="icon-button" aria-label="Rename list" onClick={() => setRenaming(true)}>
+              <Icon name="pencil" />
+            </button>
+            <button type="button" className="icon-button" aria-label="Delete list" onClick={remove}>
+              <Icon name="trash" />
+            </button>
+          </div>
+        )}
       </div>
       <ConcurrentValues
         table="lists"

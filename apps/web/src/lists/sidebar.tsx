@@ -3,6 +3,7 @@ import { useMutations } from '../data/mutations-context.tsx'
 import { undecidedTasks } from '../conflicts/conflict-words.ts'
 import { useConflicts, useQuery } from '../data/hooks.ts'
 import { allLists, countDue, countsByList } from '../data/queries.ts'
+import { useMayWrite } from '../members/use-members.ts'
 import { StatusPanel } from '../status/status-panel.tsx'
 import { Icon, type IconName } from '../ui/icons.tsx'
 import { useToday } from '../ui/use-now.ts'
@@ -10,6 +11,7 @@ import { NewList } from './new-list.tsx'
 
 export const Sidebar = ({ onChosen }: { readonly onChosen: () => void }) => {
   const { addList } = useMutations()
+  const mayWrite = useMayWrite()
   const today = useToday()
   const lists = useQuery(allLists, [])
   const counts = useQuery(countsByList, [])
@@ -52,13 +54,15 @@ export const Sidebar = ({ onChosen }: { readonly onChosen: () => void }) => {
           ))}
         </ul>
         {lists?.length === 0 && <p className="hint">A list keeps together what belongs together.</p>}
-        <NewList
-          onAdd={(name) => {
-            const id = addList(name)
-            if (id !== undefined) choose({ kind: 'list', id })
-            return id !== undefined
-          }}
-        />
+        {mayWrite && (
+          <NewList
+            onAdd={(name) => {
+              const id = addList(name)
+              if (id !== undefined) choose({ kind: 'list', id })
+              return id !== undefined
+            }}
+          />
+        )}
       </nav>
       <StatusPanel onUndecided={() => choose({ kind: 'undecided' })} />
     </div>

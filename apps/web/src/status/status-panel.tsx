@@ -2,6 +2,7 @@ import { useState } from 'react'
 import { useReplica, useStatus } from '../data/hooks.ts'
 import { reconnect, setWantsOnline, wantsOnline } from '../data/replica.ts'
 import { KeysPanel } from '../keys/keys-panel.tsx'
+import { useMayWrite } from '../members/use-members.ts'
 import { OwnName } from './own-name.tsx'
 import { useNow } from '../ui/use-now.ts'
 import { conflictWords, statusNumbers, summaryWords } from './status-words.ts'
@@ -10,6 +11,7 @@ import { conflictWords, statusNumbers, summaryWords } from './status-words.ts'
 export const StatusPanel = ({ onUndecided }: { readonly onUndecided: () => void }) => {
   const replica = useReplica()
   const status = useStatus()
+  const mayWrite = useMayWrite()
   const now = useNow()
   const [online, setOnline] = useState(wantsOnline)
   const numbers = statusNumbers(status, online, now)
@@ -43,7 +45,7 @@ export const StatusPanel = ({ onUndecided }: { readonly onUndecided: () => void 
           </button>
         )}
       </p>
-      <OwnName />
+      {mayWrite && <OwnName />}
       <KeysPanel />
       {status.error && (
         <p className="status-error" role="alert">

@@ -11,6 +11,7 @@ import { useMutations } from '../data/mutations-context.tsx'
 import { usePeople } from '../data/people.ts'
 import { decisionsOn, oneTask } from '../data/queries.ts'
 import { type List, states, type Task, type TaskField, type TextField } from '../data/schema.ts'
+import { useMayWrite } from '../members/use-members.ts'
 import { Icon } from '../ui/icons.tsx'
 import { useNotify } from '../ui/notices.tsx'
 import { useDraft } from '../ui/use-draft.ts'
@@ -38,12 +39,13 @@ const close = () => go({ task: undefined })
 
 const Gone = ({ task }: { readonly task: Task | undefined }) => {
   const { restoreTask } = useMutations()
+  const mayWrite = useMayWrite()
   return (
     <div className="empty">
       <h2>This task is deleted</h2>
       {task && <p>“{task.title}” can come back as it was.</p>}
       <p className="button-row">
-        {task && (
+        {task && mayWrite && (
           <button type="button" className="button button-primary" onClick={() => restoreTask(task.id)}>
             Restore
           </button>
@@ -58,6 +60,7 @@ const Gone = ({ task }: { readonly task: Task | undefined }) => {
 
 const Fields = ({ task, lists }: { readonly task: Task; readonly lists: readonly List[] }) => {
   const { changeTask, deleteTask, restoreTask } = useMutations()
+  const mayWrite = useMayWrite()
   const notify = useNotify()
   const { names } = usePeople()
   const form = useForm(task.id)
@@ -84,6 +87,7 @@ const Fields = ({ task, lists }: { readonly task: Task; readonly lists: readonly
             type="checkbox"
             className="tick"
             checked={task.done}
+            disabled={!mayWrite}
             onChange={(event) => change({ done: event.target.checked })}
           />
           Done
@@ -93,96 +97,100 @@ const Fields = ({ task, lists }: { readonly task: Task; readonly lists: readonly
             <Icon name="branch" /> {conflicts.open.length} to decide
           </button>
         )}
-        <button type="button" className="icon-button" aria-label="Delete task" onClick={remove}>
-          <Icon name="trash" />
-        </button>
+        {mayWrite && (
+          <button type="button" className="icon-button" aria-label="Delete task" onClick={remove}>
+            <Icon name="trash" />
+          </button>
+        )}
       </header>
 
-      <DraftText
-        className="detail-title"
-        label="Title"
-        rows={1}
-        value={task.title}
-        onBegin={() => form.open('title')}
-        onCommit={(title) => title.trim() !== '' && form.save('title', title.trim())}
-      />
-
-      <Revealed disputes={{ conflicts, decisions, revealed }} inWords={inWords} />
-
-      <div className="detail-fields">
-        <label htmlFor="who">Who</label>
-        <Who
-          names={names}
-          value={task.who}
-          onBegin={() => form.open('who')}
-          onCommit={(who) => form.save('who', who)}
+      <fieldset className="detail-inputs" disabled={!mayWrite} aria-label="The task">
+        <DraftText
+          className="detail-title"
+          label="Title"
+          rows={1}
+          value={task.title}
+          onBegin={() => form.open('title')}
+          onCommit={(title) => title.trim() !== '' && form.save('title', title.trim())}
         />
-        <label htmlFor="due">Due</label>
-        <input
-          id="due"
-          type="date"
-          value={task.due ? dayOf(task.due) : ''}
-          onChange={(event) => change({ due: dateOf(event.target.value) ?? null })}
+
+        <Revealed disputes={{ conflicts, decisions, revealed }} inWords={inWords} />
+
+        <div className="detail-fields">
+          <label htmlFor="who">Who</label>
+          <Who
+            names={names}
+            value={task.who}
+            onBegin={() => form.open('who')}
+            onCommit={(who) => form.save('who', who)}
+          />
+          <label htmlFor="due">Due</label>
+          <input
+            id="due"
+            type="date"
+            value={task.due ? dayOf(task.due) : ''}
+            onChange={(event) => change({ due: dateOf(event.target.value) ?? null })}
+          />
+          <label htmlFor="state">State</label>
+          <select
+            id="state"
+            value={task.state}
+            onChange={(event) => change({ state: states.find((state) => state === event.target.value) })}
+          >
+            {states.map((state) => (
+              <option key={state} value={state}>
+                {stateWords[state]}
+              </option>
+            ))}
+          </select>
+          <label htmlFor="priority">Priority</label>
+          <select
+            id="priority"
+            value={task.priority}
+            onChange={(event) => change({ priority: Number(event.target.value) })}
+          >
+            {priorityWords.map((word, priority) => (
+              <option key={word} value={priority}>
+                {word}
+              </option>
+            ))}
+          </select>
+          <label htmlFor="list">List</label>
+          <select
+            id="list"
+            value={lists.some((list) => list.id === task.list) ? (task.list ?? '') : ''}
+            onChange={(event) => change({ list: event.target.value === '' ? null : event.target.value })}
+          >
+            <option value="">Inbox</option>
+            {lists.map((list) => (
+              <option key={list.id} value={list.id}>
+                {list.name}
+              </option>
+            ))}
+          </select>
+          <span className="detail-label" id="tags-label">
+            Tags
+          </span>
+          <Tags task={task} />
+        </div>
+
+        <Steps task={task} />
+
+        <DraftText
+          className="detail-notes"
+          label="Notes"
+          placeholder="Add notes"
+          rows={6}
+          pauseMs={700}
+          isLabelShown
+          value={task.notes}
+          onBegin={() => form.open('notes')}
+          onCommit={(notes) => form.save('notes', notes)}
         />
-        <label htmlFor="state">State</label>
-        <select
-          id="state"
-          value={task.state}
-          onChange={(event) => change({ state: states.find((state) => state === event.target.value) })}
-        >
-          {states.map((state) => (
-            <option key={state} value={state}>
-              {stateWords[state]}
-            </option>
-          ))}
-        </select>
-        <label htmlFor="priority">Priority</label>
-        <select
-          id="priority"
-          value={task.priority}
-          onChange={(event) => change({ priority: Number(event.target.value) })}
-        >
-          {priorityWords.map((word, priority) => (
-            <option key={word} value={priority}>
-              {word}
-            </option>
-          ))}
-        </select>
-        <label htmlFor="list">List</label>
-        <select
-          id="list"
-          value={lists.some((list) => list.id === task.list) ? (task.list ?? '') : ''}
-          onChange={(event) => change({ list: event.target.value === '' ? null : event.target.value })}
-        >
-          <option value="">Inbox</option>
-          {lists.map((list) => (
-            <option key={list.id} value={list.id}>
-              {list.name}
-            </option>
-          ))}
-        </select>
-        <span className="detail-label" id="tags-label">
-          Tags
-        </span>
-        <Tags task={task} />
-      </div>
 
-      <Steps task={task} />
-
-      <DraftText
-        className="detail-notes"
-        label="Notes"
-        placeholder="Add notes"
-        rows={6}
-        pauseMs={700}
-        isLabelShown
-        value={task.notes}
-        onBegin={() => form.open('notes')}
-        onCommit={(notes) => form.save('notes', notes)}
-      />
-
-      <RuleChoices conflicts={conflicts.byRule} life={conflicts.life} inWords={inWords} />
-      <Decisions decisions={decisions.filter(({ field }) => !revealed.includes(field))} inWords={inWords} />
+        <RuleChoices conflicts={conflicts.byRule} life={conflicts.life} inWords={inWords} />
+        <Decisions decisions={decisions.filter(({ field }) => !revealed.includes(field))} inWords={inWords} />
+      </fieldset>
 
       <Authorship task={task} />
     </div>

@@ -7,6 +7,7 @@ import { useConflicts } from '../data/hooks.ts'
 import type { List } from '../data/schema.ts'
 import { askToKeepData } from '../data/replica.ts'
 import { ListHeader } from '../lists/list-header.tsx'
+import { useMayWrite } from '../members/use-members.ts'
 import { isTyping } from '../ui/notices.tsx'
 import { EmptyPlace } from './empty-place.tsx'
 import { FilterTabs } from './filter-tabs.tsx'
@@ -25,6 +26,7 @@ export interface TaskPaneProps {
 export const TaskPane = ({ route, lists, newTaskRef }: TaskPaneProps) => {
   const { place, show, task: openTask } = route
   const { addTask } = useMutations()
+  const mayWrite = useMayWrite()
   const { tasks, today, hasMore, showMore, change, remove } = useTasks(route)
   const undecided = undecidedTasks(useConflicts())
   const open = useCallback((id: string) => go({ task: id }), [])
@@ -65,7 +67,7 @@ export const TaskPane = ({ route, lists, newTaskRef }: TaskPaneProps) => {
         )}
         {place.kind !== 'undecided' && <FilterTabs show={show} />}
       </header>
-      {place.kind !== 'search' && place.kind !== 'undecided' && (
+      {mayWrite && place.kind !== 'search' && place.kind !== 'undecided' && (
         <NewTask ref={newTaskRef} placeholder={placeholderIn(place, list)} onAdd={add} />
       )}
       {tasks?.length === 0 && <EmptyPlace place={place} show={show} />}
@@ -78,6 +80,7 @@ export const TaskPane = ({ route, lists, newTaskRef }: TaskPaneProps) => {
             listName={place.kind === 'list' || place.kind === 'inbox' ? undefined : listInWords(task.list, lists ?? [])}
             isOpen={task.id === openTask}
             isUndecided={undecided.has(task.id)}
+            mayWrite={mayWrite}
             onOpen={open}
             onChange={change}
             onDelete={remove}

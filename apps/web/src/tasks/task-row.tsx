@@ -15,13 +15,14 @@ export interface TaskRowProps {
   readonly isOpen: boolean
   /** People disagree about it, and somebody has to decide. */
   readonly isUndecided: boolean
+  readonly mayWrite: boolean
   readonly onOpen: (id: string) => void
   readonly onChange: (task: Task, change: TaskChange) => boolean
   readonly onDelete: (id: string) => void
 }
 
 export const TaskRow = memo(
-  ({ task, today, listName, isOpen, isUndecided, onOpen, onChange, onDelete }: TaskRowProps) => {
+  ({ task, today, listName, isOpen, isUndecided, mayWrite, onOpen, onChange, onDelete }: TaskRowProps) => {
     const [title, setTitle] = useState<'shown' | 'editing' | 'edited'>('shown')
     const { openForm, saveForm } = useMutations()
     const form = useRef<TaskDraft>(undefined)
@@ -43,6 +44,7 @@ export const TaskRow = memo(
           className="tick"
           aria-label={task.title}
           checked={task.done}
+          disabled={!mayWrite}
           onChange={(event) => onChange(task, { done: event.target.checked })}
         />
         {title === 'editing' ? (
@@ -62,9 +64,9 @@ export const TaskRow = memo(
             aria-label={`Open ${task.title}`}
             autoFocus={title === 'edited'}
             onClick={() => onOpen(task.id)}
-            onDoubleClick={rename}
+            onDoubleClick={() => mayWrite && rename()}
             onKeyDown={(event) => {
-              if (event.ctrlKey || event.metaKey || event.altKey) return
+              if (!mayWrite || event.ctrlKey || event.metaKey || event.altKey) return
               if (event.key === 'e' || event.key === 'F2') rename()
               else if (event.key === 'x') onChange(task, { done: !task.done })
               else if (event.key === 'Delete' || event.key === 'Backspace') onDelete(task.id)
@@ -106,14 +108,16 @@ export const TaskRow = memo(
             <span className="visually-hidden">{`Priority: ${priorityWords[task.priority]}`}</span>
           </span>
         )}
-        <button
-          type="button"
-          className="icon-button task-delete"
-          aria-label={`Delete ${task.title}`}
-          onClick={() => onDelete(task.id)}
-        >
-          <Icon name="trash" />
-        </button>
+        {mayWrite && (
+          <button
+            type="button"
+            className="icon-button task-delete"
+            aria-label={`Delete ${task.title}`}
+            onClick={() => onDelete(task.id)}
+          >
+            <Icon name="trash" />
+          </button>
+        )}
       </li>
     )
   },

@@ -1,0 +1,28 @@
+import { DriftlogError } from '@driftlog/core'
+import { expect, test } from 'vitest'
+import { devicesInWords, memberName, membersProblem } from './member-words.ts'
+
+test('a member is called by the names that were given on their devices', () => {
+  const people = [
+    { name: 'Ada', member: 'a' },
+    { name: 'Ada', member: 'a' },
+    { name: 'Ada L.', member: 'a' },
+    { name: '', member: '_b-c4' },
+    { name: 'Nobody', member: undefined },
+  ]
+  expect(memberName({ id: 'a', isMe: true }, people)).toBe('Ada, Ada L.')
+  expect(memberName({ id: '_b-c4d5e', isMe: false }, people)).toBe('Member BC4D')
+  expect(memberName({ id: '_b-c4d5e', isMe: true }, people)).toBe('You')
+  expect([1, 2].map(devicesInWords)).toEqual(['1 device', '2 devices'])
+})
+
+test.each([
+  [new DriftlogError('UNAVAILABLE'), 'does not answer just now'],
+  [new DriftlogError('INVITATION_INVALID'), 'lets nobody in any more'],
+  [new DriftlogError('MEMBERS_REFUSED', '', { why: 'the last admin' }), 'Make somebody else one first'],
+  [new DriftlogError('MEMBERS_REFUSED', '', { why: 'only an admin' }), 'may not do this any more'],
+  [new DriftlogError('MEMBERS_FORKED'), 'another space under this name'],
+  [new Error('The disk is full.'), 'The disk is full.'],
+])('%s is told as a sentence', (error, words) => {
+  expect(membersProblem(error)).toContain(words)
+})
