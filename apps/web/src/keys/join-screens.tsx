@@ -1,6 +1,7 @@
 /** The way into a space with members: by an invitation. */
 import { type InvitationCode, isInvitationCode } from '@driftlog/client'
-import { useEffect, useRef } from 'react'
+import { DriftlogError } from '@driftlog/core'
+import { useEffect, useRef, useState } from 'react'
 import { useDeed } from '../members/use-deed.ts'
 import { Screen } from '../ui/screen.tsx'
 import { KeyForm } from './key-form.tsx'
@@ -16,7 +17,16 @@ export interface JoinScreenProps {
 
 export const JoinScreen = ({ join, isBegun, onNext }: JoinScreenProps) => {
   const { problem, isBusy, run } = useDeed()
-  const tryIt = () => run(async () => onNext(await join()))
+  const [isOver, setOver] = useState(false)
+  const tryIt = () =>
+    run(async () => {
+      try {
+        onNext(await join())
+      } catch (error) {
+        setOver(error instanceof DriftlogError && error.code === 'INVITATION_INVALID')
+        throw error
+      }
+    })
   const hasBegun = useRef(false)
   useEffect(() => {
     if (!isBegun || hasBegun.current) return
@@ -26,8 +36,9 @@ export const JoinScreen = ({ join, isBegun, onNext }: JoinScreenProps) => {
   return (
     <Screen title="You are invited">
       <p>
-        Somebody lets you into their space. This browser gets a key of its own, which never leaves it, and then fetches
-        what is in the space. Its members see that you came in, and what you write.
+        This link lets this browser into a space of somebody, or of yours on another device. The browser gets a key of
+        its own, which never leaves it, and then fetches what is in the space. The members see that it came in, and what
+        you write.
       </p>
       <p className="fine-print">
         The invitation lets in one device. From then on this browser opens the space by itself, and the link is of no
@@ -37,17 +48,25 @@ export const JoinScreen = ({ join, isBegun, onNext }: JoinScreenProps) => {
         {problem}
       </p>
       <div className="button-row">
-        <button
-          type="button"
-          className="button button-primary"
-          autoFocus
-          aria-disabled={isBusy}
-          onClick={() => void tryIt()}
-        >
-          {isBusy ? 'Joining …' : problem === undefined ? 'Join' : 'Try again'}
-        </button>
+        {!isOver && (
+          <button
+            type="button"
+            className="button button-primary"
+            autoFocus
+            aria-disabled={isBusy}
+            onClick={() => void tryIt()}
+          >
+            {isBusy ? 'Joining …' : problem === undefined ? 'Join' : 'Try again'}
+          </button>
+        )}
         {!isBusy && (
-          <button type="button" className="button" onClick={() => onNext(undefined)}>
+          <button
+            key={String(isOver)}
+            type="button"
+            className={isOver ? 'button button-primary' : 'button'}
+            autoFocus={isOver}
+            onClick={() => onNext(undefined)}
+          >
             Go on without it
           </button>
         )}

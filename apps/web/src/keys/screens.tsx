@@ -9,6 +9,10 @@ import type { SpaceSecret } from './link.ts'
 import type { Sight } from './look.ts'
 import { lossWords } from './words.ts'
 
+/** Where nobody can tell which of the two kinds of space it is. */
+const ANY_LINK =
+  'On a device that shows the tasks, choose “People and devices” or “Add a device”, and copy the link from there.'
+
 type IsRight = (key: SpaceKey) => Promise<boolean>
 
 /** Why a secret does not open what is held; undefined where it does. */
@@ -85,7 +89,7 @@ export const AloneScreen = ({ restore, onSecret, onBegin }: AloneScreenProps) =>
         This device has no key yet, and cannot see whether the space holds anything. Connect once, or paste the link of
         a device that shows the tasks.
       </p>
-      <KeyForm submit="Open" problemOf={async () => undefined} onSecret={onSecret}>
+      <KeyForm submit="Open" hint={ANY_LINK} problemOf={async () => undefined} onSecret={onSecret}>
         <button type="button" className="button" onClick={() => location.reload()}>
           Try again
         </button>
@@ -119,12 +123,14 @@ export const ReplaceScreen = ({ sight, isInvitation, isRight, onKeep, onReplace 
       <>
         <p>
           {isInvitation
-            ? 'This browser has something of the space, and is not one of its members’. To use the invitation, what is here is removed, its key and passphrase with it, and what the members have is fetched from the server.'
+            ? 'What this browser has of the space is cut off from what the members have. To use the invitation, what is here is removed, its key and passphrase with it, and what the members have is fetched from the server.'
             : 'This device opens the space with a key of its own. To use the one of the link, what is here of the space is removed, its key and passphrase with it, and what the link opens is fetched from the server.'}
         </p>
         <p>{lossWords(sight)}</p>
         {isInvitation && (
-          <p className="fine-print">To keep what is here, open it once more and choose “Back up” first.</p>
+          <p className="fine-print">
+            To have it in a file first, keep what is here and choose “Back up”. The link goes on to work.
+          </p>
         )}
         <div className="button-row">
           <button type="button" className="button button-primary" autoFocus onClick={onKeep}>
@@ -152,7 +158,7 @@ export const ReplaceScreen = ({ sight, isInvitation, isRight, onKeep, onReplace 
 
 const replaceTitle = (isInvitation: boolean, isRight: boolean): string => {
   if (!isInvitation) return 'The link has another key'
-  return isRight ? 'The invitation is into another space' : 'This browser is in the space already'
+  return isRight ? 'Remove what is here, and join?' : 'This browser is in the space already'
 }
 
 export interface BrokenKeysScreenProps {
@@ -176,6 +182,7 @@ export const BrokenKeysScreen = ({ areDamaged, sight, isRight, onSecret }: Broke
     </p>
     <KeyForm
       submit="Remove and fetch again"
+      hint={ANY_LINK}
       problemOf={async (secret) => (isInvitationCode(secret) ? undefined : problemBy(isRight)(secret))}
       onSecret={onSecret}
     >

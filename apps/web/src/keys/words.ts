@@ -10,14 +10,16 @@ export const unlockProblem = (error: unknown, by: 'passphrase' | 'recoveryCode')
         ? 'That is not the passphrase. Nothing was changed.'
         : 'That is not the recovery code. Nothing was changed.'
     case 'KEYS_DAMAGED':
-      return 'The keys on this device are damaged: no passphrase opens them. The link from another device does.'
+      return 'The keys on this device are damaged: no passphrase opens them. A link from another device does.'
     default:
       return error.message
   }
 }
 
 /** What starting over on this device would lose. */
-export const lossWords = ({ unsent, isWhole }: Sight): string => {
+export const lossWords = ({ unsent, isWhole, refusal }: Sight): string => {
+  if (refusal !== undefined)
+    return 'The server tells this browser nothing, so nobody can say whether everything that was written here is there too. What is not would be lost.'
   if (unsent === 0 && isWhole) return 'Everything that was written on this device is at the server.'
   if (unsent === 0) return 'The server does not answer just now, so nobody can tell whether it has everything.'
   return unsent === 1

@@ -1,15 +1,17 @@
 import type { Role } from '@driftlog/core'
-import { useState } from 'react'
+import { type ReactNode, useState } from 'react'
 import { roleMeaning, roles, roleWords } from './member-words.ts'
 
 export interface InviteFormProps {
   readonly isBusy: boolean
   readonly onInvite: (role: Role) => void
   readonly onBack: () => void
+  /** What went wrong. */
+  readonly children: ReactNode
 }
 
 /** What the guest may do. */
-export const InviteForm = ({ isBusy, onInvite, onBack }: InviteFormProps) => {
+export const InviteForm = ({ isBusy, onInvite, onBack, children }: InviteFormProps) => {
   const [role, setRole] = useState<Role>('writer')
   return (
     <form
@@ -36,6 +38,7 @@ export const InviteForm = ({ isBusy, onInvite, onBack }: InviteFormProps) => {
           </label>
         ))}
       </fieldset>
+      {children}
       <div className="button-row">
         <button type="submit" className="button button-primary" aria-disabled={isBusy}>
           {isBusy ? 'Inviting …' : 'Make an invitation'}

@@ -1,5 +1,6 @@
 import type { InstallationInfo, MemberInfo } from '@driftlog/client'
 import type { Role } from '@driftlog/core'
+import { Icon } from '../ui/icons.tsx'
 import { devicesInWords, markOf, roles, roleWords, YOU } from './member-words.ts'
 
 export interface MemberItemProps {
@@ -20,17 +21,29 @@ export const MemberItem = ({ member, name, isAdmin, onRole, onGone }: MemberItem
         {member.isMe && name !== YOU && <span className="chip">you</span>}
       </span>
       {isAdmin ? (
-        <select
-          aria-label={`Role of ${name}`}
-          value={member.role}
-          onChange={({ target }) => onRole(roles.find((role) => role === target.value) ?? member.role)}
-        >
-          {roles.map((role) => (
-            <option key={role} value={role}>
-              {roleWords[role]}
-            </option>
-          ))}
-        </select>
+        <span className="member-rights">
+          <select
+            aria-label={`Role of ${name}`}
+            value={member.role}
+            onChange={({ target }) => onRole(roles.find((role) => role === target.value) ?? member.role)}
+          >
+            {roles.map((role) => (
+              <option key={role} value={role}>
+                {roleWords[role]}
+              </option>
+            ))}
+          </select>
+          {!member.isMe && (
+            <button
+              type="button"
+              className="icon-button"
+              aria-label={`Remove ${name}`}
+              onClick={() => onGone(undefined)}
+            >
+              <Icon name="trash" />
+            </button>
+          )}
+        </span>
       ) : (
         <span className="member-role">{roleWords[member.role]}</span>
       )}
@@ -51,11 +64,6 @@ export const MemberItem = ({ member, name, isAdmin, onRole, onGone }: MemberItem
           </li>
         ))}
       </ul>
-      {isAdmin && !member.isMe && (
-        <button type="button" className="link-button link-danger" onClick={() => onGone(undefined)}>
-          Remove {name}
-        </button>
-      )}
     </details>
   </li>
 )

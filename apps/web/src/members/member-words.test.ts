@@ -1,6 +1,6 @@
 import { DriftlogError } from '@driftlog/core'
 import { expect, test } from 'vitest'
-import { devicesInWords, memberName, membersProblem } from './member-words.ts'
+import { devicesInWords, memberNames, membersProblem } from './member-words.ts'
 
 test('a member is called by the names that were given on their devices', () => {
   const people = [
@@ -10,10 +10,26 @@ test('a member is called by the names that were given on their devices', () => {
     { name: '', member: '_b-c4' },
     { name: 'Nobody', member: undefined },
   ]
-  expect(memberName({ id: 'a', isMe: true }, people)).toBe('Ada, Ada L.')
-  expect(memberName({ id: '_b-c4d5e', isMe: false }, people)).toBe('Member BC4D')
-  expect(memberName({ id: '_b-c4d5e', isMe: true }, people)).toBe('You')
+  const names = (isMe: boolean) =>
+    memberNames(
+      [
+        { id: 'a', isMe: false },
+        { id: '_b-c4d5e', isMe },
+      ],
+      people,
+    )
+  expect([...names(false).values()]).toEqual(['Ada, Ada L.', 'Member BC4D'])
+  expect(names(true).get('_b-c4d5e')).toBe('You')
   expect([1, 2].map(devicesInWords)).toEqual(['1 device', '2 devices'])
+})
+
+test('somebody who takes the name of another is told apart', () => {
+  const people = [
+    { name: 'Ada', member: 'a1' },
+    { name: 'Ada', member: 'b2' },
+  ]
+  const members = ['a1', 'b2'].map((id) => ({ id, isMe: false }))
+  expect([...memberNames(members, people).values()]).toEqual(['Ada (A1)', 'Ada (B2)'])
 })
 
 test.each([

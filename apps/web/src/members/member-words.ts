@@ -23,14 +23,25 @@ export const markOf = (id: string): string =>
     .slice(0, 4)
     .toUpperCase()
 
-/** The names that a member gave on their devices; where there is none, `YOU`, or the beginning of the id. */
-export const memberName = (
-  { id, isMe }: Pick<MemberInfo, 'id' | 'isMe'>,
+/**
+ * What to call members, by id: by the names given on their devices, else `YOU`, or by the beginning of the id. Anybody can give any
+ * name, so those who share one are told apart.
+ */
+export const memberNames = (
+  members: readonly Pick<MemberInfo, 'id' | 'isMe'>[],
   people: readonly { readonly name: string; readonly member: string | undefined }[],
-): string => {
-  const names = new Set(people.filter(({ name, member }) => member === id && name !== '').map(({ name }) => name))
-  if (names.size > 0) return [...names].join(', ')
-  return isMe ? YOU : `Member ${markOf(id)}`
+): ReadonlyMap<string, string> => {
+  const given = members.map(({ id, isMe }) => {
+    const names = new Set(people.filter(({ name, member }) => member === id && name !== '').map(({ name }) => name))
+    if (names.size > 0) return [...names].join(', ')
+    return isMe ? YOU : `Member ${markOf(id)}`
+  })
+  return new Map(
+    members.map(({ id }, at) => {
+      const name = given[at]
+      return [id, given.indexOf(name) === given.lastIndexOf(name) ? name : `${name} (${markOf(id)})`]
+    }),
+  )
 }
 
 export const devicesInWords = (devices: number): string => (devices === 1 ? '1 device' : `${devices} devices`)

@@ -3,16 +3,17 @@ import type { Role } from '@driftlog/core'
 import { type ReactNode, useState } from 'react'
 import { ShareLink } from '../keys/share-link.tsx'
 import { Dialog } from '../ui/dialog.tsx'
-import { useNotify } from '../ui/notices.tsx'
 import { ConfirmGone, type Gone } from './confirm-gone.tsx'
 import { InviteForm } from './invite-form.tsx'
 import { MemberItem } from './member-item.tsx'
 import { OpenInvitations } from './open-invitations.tsx'
 import { type RunDeed, useDeed } from './use-deed.ts'
-import { useMemberName } from './use-members.ts'
+import { useMemberNames } from './use-members.ts'
 
 type Step =
-  | { readonly at: 'overview' | 'invite' }
+  | { readonly at: 'invite' }
+  /** `done`: what was just done. */
+  | { readonly at: 'overview'; readonly done?: string }
   | { readonly at: 'link'; readonly invitation: InvitationCode; readonly isForMe: boolean }
   | { readonly at: 'gone'; readonly gone: Gone }
 
@@ -25,17 +26,16 @@ export interface MembersDialogProps {
 /** Who is in the space and with what; admins decide about it, everybody adds devices of their own. */
 export const MembersDialog = ({ members, list, onClose }: MembersDialogProps) => {
   const [step, setStep] = useState<Step>({ at: 'overview' })
-  const notify = useNotify()
-  const nameOf = useMemberName()
+  const names = useMemberNames()
+  const nameOf = ({ id }: MemberInfo): string => names.get(id) ?? ''
   const { problem, isBusy, run } = useDeed()
-  const overview = () => setStep({ at: 'overview' })
+  const overview = (done?: string) => setStep({ at: 'overview', done })
   const invite = (guest: { readonly role: Role } | { readonly self: true }) =>
     run(async () => setStep({ at: 'link', invitation: await members.invite(guest), isForMe: 'self' in guest }))
   const finish = (work: () => Promise<void>, words: string) =>
     run(async () => {
       await work()
-      notify({ text: words })
-      overview()
+      overview(words)
     })
   const told = (
     <p className="secret-problem" role="alert">
@@ -47,8 +47,9 @@ export const MembersDialog = ({ members, list, onClose }: MembersDialogProps) =>
     case 'invite':
       return (
         <Dialog key="invite" title="Invite a person" onClose={onClose}>
-          <InviteForm isBusy={isBusy} onInvite={(role) => void invite({ role })} onBack={overview} />
-          {told}
+          <InviteForm isBusy={isBusy} onInvite={(role) => void invite({ role })} onBack={() => overview()}>
+            {told}
+          </InviteForm>
         </Dialog>
       )
     case 'link':
@@ -64,7 +65,7 @@ export const MembersDialog = ({ members, list, onClose }: MembersDialogProps) =>
             It works once, for a week: whoever opens it first gets in{step.isForMe && ' in your name'}. So send it only
             in ways that you trust. It is not shown again; until it is used you can take it back.
           </p>
-          <button type="button" className="button button-start" onClick={overview}>
+          <button type="button" className="button button-start" onClick={() => overview()}>
             Back to the members
           </button>
         </Dialog>
@@ -76,7 +77,7 @@ export const MembersDialog = ({ members, list, onClose }: MembersDialogProps) =>
           name={nameOf(step.gone.member)}
           isBusy={isBusy}
           onConfirm={() => void finish(() => takeOut(members, step.gone), doneWords(step.gone, nameOf))}
-          onBack={overview}
+          onBack={() => overview()}
           onClose={onClose}
         >
           {told}
@@ -103,6 +104,9 @@ export const MembersDialog = ({ members, list, onClose }: MembersDialogProps) =>
             )}
           </div>
           {told}
+          <p className="secret-problem members-done" role="status">
+            {step.done}
+          </p>
           <MemberItems {...{ members, list, nameOf, run }} onGone={(gone) => setStep({ at: 'gone', gone })} />
           <OpenInvitations list={list} onWithdraw={(id) => void run(() => members.withdraw(id))} />
         </Dialog>

@@ -24,10 +24,17 @@ export const OpenInvitations = ({ list: { invitations, members, role }, onWithdr
         {shown.map((invitation) => (
           <li key={invitation.id}>
             <span>
-              {guestOf(invitation, me)}, until{' '}
-              <time dateTime={invitation.expires.toISOString()}>
-                {invitation.expires.toLocaleDateString(undefined, { weekday: 'short', day: 'numeric', month: 'short' })}
-              </time>
+              {guestOf(invitation, me)}
+              <span className="invitation-end">
+                until{' '}
+                <time dateTime={invitation.expires.toISOString()}>
+                  {invitation.expires.toLocaleDateString(undefined, {
+                    weekday: 'short',
+                    day: 'numeric',
+                    month: 'short',
+                  })}
+                </time>
+              </span>
             </span>
             <button type="button" className="link-button" onClick={() => onWithdraw(invitation.id)}>
               Take back

@@ -17,8 +17,8 @@ export const StandingBanner = () => {
         </p>
       ) : (
         <p>
-          <strong>Somebody else began this space first.</strong> The server goes on with theirs, and what you write here
-          stays on this device. Back it up; then ask one of them for an invitation, and open it here.
+          <strong>This space was begun elsewhere first.</strong> The server goes on with that one, and what you write
+          here stays on this device. Back it up; then ask a member for an invitation, and open it here.
         </p>
       )}
       <button type="button" className="button" onClick={() => setBackingUp(true)}>

@@ -1,9 +1,9 @@
-import { useCallback, useSyncExternalStore } from 'react'
-import type { MemberInfo, MemberList } from '@driftlog/client'
+import type { MemberList } from '@driftlog/client'
 import { isDeviceId } from '@driftlog/core'
+import { useCallback, useMemo, useSyncExternalStore } from 'react'
 import { useQuery, useReplica, useStatus } from '../data/hooks.ts'
 import { allPeople } from '../data/queries.ts'
-import { memberName } from './member-words.ts'
+import { memberNames } from './member-words.ts'
 import { type Standing, standingIn } from './standing.ts'
 
 /** The members as they are now; undefined: the space has none. */
@@ -30,13 +30,16 @@ export const useMayWrite = (): boolean => {
   return standing === 'writes' || standing === 'forked'
 }
 
-/** What to call a member. */
-export const useMemberName = (): ((member: Pick<MemberInfo, 'id' | 'isMe'>) => string) => {
+/** What to call the members, by id. */
+export const useMemberNames = (): ReadonlyMap<string, string> => {
   const { members } = useReplica()
+  const list = useMemberList()
   const people = useQuery(allPeople, [])
-  return (member) =>
-    memberName(
-      member,
-      (people ?? []).map(({ id, name }) => ({ name, member: isDeviceId(id) ? members?.memberOf(id) : undefined })),
-    )
+  return useMemo(() => {
+    const named = (people ?? []).map(({ id, name }) => ({
+      name,
+      member: isDeviceId(id) ? members?.memberOf(id) : undefined,
+    }))
+    return memberNames(list?.members ?? [], named)
+  }, [members, list, people])
 }

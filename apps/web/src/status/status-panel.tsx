@@ -2,7 +2,7 @@ import { useState } from 'react'
 import { useReplica, useStatus } from '../data/hooks.ts'
 import { reconnect, setWantsOnline, wantsOnline } from '../data/replica.ts'
 import { KeysPanel } from '../keys/keys-panel.tsx'
-import { useMayWrite } from '../members/use-members.ts'
+import { useMayWrite, useStanding } from '../members/use-members.ts'
 import { OwnName } from './own-name.tsx'
 import { useNow } from '../ui/use-now.ts'
 import { conflictWords, statusNumbers, summaryWords } from './status-words.ts'
@@ -12,6 +12,7 @@ export const StatusPanel = ({ onUndecided }: { readonly onUndecided: () => void 
   const replica = useReplica()
   const status = useStatus()
   const mayWrite = useMayWrite()
+  const standing = useStanding()
   const now = useNow()
   const [online, setOnline] = useState(wantsOnline)
   const numbers = statusNumbers(status, online, now)
@@ -47,7 +48,8 @@ export const StatusPanel = ({ onUndecided }: { readonly onUndecided: () => void 
       </p>
       {mayWrite && <OwnName />}
       <KeysPanel />
-      {status.error && (
+      {/* Where members are what stands in the way, the view says so. */}
+      {status.error && (standing === 'writes' || standing === 'reads') && (
         <p className="status-error" role="alert">
           {status.error.message} {!status.readOnly && 'What is written here is kept, and sent when it works again.'}{' '}
           <code>{status.error.code}</code>
