@@ -1,6 +1,6 @@
 /** What people see of a conflict, on two devices in a real browser: both values, the decision of a person, and the way back. */
 import { expect, test } from 'vitest'
-import { AppWindow, converge, eventually } from './app-window.ts'
+import { type AppWindow, converge, eventually } from './app-window.ts'
 import { devices } from './devices.ts'
 
 const { newDevice } = devices()
