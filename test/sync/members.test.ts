@@ -201,6 +201,26 @@ describe.each(Object.keys(transports))('a space with members, over %s', (name) =
   })
 })
 
+it('two admins change the members at the same time: each change waits for what the other did, and is done', async () => {
+  const { url } = await serve()
+  const ada = await found(webSocket(url))
+  await ada.device.sync()
+  const ben = await join(webSocket(url), await ada.device.members!.invite({ role: 'admin' }))
+  await ben.device.sync()
+  // Without waiting for the ones before: while one is refused because the other was first, the next is asked for.
+  const inviteSome = async ({ device }: Installed): Promise<void> => {
+    const made: Promise<string>[] = []
+    for (let times = 0; times < 8; times++) {
+      made.push(device.members!.invite({ role: 'reader' }))
+      await new Promise((resolve) => setTimeout(resolve, 2))
+    }
+    await Promise.all(made)
+  }
+  await Promise.all([inviteSome(ada), inviteSome(ben)])
+  await expect.poll(() => ada.device.members!.list.invitations.length).toBe(16)
+  await expect.poll(() => ben.device.members!.list.invitations.length).toBe(16)
+})
+
 it('nobody founds a space that others began with a key', async () => {
   const { url } = await serve()
   const secret = 'a secret of at least thirty-two characters'

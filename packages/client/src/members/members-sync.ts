@@ -117,7 +117,9 @@ export class MembersSync {
    * entry comes first. Rejects with UNAVAILABLE where there is no connection, and as the server refuses.
    */
   change(make: (membership: Membership) => Deed): Promise<void> {
-    if (!this.#isSame) return Promise.reject(new DriftlogError('UNAVAILABLE', 'members are changed at the server'))
+    // What others changed may be on its way here: then it waits for that.
+    if (this.#theirs === undefined)
+      return Promise.reject(new DriftlogError('UNAVAILABLE', 'members are changed at the server'))
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#changes.push({ make, resolve, reject, sent: undefined, tries: 0 })
     this.#next()
@@ -272,8 +274,10 @@ export class MembersSync {
 
   #wasRefused(id: number, { code, message, details }: ServerMessage & { type: 'refused' }): boolean {
     if (id === this.#asked || id === this.#relayed) {
+      if (code !== 'MEMBERS_REFUSED') this.#lost({ code, message })
       // Somebody else relayed it first: what the server has now, it says when it is greeted again.
-      this.#lost(code === 'MEMBERS_REFUSED' ? undefined : { code, message })
+      else if (isOvertaken(details.why)) this.#lost()
+      else this.#fail('MEMBERS_FORKED')
       return true
     }
     if (id !== this.#proposed) return false
