@@ -1,5 +1,6 @@
-import type { BackupProgress, SpaceKey } from '@driftlog/client'
+import type { BackupProgress } from '@driftlog/client'
 import { useId, useRef, useState } from 'react'
+import type { OwnKey } from '../keys/kept-key.ts'
 import { SecretForm } from '../keys/secret-form.tsx'
 import { Screen } from '../ui/screen.tsx'
 import { ProgressBar } from './progress-bar.tsx'
@@ -7,7 +8,7 @@ import type { Restore } from './restore.ts'
 
 export interface RestoreScreenProps {
   readonly restore: Restore
-  readonly onKey: (key: SpaceKey) => void
+  readonly onKey: (key: OwnKey) => void
   readonly onBack: () => void
 }
 

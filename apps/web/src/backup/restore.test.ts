@@ -1,4 +1,4 @@
-import { newSpaceKey, openReplica, type ReplicaKey } from '@driftlog/client'
+import { foundSpace, newInstallationKey, newSpaceKey, openReplica, type ReplicaKey } from '@driftlog/client'
 import { memoryStore, startCursor } from '@driftlog/core'
 import { expect, test } from 'vitest'
 import { schema } from '../data/schema.ts'
@@ -33,6 +33,23 @@ test('what is restored opens with the key that comes out', async () => {
   const replica = await openReplica({ schema, space: 'home', key, store })
   expect(await replica.query((db) => db.selectFrom('lists').select('name'))).toEqual([{ name: 'Home' }])
   await replica.close()
+})
+
+test('a space with members opens as the member who made the backup', async () => {
+  const [store, own] = [memoryStore(), newInstallationKey()]
+  await foundSpace({ space: 'home', store, key: own })
+  const founder = await openReplica({ schema, space: 'home', key: own, store })
+  founder.mutate((tx) => tx.lists.insert({ name: 'Home' }))
+  const file = new Blob([(await founder.backup({ passphrase })).slice()])
+  await founder.close()
+  const { restored, store: fresh } = await restore(file)
+  expect(restored).toEqual({ key: own })
+  const replica = await openReplica({ schema, space: 'home', key: own, store: fresh })
+  expect(await replica.query((db) => db.selectFrom('lists').select('name'))).toEqual([{ name: 'Home' }])
+  expect(replica.members?.list.role).toBe('admin')
+  await replica.close()
+  const other = await restore(file, passphrase, false)
+  expect(other.restored).toEqual({ problem: expect.stringContaining('Nothing was changed') })
 })
 
 test('what does not fit is told apart, and leaves the store as it is', async () => {

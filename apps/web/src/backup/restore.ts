@@ -3,14 +3,15 @@
  *
  * Invariant: nothing is stored but of that space, under a key that opens what is held of it already.
  */
-import { type BackupProgress, type RestoredBackup, restoreBackup, type SpaceKey } from '@driftlog/client'
+import { type BackupProgress, type RestoredBackup, restoreBackup } from '@driftlog/client'
 import { type BatchStore, DriftlogError } from '@driftlog/core'
+import type { OwnKey } from '../keys/kept-key.ts'
 
 export interface RestoreTarget {
   readonly space: string
   readonly store: BatchStore
   /** Whether a key opens what is held; where nothing is, any may. */
-  readonly isRight: (key: SpaceKey) => Promise<boolean>
+  readonly isRight: (key: OwnKey) => Promise<boolean>
 }
 
 export interface RestoreRequest {
@@ -20,7 +21,7 @@ export interface RestoreRequest {
 }
 
 /** The key that the space opens with now, or what a person is told. */
-export type Restored = { readonly key: SpaceKey } | { readonly problem: string }
+export type Restored = { readonly key: OwnKey } | { readonly problem: string }
 
 export type Restore = (request: RestoreRequest) => Promise<Restored>
 
@@ -61,6 +62,8 @@ const restoreProblem = (error: unknown): string => {
       return 'This file is no backup, or not as it was written: no passphrase opens it. Take another copy of it. Nothing was changed.'
     case 'FORMAT_UNKNOWN':
       return 'A newer version of this app wrote this backup. Load the app again to update it. Nothing was changed.'
+    case 'MEMBERS_FORKED':
+      return 'This backup is of another beginning of the space than what is here. Nothing was changed.'
     case 'FORK':
       return 'Something of this backup does not fit what is here already. What fits was taken in, and nothing was lost.'
     default:

@@ -1,4 +1,12 @@
-import { type InvitationCode, isInvitationCode, type SpaceKey, type Vault } from '@driftlog/client'
+import {
+  type InstallationKey,
+  type InvitationCode,
+  isInstallationKey,
+  isInvitationCode,
+  isSpaceKey,
+  type SpaceKey,
+  type Vault,
+} from '@driftlog/client'
 import { type ReactNode, StrictMode } from 'react'
 import { type RestoreTarget, restoreInto } from '../backup/restore.ts'
 import { Screen } from '../ui/screen.tsx'
@@ -38,17 +46,23 @@ export const askBy = (
     join: (join, isBegun) =>
       ask<OwnKey | undefined>((answer) => <JoinScreen join={join} isBegun={isBegun} onNext={answer} />),
     invitation: (isWrong) =>
-      ask<InvitationCode>((answer) => <InvitationScreen isWrong={isWrong} onInvitation={answer} />),
+      ask<InvitationCode | InstallationKey>((answer) => (
+        <InvitationScreen
+          isWrong={isWrong}
+          restore={restoreInto({ ...place, isRight: async (key) => isInstallationKey(key) })}
+          onWay={answer}
+        />
+      )),
     key: (isRight, isWrong) => {
-      const restore = restoreInto({ ...place, isRight })
+      const restore = restoreInto({ ...place, isRight: async (key) => isSpaceKey(key) && isRight(key) })
       return ask<SpaceKey>((answer) => (
         <LockedScreen isRight={isRight} isWrong={isWrong} restore={restore} onKey={answer} />
       ))
     },
     keyOrBegin: () => {
       const restore = restoreInto({ ...place, isRight: async () => true })
-      return ask<SpaceSecret | 'begin'>((answer) => (
-        <AloneScreen restore={restore} onSecret={answer} onBegin={() => answer('begin')} />
+      return ask<SpaceSecret | InstallationKey | 'begin'>((answer) => (
+        <AloneScreen restore={restore} onWay={answer} onBegin={() => answer('begin')} />
       ))
     },
     replace: (sight, offered, isRight) =>

@@ -23,6 +23,7 @@ import {
   type InvitationCode,
   isInstallationKey,
   isInvitationCode,
+  isSpaceKey,
   joinSpace,
   newInstallationKey,
   type SpaceKey,
@@ -54,12 +55,15 @@ export interface Questions {
    * `isBegun`: it was said before, and cut off.
    */
   join(join: () => Promise<OwnKey>, isBegun: boolean): Promise<OwnKey | undefined>
-  /** The space has members, and this installation is none of theirs. `isWrong`: what the link had does not let in. */
-  invitation(isWrong: boolean): Promise<InvitationCode>
+  /**
+   * The space has members, and this installation is none of theirs: an invitation, or the key of one, out of a backup. `isWrong`:
+   * what the link had does not let in.
+   */
+  invitation(isWrong: boolean): Promise<InvitationCode | InstallationKey>
   /** A key that `isRight`. `isWrong`: the one of the link was not. */
   key(isRight: (key: SpaceKey) => Promise<boolean>, isWrong: boolean): Promise<SpaceKey>
   /** Nobody can tell whether the space holds anything. */
-  keyOrBegin(): Promise<SpaceSecret | 'begin'>
+  keyOrBegin(): Promise<SpaceSecret | InstallationKey | 'begin'>
   /** The link has something else than this device. `isRight`: it may be used. */
   replace(sight: Sight, offered: SpaceSecret, isRight: boolean): Promise<'keep' | 'replace'>
   /** Nothing here can be encrypted: what the space holds is not. */
@@ -146,7 +150,11 @@ const enter = async (
   begun: InvitationCode | undefined,
 ): Promise<Found> => {
   const { ask, space, store, look } = door
-  for (let way = offered; ; ) {
+  for (let way: SpaceSecret | InstallationKey | undefined = offered; ; ) {
+    if (way !== undefined && isInstallationKey(way)) {
+      await keep(vault, door, way)
+      return { key: way, vault, isNew: false }
+    }
     if (way !== undefined && isInvitationCode(way)) {
       const invitation = way
       const key = await ask.join(() => join(vault, door, invitation), invitation === begun)
@@ -161,7 +169,7 @@ const enter = async (
     }
     const next = await newcomersKey(ask, space, sight, way)
     if (next === 'begin') return begin(vault, door)
-    if (isInvitationCode(next)) {
+    if (!isSpaceKey(next)) {
       way = next
       continue
     }
@@ -175,7 +183,7 @@ const newcomersKey = async (
   space: string,
   sight: Sight,
   offered: SpaceKey | undefined,
-): Promise<SpaceSecret | 'begin'> => {
+): Promise<SpaceSecret | InstallationKey | 'begin'> => {
   if (sight.isPlain) return ask.plain()
   const isRight = (key: SpaceKey) => opens(key, space, sight)
   if (offered !== undefined && (await isRight(offered))) return offered

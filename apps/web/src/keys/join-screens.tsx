@@ -1,11 +1,14 @@
 /** The way into a space with members: by an invitation. */
-import { type InvitationCode, isInvitationCode } from '@driftlog/client'
+import { type InstallationKey, type InvitationCode, isInstallationKey, isInvitationCode } from '@driftlog/client'
 import { DriftlogError } from '@driftlog/core'
 import { useEffect, useRef, useState } from 'react'
+import type { Restore } from '../backup/restore.ts'
+import { RestoreScreen } from '../backup/restore-screen.tsx'
 import { useDeed } from '../members/use-deed.ts'
 import { Screen } from '../ui/screen.tsx'
 import { KeyForm } from './key-form.tsx'
 import type { OwnKey } from './kept-key.ts'
+import { RestoreButton } from './screens.tsx'
 
 export interface JoinScreenProps {
   readonly join: () => Promise<OwnKey>
@@ -78,28 +81,44 @@ export const JoinScreen = ({ join, isBegun, onNext }: JoinScreenProps) => {
 export interface InvitationScreenProps {
   /** The link had something that does not let in. */
   readonly isWrong: boolean
-  readonly onInvitation: (invitation: InvitationCode) => void
+  readonly restore: Restore
+  readonly onWay: (way: InvitationCode | InstallationKey) => void
 }
 
-export const InvitationScreen = ({ isWrong, onInvitation }: InvitationScreenProps) => (
-  <Screen title="This space has members">
-    {isWrong && <p className="banner">The key of the link opens nothing here: each member’s device has its own.</p>}
-    <p>
-      This browser is not one of theirs. Ask one of them for an invitation, or, if you are a member yourself, make one
-      for this device on another one of yours.
-    </p>
-    <KeyForm
-      submit="Join"
-      label="Invitation"
-      hint="A link from “People and devices”, on a device that shows the tasks."
-      problemOf={async (secret) =>
-        isInvitationCode(secret) ? undefined : 'This is the key of a space without members. Here an invitation lets in.'
-      }
-      onSecret={(secret) => isInvitationCode(secret) && onInvitation(secret)}
-    >
-      <button type="button" className="button" onClick={() => location.reload()}>
-        Look again
-      </button>
-    </KeyForm>
-  </Screen>
-)
+export const InvitationScreen = ({ isWrong, restore, onWay }: InvitationScreenProps) => {
+  const [isRestoring, setRestoring] = useState(false)
+  if (isRestoring) {
+    return (
+      <RestoreScreen
+        restore={restore}
+        onKey={(key) => isInstallationKey(key) && onWay(key)}
+        onBack={() => setRestoring(false)}
+      />
+    )
+  }
+  return (
+    <Screen title="This space has members">
+      {isWrong && <p className="banner">The key of the link opens nothing here: each member’s device has its own.</p>}
+      <p>
+        This browser is not one of theirs. Ask one of them for an invitation, or, if you are a member yourself, make one
+        for this device on another one of yours.
+      </p>
+      <KeyForm
+        submit="Join"
+        label="Invitation"
+        hint="A link from “People and devices”, on a device that shows the tasks."
+        problemOf={async (secret) =>
+          isInvitationCode(secret)
+            ? undefined
+            : 'This is the key of a space without members. Here an invitation lets in.'
+        }
+        onSecret={(secret) => isInvitationCode(secret) && onWay(secret)}
+      >
+        <button type="button" className="button" onClick={() => location.reload()}>
+          Look again
+        </button>
+        <RestoreButton onClick={() => setRestoring(true)} />
+      </KeyForm>
+    </Screen>
+  )
+}

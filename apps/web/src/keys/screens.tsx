@@ -1,10 +1,11 @@
 /** What is shown in the place of the app until there is a key. */
-import { isInvitationCode, type SpaceKey } from '@driftlog/client'
+import { isInvitationCode, isSpaceKey, type SpaceKey } from '@driftlog/client'
 import { useState } from 'react'
 import type { Restore } from '../backup/restore.ts'
 import { RestoreScreen } from '../backup/restore-screen.tsx'
 import { Screen } from '../ui/screen.tsx'
 import { KeyForm } from './key-form.tsx'
+import type { OwnKey } from './kept-key.ts'
 import type { SpaceSecret } from './link.ts'
 import type { Sight } from './look.ts'
 import { lossWords } from './words.ts'
@@ -48,7 +49,14 @@ export interface LockedScreenProps {
 
 export const LockedScreen = ({ isRight, isWrong, restore, onKey }: LockedScreenProps) => {
   const [isRestoring, setRestoring] = useState(false)
-  if (isRestoring) return <RestoreScreen restore={restore} onKey={onKey} onBack={() => setRestoring(false)} />
+  if (isRestoring)
+    return (
+      <RestoreScreen
+        restore={restore}
+        onKey={(key) => isSpaceKey(key) && onKey(key)}
+        onBack={() => setRestoring(false)}
+      />
+    )
   return (
     <Screen title="This space is locked">
       {isWrong && <p className="banner">The key of the link opens nothing of what is in this space.</p>}
@@ -67,7 +75,7 @@ export const LockedScreen = ({ isRight, isWrong, restore, onKey }: LockedScreenP
   )
 }
 
-const RestoreButton = ({ onClick }: { readonly onClick: () => void }) => (
+export const RestoreButton = ({ onClick }: { readonly onClick: () => void }) => (
   <button type="button" className="link-button" onClick={onClick}>
     Restore from a backup
   </button>
@@ -75,21 +83,21 @@ const RestoreButton = ({ onClick }: { readonly onClick: () => void }) => (
 
 export interface AloneScreenProps {
   readonly restore: Restore
-  readonly onSecret: (secret: SpaceSecret) => void
+  readonly onWay: (way: SpaceSecret | OwnKey) => void
   readonly onBegin: () => void
 }
 
 /** Beginning without having looked is a choice: of two beginnings of one space the server takes one. */
-export const AloneScreen = ({ restore, onSecret, onBegin }: AloneScreenProps) => {
+export const AloneScreen = ({ restore, onWay, onBegin }: AloneScreenProps) => {
   const [isRestoring, setRestoring] = useState(false)
-  if (isRestoring) return <RestoreScreen restore={restore} onKey={onSecret} onBack={() => setRestoring(false)} />
+  if (isRestoring) return <RestoreScreen restore={restore} onKey={onWay} onBack={() => setRestoring(false)} />
   return (
     <Screen title="The server does not answer">
       <p>
         This device has no key yet, and cannot see whether the space holds anything. Connect once, or paste the link of
         a device that shows the tasks.
       </p>
-      <KeyForm submit="Open" hint={ANY_LINK} problemOf={async () => undefined} onSecret={onSecret}>
+      <KeyForm submit="Open" hint={ANY_LINK} problemOf={async () => undefined} onSecret={onWay}>
         <button type="button" className="button" onClick={() => location.reload()}>
           Try again
         </button>
