@@ -13,6 +13,7 @@ import { type BatchStore, memoryStore } from '@driftlog/core'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { schema } from '../data/schema.ts'
 import { type Door, findKey, type Questions } from './find-key.ts'
+import { KeyKeeper } from './key-keeper.ts'
 import { forgetKey, keepInvitation, keepKey, keptInvitation, keptKey } from './kept-key.ts'
 import type { Sight } from './look.ts'
 
@@ -266,6 +267,29 @@ describe('with a passphrase', () => {
     expect(await vault.installationKey(space)).toBe(key)
     expect(await keptKey(store, space)).toBeUndefined()
     expect(await find(undefined, undefined)).toMatchObject({ key, isNew: false })
+  })
+
+  test('a passphrase that is set later takes the key of the installation along', async () => {
+    const { key } = await find(undefined, nothing)
+    const noted: string[] = []
+    const lockHere = async () => void noted.push('here')
+    const keeper = new KeyKeeper({
+      space,
+      store,
+      key,
+      vault: undefined,
+      lockOthers: () => noted.push('others'),
+      lockHere,
+    })
+    expect(keeper.spaceKey).toBeUndefined()
+    await keeper.protect('correct horse')
+    expect(await keptKey(store, space)).toBe(key)
+    await keeper.codeIsWritten()
+    expect(await keptKey(store, space)).toBeUndefined()
+    expect(noted).toEqual(['others'])
+    asked = []
+    expect(await find(undefined, undefined)).toMatchObject({ key, isNew: false })
+    expect(asked).toEqual(['unlock'])
   })
 
   test('who left before the recovery code was written down gets another one, and then the key in the clear goes', async () => {

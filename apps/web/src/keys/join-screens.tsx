@@ -39,9 +39,8 @@ export const JoinScreen = ({ join, isBegun, onNext }: JoinScreenProps) => {
   return (
     <Screen title="You are invited">
       <p>
-        This link lets this browser into a space of somebody, or of yours on another device. The browser gets a key of
-        its own, which never leaves it, and then fetches what is in the space. The members see that it came in, and what
-        you write.
+        This link lets this browser into a space of somebody, or of yours on another device. The browser makes a key of
+        its own, and then fetches what is in the space. The members see that it came in, and what you write.
       </p>
       <p className="fine-print">
         The invitation lets in one device. From then on this browser opens the space by itself, and the link is of no
