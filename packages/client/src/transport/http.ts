@@ -10,7 +10,7 @@ import {
   MAX_EXCHANGE_BYTES,
   type ServerMessage,
 } from '@driftlog/core'
-import { checkToken } from './token.ts'
+import { tokenOf } from './token.ts'
 import type { Connection, TokenSource, Transport, TransportEvents } from './transport.ts'
 import { failureOf, spaceUrl } from './url.ts'
 
@@ -45,7 +45,7 @@ const connect = (url: string, space: string, options: HttpOptions, events: Trans
     if (first.type === 'hello') pass = first.pass
     const hello = { ...bareHello(space), ...(pass !== undefined && { pass }) }
     const opened = first.type === 'hello' ? messages : [hello, ...messages]
-    const token = checkToken(await options.token?.())
+    const token = await tokenOf(options.token)
     if (abort.signal.aborted) return []
     const response = await (options.fetch ?? fetch)(url, {
       method: 'POST',

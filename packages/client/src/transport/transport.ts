@@ -34,5 +34,4 @@ export interface Transport {
   connect(space: string, events: TransportEvents): Connection
 }
 
-/** undefined: no token, for a server where members are enough. */
-export type TokenSource = () => string | undefined | Promise<string | undefined>
+export type TokenSource = () => string | Promise<string>

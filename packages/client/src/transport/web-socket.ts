@@ -1,5 +1,5 @@
 import { decodeServerFrame, DriftlogError, encodeFrame, type ServerMessage } from '@driftlog/core'
-import { checkToken } from './token.ts'
+import { tokenOf } from './token.ts'
 import type { Connection, TokenSource, Transport, TransportEvents } from './transport.ts'
 import { failureOf, spaceUrl } from './url.ts'
 
@@ -34,7 +34,7 @@ const connect = (url: string, options: WebSocketOptions, events: TransportEvents
     events.closed(failure)
   }
   const open = async (): Promise<void> => {
-    token = checkToken(await options.token?.())
+    token = await tokenOf(options.token)
     if (done) return
     socket = new (options.WebSocket ?? WebSocket)(url)
     socket.binaryType = 'arraybuffer'
