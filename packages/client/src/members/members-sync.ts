@@ -58,8 +58,15 @@ interface Change {
   readonly make: (membership: Membership) => Deed
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
-  sent: { readonly bytes: Uint8Array; readonly position: number } | undefined
+  /** All that was sent for it: one whose answer was lost may get in after the next was made. */
+  readonly sent: Sent[]
+  isSent: boolean
   tries: number
+}
+
+interface Sent {
+  readonly bytes: Uint8Array
+  readonly position: number
 }
 
 export class MembersSync {
@@ -72,6 +79,7 @@ export class MembersSync {
   #nextId = FIRST_ID
   /** How long the log of members was at the server when it greeted. */
   #greetedAt = 0
+  #isGreetedAnew = false
   #asked: number | undefined
   #relayed: number | undefined
   /** That came since something was asked. */
@@ -79,17 +87,22 @@ export class MembersSync {
   #proposed: number | undefined
   #hasEnrolled = false
   readonly #changes: Change[] = []
-  /** Both sides have the same log now. */
-  readonly leveled = new Subject<void>()
-  /** By how much the server's clock is ahead of this one, where a pass was refused for its time. */
+  /** By how much the server's clock is ahead of this one. */
   #offsetMs = 0
+  /** Both sides have the same log of members. */
+  readonly leveled = new Subject<void>()
 
   constructor(options: MembersSyncOptions) {
     this.#options = options
   }
 
   get pass(): Uint8Array | undefined {
-    return this.#options.local.pass(this.#options.clock.now() + this.#offsetMs)
+    return this.#options.local.pass(this.now())
+  }
+
+  /** By the server's clock, as far as it is known: ms since the Unix epoch. */
+  now(): number {
+    return Math.max(0, Math.floor(this.#options.clock.now() + this.#offsetMs))
   }
 
   connected(line: MembersLine): void {
@@ -119,7 +132,7 @@ export class MembersSync {
   change(make: (membership: Membership) => Deed): Promise<void> {
     if (!this.#isSame) return Promise.reject(new DriftlogError('UNAVAILABLE', 'members are changed at the server'))
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#changes.push({ make, resolve, reject, sent: undefined, tries: 0 })
+    this.#changes.push({ make, resolve, reject, sent: [], isSent: false, tries: 0 })
     this.#next()
     return promise
   }
@@ -129,15 +142,18 @@ export class MembersSync {
     switch (message.type) {
       case 'welcome':
         this.#welcome = message
+        this.#offsetMs = message.serverTimeMs - this.#options.clock.now()
         this.#theirs = message.members ?? { length: 0, head: START_HASH }
         this.#isSame = false
         this.#greetedAt = this.#theirs.length
         this.#level()
         return true
-      case 'entries':
-        if (message.id === this.#asked) this.#asked = undefined
-        void this.#take(message.after, message.entries)
+      case 'entries': {
+        const isAnswer = message.id !== undefined && message.id === this.#asked
+        if (isAnswer) this.#asked = undefined
+        void this.#take(message.after, message.entries, isAnswer)
         return true
+      }
       case 'proposed':
         this.#wasProposed(message)
         return true
@@ -213,10 +229,14 @@ export class MembersSync {
     this.#hasEnrolled = false
     this.#settle()
     if (this.#greetedAs !== this.#options.local.role) {
-      // What the server said of the role was before that.
-      this.#line?.greetAnew()
+      const line = this.#line
+      // What the server said of the role was before that. A server that says it again and again is met after a back-off.
+      if (this.#isGreetedAnew) this.#lost()
+      else line?.greetAnew()
+      this.#isGreetedAnew = true
       return
     }
+    this.#isGreetedAnew = false
     this.#isSame = true
     const welcome = this.#welcome
     this.#welcome = undefined
@@ -225,7 +245,8 @@ export class MembersSync {
     this.leveled.next()
   }
 
-  async #take(after: number, entries: readonly Uint8Array[]): Promise<void> {
+  /** `isAnswer`: to a question for what the server says it has. */
+  async #take(after: number, entries: readonly Uint8Array[], isAnswer = false): Promise<void> {
     const { local, keeper } = this.#options
     const { membership } = local
     const line = this.#line
@@ -250,6 +271,11 @@ export class MembersSync {
       return
     }
     const { length } = membership
+    // To ask again would be an endless loop.
+    if (isAnswer && entries.length === 0 && length < (this.#theirs?.length ?? 0)) {
+      this.#fail('PROTOCOL_VIOLATION')
+      return
+    }
     if (this.#theirs === undefined || length >= this.#theirs.length) {
       this.#theirs = { length, head: membership.head }
     }
@@ -260,11 +286,16 @@ export class MembersSync {
     const { membership } = this.#options.local
     if (id === this.#relayed) {
       this.#relayed = undefined
+      // To hand on the same entry again and again would be an endless loop.
+      if (position !== (this.#theirs?.length ?? 0) + 1) {
+        this.#fail('PROTOCOL_VIOLATION')
+        return
+      }
       this.#theirs = { length: position, head: membership.hashAt(position) }
       this.#level()
     } else if (id === this.#proposed) {
       this.#proposed = undefined
-      const sent = this.#changes[0]?.sent
+      const sent = this.#changes[0]?.sent.at(-1)
       // It may have come by itself already.
       if (sent !== undefined) void this.#take(sent.position - 1, [sent.bytes])
     }
@@ -297,26 +328,27 @@ export class MembersSync {
   /** What was sent and is in the log now is done. */
   #settle(): void {
     const [change] = this.#changes
-    if (change?.sent === undefined) return
-    if (this.#options.local.has(change.sent.bytes, change.sent.position)) {
+    if (change === undefined) return
+    if (change.sent.some(({ bytes, position }) => this.#options.local.has(bytes, position))) {
       this.#changes.shift()
       change.resolve()
-    } else if (this.#proposed === undefined) change.sent = undefined
+    } else if (this.#proposed === undefined) change.isSent = false
   }
 
   #next(): void {
     const [change] = this.#changes
-    if (change === undefined || change.sent !== undefined || !this.#isSame) return
-    const { local, space, clock } = this.#options
+    if (change === undefined || change.isSent || !this.#isSame) return
+    const { local, space } = this.#options
     const { membership, secrets } = local
     try {
       if (secrets === undefined) throw new DriftlogError('KEY_MISSING', 'the replica is locked')
       const position = membership.length + 1
-      const entry = { space, position, before: membership.head, atMs: Math.max(0, Math.floor(clock.now())) }
+      const entry = { space, position, before: membership.head, atMs: this.now() }
       const bytes = encodeEntry({ ...entry, deed: change.make(membership) }, secrets.signing)
       // What is not allowed need not be sent.
       membership.judge(bytes, true)
-      change.sent = { bytes, position }
+      change.sent.push({ bytes, position })
+      change.isSent = true
       change.tries++
       this.#proposed = this.#nextId++
       this.#send({ type: 'propose', id: this.#proposed, entry: bytes })
@@ -340,7 +372,8 @@ export class MembersSync {
     line.connection()?.close()
     const failed = (error: unknown): void => {
       if (this.#line !== line) return
-      const isCoded = error instanceof DriftlogError && error.code !== 'MEMBERS_REFUSED'
+      // A join whose invitation has expired since: who was a member before it has to hand it on (MEM7).
+      const isCoded = error instanceof DriftlogError && error.code !== 'INVITATION_INVALID'
       line.lost(isCoded ? { code: error.code, message: error.message } : refused)
     }
     talk({ transport, space, pass, timers }, async (server) => {

@@ -9,7 +9,6 @@
 import { ByteWriter, equalBytes } from '../codec/bytes.ts'
 import { decrypt, deriveKey, encrypt } from '../crypto/cipher.ts'
 import { hash, openSealed, sealTo } from '../crypto/sodium.ts'
-import { DriftlogError } from '../errors.ts'
 import type { Randomness } from '../ports/ports.ts'
 import type { Rotation } from './entry.ts'
 import type { Membership } from './membership.ts'
@@ -50,24 +49,29 @@ export const makeRotation = (
   }
 }
 
-/**
- * Epoch → its key, all of them, for who has the newest. None where nothing is sealed to these keys. Throws KEY_WRONG { epoch } where
- * what is sealed is not what everybody was told: who rotated made a mistake, or means harm.
- */
-export const openEpochKeys = (membership: Membership, secrets: MemberSecrets): Map<number, Uint8Array> => {
+/** What `openEpochKeys` found. */
+export interface OpenedKeys {
+  /** Epoch → its key, from the newest down. */
+  readonly keys: ReadonlyMap<number, Uint8Array>
+  /** The epoch at which it ended: what is sealed is not what everybody was told. Who rotated made a mistake, or means harm. */
+  readonly wrong: number | undefined
+}
+
+/** The keys of all epochs, for who has the newest. None where nothing is sealed to these keys. */
+export const openEpochKeys = (membership: Membership, secrets: MemberSecrets): OpenedKeys => {
   const keys = new Map<number, Uint8Array>()
   const sealed = membership.sealedFor(secrets.signing.publicKey)
-  if (sealed === undefined) return keys
+  if (sealed === undefined) return { keys, wrong: undefined }
   const { space } = membership
   let key = openSealed(sealed.box, secrets.sealing)
   for (let epoch = sealed.epoch; epoch > 0; epoch--) {
     const { commitment, previous } = membership.epochAt(epoch)!
     const isKey = key?.length === EPOCH_KEY_BYTES && equalBytes(keyCommitment(space, epoch, key), commitment)
-    if (!isKey) throw new DriftlogError('KEY_WRONG', 'not the key that the log of members names', { space, epoch })
+    if (!isKey) return { keys, wrong: epoch }
     keys.set(epoch, key!)
     if (epoch === 1) break
     const opened = decrypt(previous, place(commitmentDomain, space, epoch).finish(), previousKey(key!))
     key = typeof opened === 'string' ? undefined : opened
   }
-  return keys
+  return { keys, wrong: undefined }
 }
