@@ -159,12 +159,15 @@ describe('golden vectors', () => {
     // Every kind of message has its frame here: a new one is added with its own.
     const kinds = new Set(frames.map(({ message }) => (message as { type: string }).type))
     expect([...kinds].sort()).toEqual([
+      'entries',
       'hello',
       'locate',
       'located',
       'page',
       'ping',
       'pong',
+      'propose',
+      'proposed',
       'pull',
       'push',
       'pushed',

@@ -130,7 +130,9 @@ export class MembersSync {
    * entry comes first. Rejects with UNAVAILABLE where there is no connection, and as the server refuses.
    */
   change(make: (membership: Membership) => Deed): Promise<void> {
-    if (!this.#isSame) return Promise.reject(new DriftlogError('UNAVAILABLE', 'members are changed at the server'))
+    // While both sides are brought to the same length it waits for that.
+    if (this.#theirs === undefined)
+      return Promise.reject(new DriftlogError('UNAVAILABLE', 'members are changed at the server'))
     const { promise, resolve, reject } = Promise.withResolvers<void>()
     this.#changes.push({ make, resolve, reject, sent: [], isSent: false, tries: 0 })
     this.#next()
@@ -265,6 +267,8 @@ export class MembersSync {
       error = thrown
     }
     if (records.length > 0) await keeper.membersGrew(records)
+    // Also where the connection is gone: a server that was told to let somebody go does not say more to them.
+    if (error === undefined) this.#settle()
     if (this.#line !== line || line === undefined) return
     if (error !== undefined) {
       this.#fail(error instanceof DriftlogError && error.code !== 'MEMBERS_REFUSED' ? error.code : 'MEMBERS_FORKED')
@@ -367,7 +371,8 @@ export class MembersSync {
     const { local, transport, space, timers } = this.#options
     const { pass } = this
     const line = this.#line
-    if (line === undefined || pass === undefined || this.#hasEnrolled || local.membership.length === 0) return false
+    const hasLeft = local.secrets !== undefined && local.role === undefined
+    if (line === undefined || pass === undefined || this.#hasEnrolled || hasLeft) return false
     this.#hasEnrolled = true
     line.connection()?.close()
     const failed = (error: unknown): void => {

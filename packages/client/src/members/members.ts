@@ -203,9 +203,11 @@ export class Members {
   }
 
   #rotation(membership: Membership, deed: DeedOutline): Rotation {
-    const { random } = this.#parts
+    const { random, local } = this.#parts
     const key = random.bytes(EPOCH_KEY_BYTES)
-    return makeRotation(membership, key, membership.recipientsAfter(deed), this.#epochKey(membership), random)
+    const before = local.keyring.keys().get(local.keyring.epoch)
+    if (before === undefined) throw new DriftlogError('KEY_MISSING', '', { space: membership.space })
+    return makeRotation(membership, key, membership.recipientsAfter(deed), before, random)
   }
 
   /**

@@ -497,7 +497,8 @@ export class Keeper {
     this.#readQueued = false
     const isNew = await this.#readNew()
     const { reloadMembers, state } = this.#options
-    if (reloadMembers !== undefined && state.log.isAwaitingMembers) {
+    // What another tab was told: entries that are named here, or a key.
+    if (reloadMembers !== undefined && (state.log.isAwaitingMembers || state.log.backlog().locked > 0)) {
       await reloadMembers()
       this.#letIn()
     }

@@ -4,7 +4,7 @@
  *     newest epoch ─ sealed to each recipient (X25519)          epoch n ─ encrypts ─▶ the key of epoch n - 1 …
  *
  * So the newest key is enough to read everything, and none before it opens what comes after it. A commitment in the log ties every
- * sealed box to one and the same key.
+ * sealed box to one and the same key, and tells which epoch a key that was encrypted is of.
  */
 import { ByteWriter, equalBytes } from '../codec/bytes.ts'
 import { decrypt, deriveKey, encrypt } from '../crypto/cipher.ts'
@@ -31,7 +31,10 @@ export const sealEpochKey = (key: Uint8Array, to: PublicKeys, random: Randomness
 
 const previousKey = (key: Uint8Array): Uint8Array => deriveKey(key, 'driftlog/members/previous')
 
-/** The next epoch. `before`: the key of the one before; undefined in the first. */
+/**
+ * The next epoch. `before`: the newest key that is here, undefined in the first epoch. It is that of the epoch before, unless who made
+ * that one sealed something else: what nobody has does not stop those who have what is before it.
+ */
 export const makeRotation = (
   { space, epoch: last }: Pick<Membership, 'space' | 'epoch'>,
   key: Uint8Array,
@@ -63,15 +66,21 @@ export const openEpochKeys = (membership: Membership, secrets: MemberSecrets): O
   const sealed = membership.sealedFor(secrets.signing.publicKey)
   if (sealed === undefined) return { keys, wrong: undefined }
   const { space } = membership
-  let key = openSealed(sealed.box, secrets.sealing)
-  for (let epoch = sealed.epoch; epoch > 0; epoch--) {
-    const { commitment, previous } = membership.epochAt(epoch)!
-    const isKey = key?.length === EPOCH_KEY_BYTES && equalBytes(keyCommitment(space, epoch, key), commitment)
-    if (!isKey) return { keys, wrong: epoch }
-    keys.set(epoch, key!)
-    if (epoch === 1) break
-    const opened = decrypt(previous, place(commitmentDomain, space, epoch).finish(), previousKey(key!))
-    key = typeof opened === 'string' ? undefined : opened
+  const isKeyOf = (epoch: number, key: Uint8Array | undefined): key is Uint8Array =>
+    key?.length === EPOCH_KEY_BYTES &&
+    equalBytes(keyCommitment(space, epoch, key), membership.epochAt(epoch)!.commitment)
+  const newest = openSealed(sealed.box, secrets.sealing)
+  if (!isKeyOf(sealed.epoch, newest)) return { keys, wrong: sealed.epoch }
+  for (let epoch = sealed.epoch, key = newest; ; ) {
+    keys.set(epoch, key)
+    if (epoch === 1) return { keys, wrong: undefined }
+    const associated = place(commitmentDomain, space, epoch).finish()
+    const opened = decrypt(membership.epochAt(epoch)!.previous, associated, previousKey(key))
+    if (typeof opened === 'string') return { keys, wrong: epoch - 1 }
+    let before = epoch - 1
+    while (before > 0 && !isKeyOf(before, opened)) before--
+    if (before === 0) return { keys, wrong: epoch - 1 }
+    epoch = before
+    key = opened
   }
-  return { keys, wrong: undefined }
 }
