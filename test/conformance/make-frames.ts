@@ -118,6 +118,7 @@ const messages = (): Record<string, { from: 'device' | 'server'; message: Client
     },
     'entries, live': { from: 'server', message: { type: 'entries', after: 14, entries: [entry], more: false } },
     propose: { from: 'device', message: { type: 'propose', id: 8, entry } },
+    'pong that tells of entries': { from: 'server', message: { type: 'pong', members: 15 } },
     proposed: { from: 'server', message: { type: 'proposed', id: 8, position: 15 } },
   }
 }

@@ -149,7 +149,7 @@ const serverMessages = fc.oneof(
   ),
   fc.record({ type: fc.constant('proposed'), id, position: id }),
   fc.record({ type: fc.constant('located'), id, seq: id }),
-  fc.constant({ type: 'pong' }),
+  merged(fc.constant({ type: 'pong' }), optional('members', id)),
 ) as fc.Arbitrary<ServerMessage>
 
 describe('frames', () => {
