@@ -5,7 +5,7 @@ import { Keyring } from '../crypto/keyring.ts'
 import { cryptoReady } from '../crypto/sodium.ts'
 import { isLive } from '../laws/life.ts'
 import { encodeRun } from '../op/run-codec.ts'
-import { Projector } from '../projection/projector.ts'
+import type { Projector } from '../projection/projector.ts'
 import { restoreSnapshot, saveSnapshot } from '../snapshot/snapshot.ts'
 import { copyUpTo, createMembers, deviceOf, epochKeyOf, type TestMembers } from '../testing/members.test-support.ts'
 import {
@@ -27,7 +27,7 @@ import { hlcFromMs } from '../clock/hlc.ts'
 import { chainStart } from '../crypto/chain.ts'
 import { decodeBatch } from './batch.ts'
 import { ChainIndex, type Members } from './chain-index.ts'
-import { OpLog } from './op-log.ts'
+import type { OpLog } from './op-log.ts'
 import { openBatch, sealBatch } from './seal.ts'
 
 beforeAll(cryptoReady)

@@ -15,7 +15,7 @@ beforeAll(cryptoReady)
 
 const NOW = START_MS + 60_000
 const cursor: Cursor = { position: 9, tag: new Uint8Array(16) }
-const hello = { ...bareHello(SPACE), pass: Uint8Array.of(1), digest: tipsDigest(new Map()) }
+const hello = (): ClientMessage => ({ ...bareHello(SPACE), pass: Uint8Array.of(1), digest: tipsDigest(new Map()) })
 const bare = { ...bareHello(SPACE), pass: Uint8Array.of(1) }
 const entry = Uint8Array.of(1, 2, 3)
 
@@ -41,8 +41,10 @@ class Machine {
   }
 
   live(members: AdmittedMembers): this {
-    this.say(hello).as('reader', members)
+    this.say(hello()).as('reader', members)
     this.input({ kind: 'looked', end: cursor, tips: new Map(), cursorValid: true })
+    // Between the greeting and the watch something may have come in: both are looked at.
+    this.as('reader', members).input({ kind: 'entriesRead', entries: [], more: false })
     this.as('reader', members).input({ kind: 'pageRead', page: { batches: [], cursor, more: false } })
     this.effects = []
     return this
@@ -94,7 +96,7 @@ describe('who is let do what', () => {
   })
 
   it.each(['guest', 'stranger'] as const)('[MEM8] a %s is not greeted, and learns nothing of the space', (role) => {
-    const machine = new Machine().say(hello).as(role, members(3))
+    const machine = new Machine().say(hello()).as(role, members(3))
     expect(machine.sent()).toMatchObject([{ type: 'refused', code: 'NOT_A_MEMBER', details: {} }])
   })
 
@@ -137,11 +139,11 @@ describe('who is let do what', () => {
 
 describe('the log of members in a session', () => {
   it('[MEM9] its length and head stand in the welcome, in sync or not', () => {
-    const machine = new Machine().say(hello).as('writer', members(3))
+    const machine = new Machine().say(hello()).as('writer', members(3))
     machine.effects = []
     machine.input({ kind: 'looked', end: cursor, tips: new Map(), cursorValid: true })
     expect(machine.sent()[0]).toMatchObject({ type: 'welcome', members: { length: 3, head: members(3).head } })
-    const other = new Machine().say(hello).as('writer', members(3))
+    const other = new Machine().say(hello()).as('writer', members(3))
     other.effects = []
     const tips = new Map([[identityOf(1).device, { seq: 1, tag: new Uint8Array(16) }]])
     other.input({ kind: 'looked', end: cursor, tips, cursorValid: true })
@@ -160,6 +162,7 @@ describe('the log of members in a session', () => {
     ])
     machine.input({ kind: 'entriesRead', entries: [entry], more: false })
     expect(machine.sent()).toMatchObject([{ type: 'entries', after: 4, more: false }])
+    expect(machine.say({ type: 'ping' }).sent()).toEqual([{ type: 'pong', members: 5 }])
     // What was told already is not told again.
     machine
       .input({ kind: 'membersGrew' })

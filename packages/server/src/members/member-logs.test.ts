@@ -1,5 +1,13 @@
-import { type BatchStore, DriftlogError, memoryMedium, memoryStore } from '@driftlog/core'
-import { cryptoReady, makePass, MAX_PASS_MS, Membership } from '@driftlog/core'
+import {
+  type BatchStore,
+  cryptoReady,
+  DriftlogError,
+  makePass,
+  MAX_PASS_MS,
+  type Membership,
+  memoryMedium,
+  memoryStore,
+} from '@driftlog/core'
 import { beforeAll, describe, expect, it } from 'vitest'
 import {
   createMembers,
