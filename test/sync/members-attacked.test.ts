@@ -25,6 +25,7 @@ import {
   type MemberSecrets,
   Membership,
   memoryStore,
+  PROTOCOL_VERSION,
   publicKeysOf,
   type Rotation,
   type ServerMessage,
@@ -249,7 +250,7 @@ describe('a server', () => {
 
   const welcome = (length: number, head: Uint8Array): ServerMessage => ({
     type: 'welcome',
-    protocol: 3,
+    protocol: PROTOCOL_VERSION,
     serverTimeMs: Date.now(),
     role: 'admin',
     inSync: true,
@@ -283,6 +284,26 @@ describe('a server', () => {
     expect(said.length).toBeLessThan(10)
   })
 
+  it('[MEM9] that has forgotten who this is whenever it greets is met after a back-off, not at once', async () => {
+    let head: Uint8Array = START_HASH
+    const { said, transport } = liar((message) => {
+      if (message.type === 'hello') return welcome(1, head)
+      if (message.type === 'propose') return { type: 'proposed', id: message.id, position: 2 }
+      return undefined
+    })
+    const { url } = await serve()
+    const ada = await found(webSocket(url))
+    await ada.device.sync()
+    const ben = await join(webSocket(url), await ada.device.members!.invite({ role: 'writer' }))
+    await ben.device.close()
+    const { membership } = { membership: await loadMembership(ben.store, space) }
+    expect(membership.length).toBe(3)
+    head = membership.hashAt(1)
+    await open(transport, ben.key, ben.store)
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    expect(said.filter(({ type }) => type === 'hello').length).toBeLessThan(5)
+  })
+
   it('[MEM9] that shows another log is not synced with', async () => {
     const { transport } = liar((message) =>
       message.type === 'hello' ? welcome(1, new Uint8Array(32).fill(1)) : undefined,
@@ -302,6 +323,77 @@ describe('a server', () => {
       'MEMBERS_FORKED',
     )
   })
+})
+
+describe('two admins at once', () => {
+  it('[MEM7] who remove each other: one of them is gone, and everybody sees the same', async () => {
+    const { url } = await serve()
+    const ada = await found(webSocket(url))
+    await ada.device.sync()
+    const ben = await join(webSocket(url), await ada.device.members!.invite({ role: 'admin' }))
+    const cyd = await join(webSocket(url), await ada.device.members!.invite({ role: 'writer' }))
+    for (const one of [ada, ben, cyd]) await expect.poll(() => one.device.members!.list.members.length).toBe(3)
+    const [first, second] = ada.device.members!.list.members
+    const codes = await Promise.all([
+      codeOf(ada.device.members!.remove(second.id)),
+      codeOf(ben.device.members!.remove(first.id)),
+    ])
+    expect(codes.filter((code) => code === 'none')).toHaveLength(1)
+    const left = codes[0] === 'none' ? ada : ben
+    await expect.poll(() => cyd.device.members!.list.members.length).toBe(2)
+    await insert(cyd, 'and on').acknowledged
+    await expect.poll(() => titles(left)).toEqual(['and on'])
+  })
+
+  it('[MEM7] who do different things: both get through, one after the other', async () => {
+    const { url } = await serve()
+    const ada = await found(webSocket(url))
+    await ada.device.sync()
+    const ben = await join(webSocket(url), await ada.device.members!.invite({ role: 'admin' }))
+    await expect.poll(() => ben.device.members!.list.role).toBe('admin')
+    await ben.device.sync()
+    const invitations = Array.from({ length: 4 }, (_, index) =>
+      (index % 2 === 0 ? ada : ben).device.members!.invite({ role: 'reader' }),
+    )
+    expect(new Set(await Promise.all(invitations)).size).toBe(4)
+    await Promise.all([ada.device.members!.rotate(), ben.device.members!.rotate()])
+    await expect.poll(() => ada.device.members!.list.invitations.length).toBe(4)
+    expect((await loadMembership(ada.store, space)).epoch).toBe(3)
+  })
+})
+
+describe('a clock that is years off', () => {
+  it.each([-10, 10])(
+    '[MEM7] by %i years: its device founds, invites, joins and removes all the same',
+    async (years) => {
+      const { url } = await serve()
+      const offMs = years * 365 * 24 * 60 * 60 * 1_000
+      const ports = { ...systemPorts, clock: { now: () => Date.now() + offMs } }
+      const openOff = async (key: InstallationKey, store: BatchStore): Promise<Installed> => {
+        const device = await openReplica({ schema, space, key, store, transport: webSocket(url), ports })
+        cleanups.push(() => device.close())
+        return { device, store, key }
+      }
+      const [key, store] = [newInstallationKey(), memoryStore()]
+      await foundSpace({ space, store, key, ports })
+      const off = await openOff(key, store)
+      await off.device.sync()
+      const right = await join(webSocket(url), await off.device.members!.invite({ role: 'admin' }))
+      await right.device.sync()
+      const invitation = await right.device.members!.invite({ role: 'writer' })
+      const [otherKey, otherStore] = [newInstallationKey(), memoryStore()]
+      await joinSpace({ space, store: otherStore, transport: webSocket(url), key: otherKey, by: { invitation }, ports })
+      const other = await openOff(otherKey, otherStore)
+      await other.device.sync()
+      await insert(right, 'from now').acknowledged
+      await expect.poll(() => titles(other)).toEqual(['from now'])
+      await off.device.members!.remove(off.device.members!.list.members[2].id)
+      await expect.poll(() => other.device.status.error?.code).toBe('NOT_A_MEMBER')
+      // Open links stay open: their end is by the server's clock.
+      await right.device.members!.invite({ role: 'writer' })
+      await expect.poll(() => off.device.members!.list.invitations.length).toBe(1)
+    },
+  )
 })
 
 describe('who has a token', () => {

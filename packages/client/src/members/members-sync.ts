@@ -89,6 +89,7 @@ export class MembersSync {
   readonly #changes: Change[] = []
   /** By how much the server's clock is ahead of this one. */
   #offsetMs = 0
+  #hasSetClock = false
   /** Both sides have the same log of members. */
   readonly leveled = new Subject<void>()
 
@@ -145,6 +146,7 @@ export class MembersSync {
       case 'welcome':
         this.#welcome = message
         this.#offsetMs = message.serverTimeMs - this.#options.clock.now()
+        this.#hasSetClock = false
         this.#theirs = message.members ?? { length: 0, head: START_HASH }
         this.#isSame = false
         this.#greetedAt = this.#theirs.length
@@ -173,8 +175,21 @@ export class MembersSync {
   /** The connection ended. Whether this deals with it. */
   closed(failure: Failure | undefined): boolean {
     const serverTimeMs = failure?.code === 'UNAUTHORIZED' ? failure.details?.serverTimeMs : undefined
-    if (typeof serverTimeMs === 'number') this.#offsetMs = serverTimeMs - this.#options.clock.now()
-    return failure?.code === 'NOT_A_MEMBER' && this.#enrol(failure)
+    if (typeof serverTimeMs === 'number') {
+      this.#offsetMs = serverTimeMs - this.#options.clock.now()
+      // At once with a pass that is in time, and no failure; where that is refused too, it is one.
+      if (this.#line !== undefined && !this.#hasSetClock) {
+        this.#hasSetClock = true
+        this.#line.greetAnew()
+        return true
+      }
+    }
+    if (failure?.code !== 'NOT_A_MEMBER') return false
+    if (this.#enrol(failure)) return true
+    // Others decided about this one first.
+    this.#settle()
+    for (const { reject } of this.#changes.splice(0)) reject(new DriftlogError('NOT_A_MEMBER'))
+    return false
   }
 
   /** Frames get lost, in bad networks: what was sent is missed here, and who waits for an answer waits no longer than two pings. */
