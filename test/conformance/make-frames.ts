@@ -1,11 +1,13 @@
 /** One frame of each message of the protocol: what is on the wire. Appended to, never changed (see make-vectors). */
 import { type ClientMessage, encodeFrame, encodeTips, encodeVector, type ServerMessage } from '@driftlog/core'
-import { bareHello } from '../../packages/core/src/protocol/messages.ts'
+import { bareHello, PROTOCOL_VERSION } from '../../packages/core/src/protocol/messages.ts'
 import { hexOf, identityOf } from '../../packages/core/src/testing/replicas.test-support.ts'
 
 const tag = new Uint8Array(16).fill(0xa1)
 const digest = new Uint8Array(16).fill(0xd1)
 const batch = Uint8Array.of(1, 2, 3)
+const entry = Uint8Array.of(4, 5, 6)
+const head = new Uint8Array(32).fill(0xe1)
 
 /** By sender and name, so that a diff says which message changed. */
 const messages = (): Record<string, { from: 'device' | 'server'; message: ClientMessage | ServerMessage }> => {
@@ -15,7 +17,14 @@ const messages = (): Record<string, { from: 'device' | 'server'; message: Client
   return {
     hello: {
       from: 'device',
-      message: { type: 'hello', protocol: 2, space: 'home', token: 'token', cursor: { position: 7, tag }, digest },
+      message: {
+        type: 'hello',
+        protocol: PROTOCOL_VERSION,
+        space: 'home',
+        token: 'token',
+        cursor: { position: 7, tag },
+        digest,
+      },
     },
     'hello that opens a round trip': { from: 'device', message: bareHello('home') },
     push: { from: 'device', message: { type: 'push', id: 3, batches: [batch, batch] } },
@@ -38,7 +47,7 @@ const messages = (): Record<string, { from: 'device' | 'server'; message: Client
       from: 'server',
       message: {
         type: 'welcome',
-        protocol: 2,
+        protocol: PROTOCOL_VERSION,
         serverTimeMs: 1_790_000_000_000,
         role: 'writer',
         inSync: true,
@@ -50,7 +59,7 @@ const messages = (): Record<string, { from: 'device' | 'server'; message: Client
       from: 'server',
       message: {
         type: 'welcome',
-        protocol: 2,
+        protocol: PROTOCOL_VERSION,
         serverTimeMs: 1_790_000_000_000,
         role: 'reader',
         inSync: false,
@@ -85,6 +94,32 @@ const messages = (): Record<string, { from: 'device' | 'server'; message: Client
       message: { type: 'refused', id: 4, code: 'BASE_MISMATCH', message: 'elsewhere', details: {} },
     },
     pong: { from: 'server', message: { type: 'pong' } },
+    'hello with a pass': {
+      from: 'device',
+      message: { type: 'hello', protocol: PROTOCOL_VERSION, space: 'home', pass: Uint8Array.of(7, 8, 9), digest },
+    },
+    'welcome with members': {
+      from: 'server',
+      message: {
+        type: 'welcome',
+        protocol: PROTOCOL_VERSION,
+        serverTimeMs: 1_790_000_000_000,
+        role: 'writer',
+        inSync: true,
+        cursorValid: true,
+        end: { position: 7, tag },
+        members: { length: 300, head },
+      },
+    },
+    'asking for entries': { from: 'device', message: { type: 'entries', id: 7, after: 12 } },
+    'entries that answer': {
+      from: 'server',
+      message: { type: 'entries', id: 7, after: 12, entries: [entry, entry], more: true },
+    },
+    'entries, live': { from: 'server', message: { type: 'entries', after: 14, entries: [entry], more: false } },
+    propose: { from: 'device', message: { type: 'propose', id: 8, entry } },
+    'pong that tells of entries': { from: 'server', message: { type: 'pong', members: 15 } },
+    proposed: { from: 'server', message: { type: 'proposed', id: 8, position: 15 } },
   }
 }
 

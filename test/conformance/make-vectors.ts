@@ -50,6 +50,7 @@ import {
 } from '../../packages/core/src/testing/replicas.test-support.ts'
 import { makeTestDevice, makeTestHistory, mergeTestBatches, type TestBatch } from '@driftlog/testkit'
 import { makeFrames } from './make-frames.ts'
+import { makeMembers } from './make-members.ts'
 
 const T = hlcFromMs(START_MS)
 
@@ -614,4 +615,5 @@ export const makeVectors = (): Record<string, unknown> => ({
   'history.json': makeHistory(),
   'laws.json': makeLaws(),
   'frames.json': makeFrames(),
+  'members.json': makeMembers(),
 })

@@ -22,6 +22,7 @@ import {
   hash,
   Keyring,
   Law,
+  Membership,
   memoryStore,
   padded,
   signingKeysFromSeed,
@@ -45,9 +46,11 @@ import {
   SPACE,
   shapes,
 } from '../../packages/core/src/testing/replicas.test-support.ts'
+import type { makeMembers } from './make-members.ts'
 import * as secondCipher from './second-cipher.ts'
 import { describeHeader, describeRun, fromJson, type JsonValue, makeVectors, plantTree } from './make-vectors.ts'
 import * as second from './second-implementation.ts'
+import * as secondMembers from './second-members.ts'
 import { fromHex, toHex } from './second-implementation.ts'
 
 beforeAll(cryptoReady)
@@ -132,6 +135,7 @@ describe('golden vectors', () => {
     'history.json',
     'laws.json',
     'frames.json',
+    'members.json',
   ])('%s is what the code makes', (name) => {
     const made = makeVectors()[name]
     if (isWriting) writeFileSync(pathOf(name), format(made))
@@ -159,12 +163,15 @@ describe('golden vectors', () => {
     // Every kind of message has its frame here: a new one is added with its own.
     const kinds = new Set(frames.map(({ message }) => (message as { type: string }).type))
     expect([...kinds].sort()).toEqual([
+      'entries',
       'hello',
       'locate',
       'located',
       'page',
       'ping',
       'pong',
+      'propose',
+      'proposed',
       'pull',
       'push',
       'pushed',
@@ -362,6 +369,57 @@ describe('golden vectors', () => {
   })
 })
 
+describe('the log of members', () => {
+  const { space, installations, invitations, spaceCode, entries, members, passes } = load<MemberVectors>('members.json')
+
+  it('[MEM1 MEM4] entries are bound, signed and let in as a second implementation has it', () => {
+    let log = secondMembers.EMPTY
+    for (const [index, { deed, hash, hex }] of entries.entries()) {
+      const taken = secondMembers.take(log, space, index + 1, fromHex(hex))
+      expect([taken.deed, toHex(taken.log.head)]).toEqual([deed, hash])
+      expect(() => secondMembers.take(taken.log, space, index + 2, fromHex(hex))).toThrow()
+      const bent = fromHex(hex)
+      bent[bent.length - 1] ^= 1
+      expect(() => secondMembers.take(log, space, index + 1, bent)).toThrow()
+      log = taken.log
+    }
+    expect([...log.roles]).toEqual(members.flatMap(({ id, role }) => (role === undefined ? [] : [[id, role]])))
+  })
+
+  it('[MEM3] the keys of all epochs open for who is in at the end, and for nobody else', () => {
+    let log = secondMembers.EMPTY
+    for (const [index, { hex }] of entries.entries()) log = secondMembers.take(log, space, index + 1, fromHex(hex)).log
+    const all = [
+      ...installations.map((one) => ({ ...one, keys: secondMembers.keysOf(fromHex(one.secret), 'installation') })),
+      ...invitations.map((one) => ({ ...one, keys: secondMembers.keysOf(fromHex(one.secret), 'invitation') })),
+    ]
+    for (const { key, sealingKey, keys, epochKeys } of all) {
+      expect([toHex(keys.key), toHex(keys.sealingKey)]).toEqual([key, sealingKey])
+      expect(log.boxes.has(key) ? secondMembers.openKeys(log, space, keys) : []).toEqual(epochKeys)
+    }
+    expect(all.filter(({ epochKeys }) => epochKeys.length > 0)).toHaveLength(3)
+  })
+
+  it('[MEM4 MEM8] codes and passes', () => {
+    const genesis = fromHex(entries[0].hash)
+    expect(toHex(secondMembers.codeBytes(spaceCode, 'dls1-'))).toBe(toHex(genesis))
+    for (const { secret, invitationCode } of invitations)
+      expect(toHex(secondMembers.codeBytes(invitationCode, 'dlv1-'))).toBe(`${toHex(genesis)}${secret}`)
+    for (const { secret, installationKey, installationCode: code, key, sealingKey } of installations) {
+      expect(toHex(secondMembers.codeBytes(installationKey, 'dli1-'))).toBe(secret)
+      expect(toHex(secondMembers.codeBytes(code, 'dlp1-'))).toBe(`${key}${sealingKey}`)
+    }
+    for (const { hex, key, expiresMs } of passes)
+      expect(secondMembers.readPass(fromHex(hex))).toEqual({ space, key, expiresMs })
+  })
+
+  it('[MEM1] a whole log is taken in by a fresh replica', () => {
+    const membership = new Membership(space)
+    for (const { hex } of entries) membership.append(fromHex(hex))
+    expect(toHex(membership.head)).toBe(entries.at(-1)!.hash)
+  })
+})
+
 describe('what is at rest', () => {
   const passphrase = 'correct horse'
 
@@ -403,6 +461,8 @@ describe('what is at rest', () => {
     expect(() => secondCipher.openBackup(fromHex(file), 'wrong')).toThrow()
   })
 })
+
+type MemberVectors = ReturnType<typeof makeMembers>
 
 interface KeyVectors {
   readonly space: string

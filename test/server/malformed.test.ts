@@ -15,6 +15,7 @@ import {
   MAX_FRAME_BYTES,
   startCursor,
   tipsDigest,
+  PROTOCOL_VERSION,
 } from '@driftlog/core'
 import { makeTestDevice, makeTestHistory, type TestBatch } from '@driftlog/testkit'
 import fc from 'fast-check'
@@ -128,13 +129,18 @@ describe('the door of HTTP', () => {
     const pull = { type: 'pull', id: 1, above: encodeVector(emptyVector) } as const
     expect(await codeOf(encodeExchange([push]))).toMatchObject({ code: 'PROTOCOL_VIOLATION' })
     expect(await codeOf(encodeExchange([bareHello('other'), push]))).toMatchObject({ code: 'PROTOCOL_VIOLATION' })
-    expect(await codeOf(encodeExchange([{ ...bareHello(SPACE), protocol: 3 }, push]))).toMatchObject({
-      code: 'PROTOCOL_VERSION',
-      details: { theirs: 3, ours: 2 },
-    })
-    expect(await codeOf(encodeExchange([bareHello(SPACE), pull, pull, pull, pull, pull]))).toMatchObject({
-      code: 'PROTOCOL_VIOLATION',
-    })
+    expect(await codeOf(encodeExchange([{ ...bareHello(SPACE), protocol: PROTOCOL_VERSION + 1 }, push]))).toMatchObject(
+      {
+        code: 'PROTOCOL_VERSION',
+        details: { theirs: PROTOCOL_VERSION + 1, ours: PROTOCOL_VERSION },
+      },
+    )
+    // Pages of batches or of entries: five of them could be more than an answer may have.
+    const entries = { type: 'entries', id: 1, after: 0 } as const
+    for (const page of [pull, entries])
+      expect(await codeOf(encodeExchange([bareHello(SPACE), page, pull, entries, pull, entries]))).toMatchObject({
+        code: 'PROTOCOL_VIOLATION',
+      })
     expect(await codeOf(new Uint8Array(130).fill(0))).toMatchObject({ code: 'MALFORMED' })
     expect(await isStored()).toBe(false)
   })

@@ -121,7 +121,9 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
       )
     const clock = new CorrectedClock(ports.clock, clockOffsetMs)
     const { timers } = ports
-    const membersSync = local && transport && new MembersSync({ local, keeper, transport, space, clock, timers })
+    // By the plain clock: it is told the server's time by every welcome.
+    const membersSync =
+      local && transport && new MembersSync({ local, keeper, transport, space, clock: ports.clock, timers })
     const engine =
       transport &&
       new SyncEngine({ space, state, transport, keeper, ports, cursor, acknowledged, members: membersSync })

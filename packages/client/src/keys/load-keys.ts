@@ -117,7 +117,7 @@ const loadMemberKeys = async (
   if (stored === undefined) throw new DriftlogError('KEY_MISSING', 'of this installation', { space })
   const keyring = Keyring.encrypted(space, readEpochs(cipher.open(space, KEYS, stored.value)))
   const secrets = installationSecrets(secret)
-  for (const [epoch, opened] of openEpochKeys(membership, secrets)) keyring.add(epoch, opened)
+  for (const [epoch, opened] of openEpochKeys(membership, secrets).keys) keyring.add(epoch, opened)
   const members = new LocalMembers({
     membership,
     keyring,

@@ -22,6 +22,7 @@ import { memberRecords } from '../keys/load-keys.ts'
 import type { Transport } from '../transport/transport.ts'
 import { expectNothing } from './found-space.ts'
 import { readInvitation } from './invitation-code.ts'
+import { entryRecord } from './local-members.ts'
 import { type MemberTalk, talk } from './member-talk.ts'
 import { readSpaceCode } from './space-code.ts'
 
@@ -59,9 +60,16 @@ export const joinSpace = async (options: JoinSpaceOptions): Promise<void> => {
     withPass(options, ports, secrets, work)
 
   const read = async (server: MemberTalk, membership: Membership): Promise<void> => {
-    for (const entry of await server.entries(membership.length)) membership.append(entry)
-    if (!equalBytes(membership.hashAt(Math.min(1, membership.length)), genesis)) {
-      throw new DriftlogError('MEMBERS_FORKED', 'the server shows another space than the one that was meant', { space })
+    // Each page is checked before the next is asked for: a server cannot have this device collect what never ends.
+    for (let more = true; more; ) {
+      const page = await server.entries(membership.length)
+      for (const entry of page.entries) membership.append(entry)
+      if (!equalBytes(membership.hashAt(Math.min(1, membership.length)), genesis)) {
+        throw new DriftlogError('MEMBERS_FORKED', 'the server shows another space than the one that was meant', {
+          space,
+        })
+      }
+      more = page.more && page.entries.length > 0
     }
   }
 
@@ -74,10 +82,20 @@ export const joinSpace = async (options: JoinSpaceOptions): Promise<void> => {
     if (!isNotIn || invitation === undefined) throw error
     await speakAs(invitation, (server) => join(server, membership, { own, invitation, read, ports })).catch(asInvited)
   }
-  const epochs = openEpochKeys(membership, own)
-  if (epochs.size === 0) throw new DriftlogError('NOT_A_MEMBER', '', { space })
+  if (membership.roleOf(own.signing.publicKey) === undefined) throw new DriftlogError('NOT_A_MEMBER', '', { space })
+  const epochs = keysOf(membership, own)
   const entries = membership.entriesAfter(0)
-  await store.append(space, [], { records: memberRecords(space, secret, { epochs, entries }, ports.random) })
+  const records = memberRecords(space, secret, { epochs, entries }, ports.random)
+  // Two windows that join with one store: the keys of one must not take the place of the other's.
+  await store.append(space, [], { records, absent: [entryRecord(1, entries[0]).key] })
+}
+
+/** With the newest of them. Throws KEY_WRONG { epoch }. */
+const keysOf = (membership: Membership, secrets: MemberSecrets): ReadonlyMap<number, Uint8Array> => {
+  const { space, epoch } = membership
+  const { keys } = openEpochKeys(membership, secrets)
+  if (keys.has(epoch)) return keys
+  throw new DriftlogError('KEY_WRONG', 'not the key that the log of members names', { space, epoch })
 }
 
 interface Joining {
@@ -96,9 +114,8 @@ const join = async (
   const keys = publicKeysOf(own)
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     await read(server, membership)
-    const key = openEpochKeys(membership, invitation).get(membership.epoch)
-    if (key === undefined) throw new DriftlogError('INVITATION_INVALID')
-    const sealed = sealEpochKey(key, keys, ports.random)
+    if (membership.invitation(invitation.signing.publicKey) === undefined) throw new DriftlogError('INVITATION_INVALID')
+    const sealed = sealEpochKey(keysOf(membership, invitation).get(membership.epoch)!, keys, ports.random)
     const proof = signJoin(space, keys, invitation.signing)
     const deed = { kind: 'join', keys, invitation: invitation.signing.publicKey, proof, sealed } as const
     const place = { space, position: membership.length + 1, before: membership.head }

@@ -5,6 +5,7 @@
  */
 import {
   type BatchStore,
+  DriftlogError,
   type Entry,
   equalBytes,
   type Keyring,
@@ -105,7 +106,8 @@ export class LocalMembers {
       records.push(entryRecord(position, bytes.slice()))
     }
     if (secrets !== undefined && (membership.epoch > before || keyring.epoch < membership.epoch)) {
-      for (const [epoch, key] of openEpochKeys(membership, secrets)) keyring.add(epoch, key)
+      // The newest may be missing, where who rotated sealed something else: then nothing is written (MEM10), and all the rest goes on.
+      for (const [epoch, key] of openEpochKeys(membership, secrets).keys) keyring.add(epoch, key)
       if (keysRecord !== undefined) records.push(keysRecord(keyring.keys()))
     }
     if (records.length > 0) this.changes.next()
@@ -126,10 +128,18 @@ export class LocalMembers {
   }
 }
 
-/** The log of members of a store: empty where the space has none there. */
+/** The log of members of a store: empty where the space has none there. Rejects with STORAGE_DAMAGED. */
 export const loadMembership = async (store: BatchStore, space: string): Promise<Membership> => {
   const membership = new Membership(space)
-  for (const entry of await storedEntries(store, space, 0)) membership.append(entry, true)
+  const entries = await storedEntries(store, space, 0)
+  try {
+    // They were checked before they were stored, and each is bound by the next one's hash: so the signature of the last is enough.
+    for (const [index, entry] of entries.entries()) membership.append(entry, index < entries.length - 1)
+  } catch (cause) {
+    if (!(cause instanceof DriftlogError)) throw cause
+    const details = { space, position: membership.length + 1 }
+    throw new DriftlogError('STORAGE_DAMAGED', 'the log of members', details, { cause })
+  }
   return membership
 }
 

@@ -15,7 +15,8 @@ import type { Connection, Transport } from '../transport/transport.ts'
 const ANSWER_MS = 20_000
 
 type Request = Extract<ClientMessage, { id: number }> & { type: 'entries' | 'propose' }
-type Answer = Extract<ServerMessage, { type: 'entries' | 'proposed' }>
+type EntryPage = Extract<ServerMessage, { type: 'entries' }>
+type Answer = EntryPage | Extract<ServerMessage, { type: 'proposed' }>
 
 export interface TalkOptions {
   readonly transport: Transport
@@ -61,16 +62,11 @@ export class MemberTalk {
     })
   }
 
-  /** Entries after a position, all that there are. */
-  async entries(after: number): Promise<Uint8Array[]> {
-    const entries: Uint8Array[] = []
-    for (let more = true; more; ) {
-      const answer = await this.#ask({ type: 'entries', id: ++this.#lastId, after: after + entries.length })
-      if (answer.type !== 'entries') throw new DriftlogError('PROTOCOL_VIOLATION')
-      entries.push(...answer.entries)
-      more = answer.more && answer.entries.length > 0
-    }
-    return entries
+  /** A page of the entries after a position. */
+  async entries(after: number): Promise<Pick<EntryPage, 'entries' | 'more'>> {
+    const answer = await this.#ask({ type: 'entries', id: ++this.#lastId, after })
+    if (answer.type !== 'entries') throw new DriftlogError('PROTOCOL_VIOLATION')
+    return answer
   }
 
   /** Answers where the entry stands. */

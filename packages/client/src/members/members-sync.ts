@@ -58,8 +58,15 @@ interface Change {
   readonly make: (membership: Membership) => Deed
   readonly resolve: () => void
   readonly reject: (error: unknown) => void
-  sent: { readonly bytes: Uint8Array; readonly position: number } | undefined
+  /** All that was sent for it: one whose answer was lost may get in after the next was made. */
+  readonly sent: Sent[]
+  isSent: boolean
   tries: number
+}
+
+interface Sent {
+  readonly bytes: Uint8Array
+  readonly position: number
 }
 
 export class MembersSync {
@@ -72,6 +79,7 @@ export class MembersSync {
   #nextId = FIRST_ID
   /** How long the log of members was at the server when it greeted. */
   #greetedAt = 0
+  #isGreetedAnew = false
   #asked: number | undefined
   #relayed: number | undefined
   /** That came since something was asked. */
@@ -79,17 +87,23 @@ export class MembersSync {
   #proposed: number | undefined
   #hasEnrolled = false
   readonly #changes: Change[] = []
-  /** Both sides have the same log now. */
-  readonly leveled = new Subject<void>()
-  /** By how much the server's clock is ahead of this one, where a pass was refused for its time. */
+  /** By how much the server's clock is ahead of this one. */
   #offsetMs = 0
+  #hasSetClock = false
+  /** Both sides have the same log of members. */
+  readonly leveled = new Subject<void>()
 
   constructor(options: MembersSyncOptions) {
     this.#options = options
   }
 
   get pass(): Uint8Array | undefined {
-    return this.#options.local.pass(this.#options.clock.now() + this.#offsetMs)
+    return this.#options.local.pass(this.now())
+  }
+
+  /** By the server's clock, as far as it is known: ms since the Unix epoch. */
+  now(): number {
+    return Math.max(0, Math.floor(this.#options.clock.now() + this.#offsetMs))
   }
 
   connected(line: MembersLine): void {
@@ -117,11 +131,11 @@ export class MembersSync {
    * entry comes first. Rejects with UNAVAILABLE where there is no connection, and as the server refuses.
    */
   change(make: (membership: Membership) => Deed): Promise<void> {
-    // What others changed may be on its way here: then it waits for that.
+    // While both sides are brought to the same length it waits for that.
     if (this.#theirs === undefined)
       return Promise.reject(new DriftlogError('UNAVAILABLE', 'members are changed at the server'))
     const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#changes.push({ make, resolve, reject, sent: undefined, tries: 0 })
+    this.#changes.push({ make, resolve, reject, sent: [], isSent: false, tries: 0 })
     this.#next()
     return promise
   }
@@ -131,15 +145,19 @@ export class MembersSync {
     switch (message.type) {
       case 'welcome':
         this.#welcome = message
+        this.#offsetMs = message.serverTimeMs - this.#options.clock.now()
+        this.#hasSetClock = false
         this.#theirs = message.members ?? { length: 0, head: START_HASH }
         this.#isSame = false
         this.#greetedAt = this.#theirs.length
         this.#level()
         return true
-      case 'entries':
-        if (message.id === this.#asked) this.#asked = undefined
-        void this.#take(message.after, message.entries)
+      case 'entries': {
+        const isAnswer = message.id !== undefined && message.id === this.#asked
+        if (isAnswer) this.#asked = undefined
+        void this.#take(message.after, message.entries, isAnswer)
         return true
+      }
       case 'proposed':
         this.#wasProposed(message)
         return true
@@ -157,8 +175,21 @@ export class MembersSync {
   /** The connection ended. Whether this deals with it. */
   closed(failure: Failure | undefined): boolean {
     const serverTimeMs = failure?.code === 'UNAUTHORIZED' ? failure.details?.serverTimeMs : undefined
-    if (typeof serverTimeMs === 'number') this.#offsetMs = serverTimeMs - this.#options.clock.now()
-    return failure?.code === 'NOT_A_MEMBER' && this.#enrol(failure)
+    if (typeof serverTimeMs === 'number') {
+      this.#offsetMs = serverTimeMs - this.#options.clock.now()
+      // At once with a pass that is in time, and no failure; where that is refused too, it is one.
+      if (this.#line !== undefined && !this.#hasSetClock) {
+        this.#hasSetClock = true
+        this.#line.greetAnew()
+        return true
+      }
+    }
+    if (failure?.code !== 'NOT_A_MEMBER') return false
+    if (this.#enrol(failure)) return true
+    // Others decided about this one first.
+    this.#settle()
+    for (const { reject } of this.#changes.splice(0)) reject(new DriftlogError('NOT_A_MEMBER'))
+    return false
   }
 
   /** Frames get lost, in bad networks: what was sent is missed here, and who waits for an answer waits no longer than two pings. */
@@ -215,10 +246,14 @@ export class MembersSync {
     this.#hasEnrolled = false
     this.#settle()
     if (this.#greetedAs !== this.#options.local.role) {
-      // What the server said of the role was before that.
-      this.#line?.greetAnew()
+      const line = this.#line
+      // What the server said of the role was before that. A server that says it again and again is met after a back-off.
+      if (this.#isGreetedAnew) this.#lost()
+      else line?.greetAnew()
+      this.#isGreetedAnew = true
       return
     }
+    this.#isGreetedAnew = false
     this.#isSame = true
     const welcome = this.#welcome
     this.#welcome = undefined
@@ -227,7 +262,8 @@ export class MembersSync {
     this.leveled.next()
   }
 
-  async #take(after: number, entries: readonly Uint8Array[]): Promise<void> {
+  /** `isAnswer`: to a question for what the server says it has. */
+  async #take(after: number, entries: readonly Uint8Array[], isAnswer = false): Promise<void> {
     const { local, keeper } = this.#options
     const { membership } = local
     const line = this.#line
@@ -246,12 +282,19 @@ export class MembersSync {
       error = thrown
     }
     if (records.length > 0) await keeper.membersGrew(records)
+    // Also where the connection is gone: a server that was told to let somebody go does not say more to them.
+    if (error === undefined) this.#settle()
     if (this.#line !== line || line === undefined) return
     if (error !== undefined) {
       this.#fail(error instanceof DriftlogError && error.code !== 'MEMBERS_REFUSED' ? error.code : 'MEMBERS_FORKED')
       return
     }
     const { length } = membership
+    // To ask again would be an endless loop.
+    if (isAnswer && entries.length === 0 && length < (this.#theirs?.length ?? 0)) {
+      this.#fail('PROTOCOL_VIOLATION')
+      return
+    }
     if (this.#theirs === undefined || length >= this.#theirs.length) {
       this.#theirs = { length, head: membership.head }
     }
@@ -262,11 +305,16 @@ export class MembersSync {
     const { membership } = this.#options.local
     if (id === this.#relayed) {
       this.#relayed = undefined
+      // To hand on the same entry again and again would be an endless loop.
+      if (position !== (this.#theirs?.length ?? 0) + 1) {
+        this.#fail('PROTOCOL_VIOLATION')
+        return
+      }
       this.#theirs = { length: position, head: membership.hashAt(position) }
       this.#level()
     } else if (id === this.#proposed) {
       this.#proposed = undefined
-      const sent = this.#changes[0]?.sent
+      const sent = this.#changes[0]?.sent.at(-1)
       // It may have come by itself already.
       if (sent !== undefined) void this.#take(sent.position - 1, [sent.bytes])
     }
@@ -301,26 +349,27 @@ export class MembersSync {
   /** What was sent and is in the log now is done. */
   #settle(): void {
     const [change] = this.#changes
-    if (change?.sent === undefined) return
-    if (this.#options.local.has(change.sent.bytes, change.sent.position)) {
+    if (change === undefined) return
+    if (change.sent.some(({ bytes, position }) => this.#options.local.has(bytes, position))) {
       this.#changes.shift()
       change.resolve()
-    } else if (this.#proposed === undefined) change.sent = undefined
+    } else if (this.#proposed === undefined) change.isSent = false
   }
 
   #next(): void {
     const [change] = this.#changes
-    if (change === undefined || change.sent !== undefined || !this.#isSame) return
-    const { local, space, clock } = this.#options
+    if (change === undefined || change.isSent || !this.#isSame) return
+    const { local, space } = this.#options
     const { membership, secrets } = local
     try {
       if (secrets === undefined) throw new DriftlogError('KEY_MISSING', 'the replica is locked')
       const position = membership.length + 1
-      const entry = { space, position, before: membership.head, atMs: Math.max(0, Math.floor(clock.now())) }
+      const entry = { space, position, before: membership.head, atMs: this.now() }
       const bytes = encodeEntry({ ...entry, deed: change.make(membership) }, secrets.signing)
       // What is not allowed need not be sent.
       membership.judge(bytes, true)
-      change.sent = { bytes, position }
+      change.sent.push({ bytes, position })
+      change.isSent = true
       change.tries++
       this.#proposed = this.#nextId++
       this.#send({ type: 'propose', id: this.#proposed, entry: bytes })
@@ -339,12 +388,14 @@ export class MembersSync {
     const { local, transport, space, timers } = this.#options
     const { pass } = this
     const line = this.#line
-    if (line === undefined || pass === undefined || this.#hasEnrolled || local.membership.length === 0) return false
+    const hasLeft = local.secrets !== undefined && local.role === undefined
+    if (line === undefined || pass === undefined || this.#hasEnrolled || hasLeft) return false
     this.#hasEnrolled = true
     line.connection()?.close()
     const failed = (error: unknown): void => {
       if (this.#line !== line) return
-      const isCoded = error instanceof DriftlogError && error.code !== 'MEMBERS_REFUSED'
+      // A join whose invitation has expired since: who was a member before it has to hand it on (MEM7).
+      const isCoded = error instanceof DriftlogError && error.code !== 'INVITATION_INVALID'
       line.lost(isCoded ? { code: error.code, message: error.message } : refused)
     }
     talk({ transport, space, pass, timers }, async (server) => {

@@ -3,6 +3,7 @@
  * ordered by the server, so they need it, and resolve once they are in the log.
  */
 import {
+  type Deed,
   type DeedOutline,
   type DeviceId,
   DriftlogError,
@@ -78,14 +79,14 @@ export interface MembersParts {
 export class Members {
   readonly #parts: MembersParts
   readonly #list$: BehaviorSubject<MemberList>
-  #isRotating = false
+  #isTidying = false
 
   /** Apps have it from `replica.members`. */
   constructor(parts: MembersParts) {
     this.#parts = parts
     this.#list$ = new BehaviorSubject(this.#read())
     parts.local.changes.subscribe(() => this.#list$.next(this.#read()))
-    parts.sync?.leveled.subscribe(() => void this.#rotateIfNeeded())
+    parts.sync?.leveled.subscribe(() => void this.#tidy())
   }
 
   /** The members now, and whenever they change. */
@@ -115,7 +116,8 @@ export class Members {
   async invite(guest: Guest, { expiresInMs = WEEK_MS } = {}): Promise<InvitationCode> {
     const secret = this.#parts.random.bytes(SECRET_BYTES)
     const keys = publicKeysOf(invitationSecrets(secret))
-    const expiresMs = Math.floor(this.#parts.clock.now() + expiresInMs)
+    const nowMs = this.#parts.sync?.now() ?? this.#parts.clock.now()
+    const expiresMs = Math.floor(nowMs + expiresInMs)
     await this.#change((membership) => {
       const sealed = sealEpochKey(this.#epochKey(membership), keys, this.#parts.random)
       return { kind: 'invite', keys, ...this.#asGuest(membership, guest), expiresMs, sealed }
@@ -201,26 +203,41 @@ export class Members {
   }
 
   #rotation(membership: Membership, deed: DeedOutline): Rotation {
-    const { random } = this.#parts
+    const { random, local } = this.#parts
     const key = random.bytes(EPOCH_KEY_BYTES)
-    return makeRotation(membership, key, membership.recipientsAfter(deed), this.#epochKey(membership), random)
+    const before = local.keyring.keys().get(local.keyring.epoch)
+    if (before === undefined) throw new DriftlogError('KEY_MISSING', '', { space: membership.space })
+    return makeRotation(membership, key, membership.recipientsAfter(deed), before, random)
   }
 
-  /** Somebody left who knows the key: whichever admin's installation is there first sees to it. */
-  async #rotateIfNeeded(): Promise<void> {
-    const isUpToMe = (): boolean => this.#membership.needsRotation && this.#parts.local.role === 'admin'
-    if (!isUpToMe() || this.#isRotating) return
-    this.#isRotating = true
+  /**
+   * What whichever admin's installation is there first sees to (MEM3): an invitation that has expired is withdrawn, and a new key
+   * follows whoever left who knows it.
+   */
+  async #tidy(): Promise<void> {
+    const next = (): Deed | undefined => {
+      if (this.#parts.local.role !== 'admin') return undefined
+      const nowMs = this.#parts.sync!.now()
+      const expired = this.#membership.invitations.find(({ expiresMs }) => expiresMs <= nowMs)
+      if (expired !== undefined) return { kind: 'withdraw', invitation: expired.key }
+      if (!this.#membership.needsRotation) return undefined
+      return { kind: 'rotate', rotation: this.#rotation(this.#membership, { kind: 'rotate' }) }
+    }
+    if (this.#isTidying) return
+    this.#isTidying = true
     try {
-      await this.#change((membership) => {
-        if (!isUpToMe()) throw new DriftlogError('MEMBERS_REFUSED', 'somebody else did it')
-        return { kind: 'rotate', rotation: this.#rotation(membership, { kind: 'rotate' }) }
-      })
+      while (next() !== undefined) {
+        await this.#change(() => {
+          const deed = next()
+          if (deed === undefined) throw new DriftlogError('MEMBERS_REFUSED', 'somebody else did it')
+          return deed
+        })
+      }
     } catch (error) {
-      // Somebody else did it, or the connection went: it is looked at again when both sides are level.
+      // It is tried again when both sides have the same log the next time; a failure that is none of the catalogue's is a bug.
       if (!(error instanceof DriftlogError)) throw error
     } finally {
-      this.#isRotating = false
+      this.#isTidying = false
     }
   }
 

@@ -95,6 +95,8 @@ export class Keeper {
   #readQueued = false
   /** Devices of which something can never be taken in (what they signed does not decode), and why. */
   readonly #ended = new Map<DeviceId, DriftlogError['code']>()
+  /** How many keys there were when the log was last asked what waits for one. */
+  #epochs: number
   #stopWatching: (() => void) | undefined
   readonly #stopHearing: () => void
   #closed = false
@@ -111,6 +113,7 @@ export class Keeper {
   constructor(options: KeeperOptions) {
     this.#options = options
     this.#read = options.read
+    this.#epochs = options.state.log.keyring.keys().size
     this.#flushRetry = new Retry(options.timers, () => this.#queueFlush())
     this.#readRetry = new Retry(options.timers, () => this.#queueRead())
     this.#traffic = new Traffic(options.timers)
@@ -305,7 +308,10 @@ export class Keeper {
     this.#haveMembersGrown = false
     const { log } = this.#options.state
     log.membersGrew()
-    if (log.backlog().locked > 0 && !log.keyring.isLocked) this.#rebuilder.need()
+    const epochs = log.keyring.keys().size
+    // Only for a key that is new: what no key opens would have the log read anew with every entry.
+    if (epochs > this.#epochs && log.backlog().locked > 0) this.#rebuilder.need()
+    this.#epochs = epochs
   }
 
   /** Answers all that is sealed and not stored yet. */
@@ -491,7 +497,8 @@ export class Keeper {
     this.#readQueued = false
     const isNew = await this.#readNew()
     const { reloadMembers, state } = this.#options
-    if (reloadMembers !== undefined && state.log.isAwaitingMembers) {
+    // What another tab was told: entries that are named here, or a key.
+    if (reloadMembers !== undefined && (state.log.isAwaitingMembers || state.log.backlog().locked > 0)) {
       await reloadMembers()
       this.#letIn()
     }

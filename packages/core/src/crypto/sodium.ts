@@ -69,6 +69,23 @@ export const sealingKeysFromSeed = (seed: Uint8Array): SealingKeys => {
   return { publicKey, privateKey }
 }
 
+/** Clamped, as X25519 does with any. */
+const ANY_SCALAR = new Uint8Array(32).fill(64)
+
+/**
+ * Whether something can be sealed to a public key: not to a point of small order, with which every shared secret is zeros (RFC 7748,
+ * section 6.1), whatever the scalar.
+ */
+export const isSealingKey = (publicKey: Uint8Array): boolean => {
+  try {
+    sodium.crypto_scalarmult(ANY_SCALAR, publicKey)
+    return true
+  } catch {
+    // libsodium says no more than that, by an Error.
+    return false
+  }
+}
+
 /**
  * A sealed box of libsodium, but with an ephemeral key from `seed` (32 unpredictable bytes, for this one box alone), so that
  * randomness is passed in: ephemeral public key, then the box under the nonce H(ephemeral key, recipient's key).

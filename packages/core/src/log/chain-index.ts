@@ -8,8 +8,8 @@ import type { Keyring } from '../crypto/keyring.ts'
 import type { Membership } from '../membership/membership.ts'
 import { firstChange, firstHead, opCount, type Run } from '../op/run.ts'
 
-/** What a log asks of the log of members: its length, its hashes, and who might do what. */
-export type Members = Pick<Membership, 'length' | 'hashAt' | 'roleAt'>
+/** What a log asks of the log of members: its length, its newest key epoch, its hashes, and who might do what. */
+export type Members = Pick<Membership, 'length' | 'epoch' | 'hashAt' | 'roleAt'>
 
 interface BranchChain {
   readonly device: DeviceId
@@ -24,7 +24,7 @@ interface BranchChain {
   /** The membership positions of ops up to there that something still names: by seq. */
   readonly below: ReadonlyMap<number, number>
   readonly parent: DeviceId | undefined
-  /** Last seq of each verified run, rising; the chain hash after it; the key epoch and the membership position it was written at. */
+  /** Last seq of each verified run, rising; the chain hash after it; the key epoch that it was written in and the greatest membership position that it names. */
   readonly ends: number[]
   readonly hashes: Uint8Array[]
   readonly epochs: number[]
@@ -170,7 +170,7 @@ export class ChainIndex {
     return chain?.hashes[firstAtLeast(chain.ends, seq)]
   }
 
-  /** The membership position of the verified run that covers an op of the branch; undefined where there is none. */
+  /** The greatest membership position of the verified run that covers an op of the branch; undefined where there is none. */
   positionAt(branch: DeviceId, seq: number): number | undefined {
     const chain = this.#holding(branch, seq)
     if (chain !== undefined && seq <= chain.anchor) return keptAt(chain, seq)?.position ?? chain.below.get(seq)
@@ -207,7 +207,7 @@ export class ChainIndex {
     return chainNext(before, bytes, references)
   }
 
-  /** `epoch`, `position`: of writing. */
+  /** `epoch`: of writing. `position`: the greatest of the run's. */
   extend(branch: DeviceId, toSeq: number, hash: Uint8Array, epoch: number, position: number): void {
     const chain = this.#chain(branch)
     chain.ends.push(toSeq)
@@ -244,6 +244,13 @@ const firstAtLeast = (ends: readonly number[], seq: number): number => {
     else high = middle
   }
   return low
+}
+
+/** The greatest membership position that a run names; 0 for none. */
+export const greatestPosition = (run: Run): number => {
+  let greatest = 0
+  for (const position of run.membership) greatest = Math.max(greatest, position)
+  return greatest
 }
 
 /** The membership positions, from 1 on, that ops `[from, to)` of a run name; one that follows itself once. */

@@ -26,7 +26,7 @@ import { MAX_GROUP_OPS } from '../op/run-codec.ts'
 import { type Batch, type BatchHeader, chainStartOf, type Shift } from './batch.ts'
 import type { NamedRun, Point } from './batch-store.ts'
 import { BranchTree, type LogBranch, type Parked, type SavedLogBranch } from './branch-tree.ts'
-import { ChainIndex, foreignReferences, type Members, positionsOf } from './chain-index.ts'
+import { ChainIndex, foreignReferences, greatestPosition, type Members } from './chain-index.ts'
 import { type Candidates, meanings, type Tried, withMeaning } from './meaning.ts'
 import { openBatch, type OpenedRun } from './seal.ts'
 import { verifyBatch } from './signature.ts'
@@ -90,6 +90,8 @@ export class OpLog {
   #receivedCount = 0
   readonly #shifts = new Map<string, Shift>()
   readonly #stating = new Set<DeviceId>()
+  /** The membership position of own ops that are not sealed yet. */
+  #ownPosition = 0
   /** Their next runs name entries of the log of members that are not here yet. */
   readonly #awaiting = new Set<LogBranch>()
 
@@ -104,8 +106,8 @@ export class OpLog {
 
   #roleOf(members: Members, id: DeviceId, seq: number): Role | undefined {
     const branch = this.#tree.get(id)
-    // Of an own op that is not sealed yet: it is of now.
-    const position = this.chain.positionAt(id, seq) ?? members.length
+    // Of an own op that is not sealed yet: all of those are of one position.
+    const position = this.chain.positionAt(id, seq) ?? this.#ownPosition
     return branch && members.roleAt(certifiedInstallation(branch.certificate), position)
   }
 
@@ -380,6 +382,11 @@ export class OpLog {
     })
   }
 
+  /** The next own op will be of this membership position, and all before it are sealed or of the same. */
+  writesAt(position: number): void {
+    this.#ownPosition = position
+  }
+
   /** Takes in an op of this replica's own, projected already, whose batch is not sealed yet. */
   holdOwn(device: DeviceId, toSeq: number): void {
     const own = this.#tree.get(device)
@@ -497,7 +504,7 @@ export class OpLog {
     branch.verified = []
     for (const { run, hash, tag } of unit) {
       this.#judgeRights(branch, run)
-      this.chain.extend(branch.id, toSeqOf(run), hash, run.keyEpoch, positionsOf(run).at(-1) ?? 0)
+      this.chain.extend(branch.id, toSeqOf(run), hash, run.keyEpoch, greatestPosition(run))
       const shift = this.#shifts.get(shiftKey(branch.device, run.fromSeq - 1, tag))
       if (shift !== undefined) this.#projector.shift(branch.id, run.fromSeq, shift.shift, shift.floor)
     }
@@ -547,7 +554,7 @@ export class OpLog {
     { hash: before, tag: tagThere }: { readonly hash: Uint8Array; readonly tag: Uint8Array },
   ): { run: Run; hash: Uint8Array } | undefined {
     const { run, bytes, tagBefore, tagAfter } = opened
-    if (positionsOf(run).some((position) => position > (this.members?.length ?? 0))) {
+    if (greatestPosition(run) > (this.members?.length ?? 0)) {
       this.#awaiting.add(branch)
       return undefined
     }

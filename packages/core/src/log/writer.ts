@@ -147,17 +147,23 @@ export class Writer {
     return members?.roleAt(certifiedInstallation(this.identity.certificate), members.length)
   }
 
-  /** MEM6: throws FORBIDDEN where this installation only reads, NOT_A_MEMBER where it is none of a member's. */
+  /**
+   * MEM6: throws FORBIDDEN where this installation only reads, NOT_A_MEMBER where it is none of a member's. MEM10: throws KEY_MISSING
+   * where the newest key was not sealed to it, since who was removed reads what is written with the one before.
+   */
   expectRights(): void {
-    if (this.#log.members === undefined) return
+    const { members, keyring } = this.#log
+    if (members === undefined) return
     const { role } = this
     if (role === undefined) throw new DriftlogError('NOT_A_MEMBER')
     if (role === 'reader') throw new DriftlogError('FORBIDDEN', 'this member only reads')
+    if (keyring.isEncrypted && keyring.epoch < members.epoch)
+      throw new DriftlogError('KEY_MISSING', 'an admin has to rotate', { space: keyring.space, epoch: members.epoch })
   }
 
   /**
-   * Writes and projects one mutation. Throws VALUE_INVALID, TOO_LARGE, FORBIDDEN or NOT_A_MEMBER before anything of it happened. `hlc`: as of
-   * `nextStamp`; where ops that only take in heads have to go before, it gets a stamp as much higher.
+   * Writes and projects one mutation. Throws VALUE_INVALID, TOO_LARGE, FORBIDDEN, NOT_A_MEMBER or KEY_MISSING before anything of it
+   * happened. `hlc`: as of `nextStamp`; where ops that only take in heads have to go before, it gets a stamp as much higher.
    */
   write(changes: readonly RowChanges[], hlc: Hlc, schemaVersion: number): Written {
     this.expectRights()
@@ -180,6 +186,7 @@ export class Writer {
     const from = opCount(run)
     const fromSeq = this.#author.nextSeq
     const count = this.#author.append(changes, { ...context, membership })
+    this.#log.writesAt(membership)
     this.#highest = hlc
     if (count === 1) this.#projector.projectOwn(run, from)
     else this.#projector.projectOwnGroup(run, from, from + count)

@@ -22,7 +22,7 @@ export interface Rotation {
   readonly epoch: number
   /** `keyCommitment` of its key. */
   readonly commitment: Uint8Array
-  /** The key before, encrypted with this one; empty in the first epoch. */
+  /** The key before (the newest that who rotates has), encrypted with this one; empty in the first epoch. */
   readonly previous: Uint8Array
   /** To each of `Membership.recipients` as they are after the entry, in their order. */
   readonly sealed: readonly Uint8Array[]

@@ -7,10 +7,9 @@
  * so each log that somebody holds is a right one. Time decides nothing here: whether an invitation has expired is judged by the
  * server that puts entries into order.
  */
-import { equalBytes, toBase64Url } from '../codec/bytes.ts'
-import { ByteWriter } from '../codec/bytes.ts'
+import { ByteWriter, equalBytes, toBase64Url } from '../codec/bytes.ts'
 import { CIPHER_OVERHEAD_BYTES } from '../crypto/cipher.ts'
-import { hash, SEALED_OVERHEAD_BYTES } from '../crypto/sodium.ts'
+import { hash, isSealingKey, SEALED_OVERHEAD_BYTES } from '../crypto/sodium.ts'
 import { DriftlogError } from '../errors.ts'
 import {
   decodeEntry,
@@ -29,6 +28,8 @@ import type { PublicKeys } from './secrets.ts'
 
 /** Installations and open invitations of one space: a rotation seals to each, and fits an entry. */
 export const MAX_RECIPIENTS = 10_000
+/** Of one member who is no admin, so that nobody else's room is taken. */
+export const MAX_OWN_RECIPIENTS = 100
 
 const EPOCH_KEY_BYTES = 32
 const BOX_BYTES = EPOCH_KEY_BYTES + SEALED_OVERHEAD_BYTES
@@ -129,7 +130,7 @@ export class Membership {
     return this.#epochs.length
   }
 
-  /** Somebody left who knows the newest key. */
+  /** Somebody left who knows the newest key, or may: whoever had a link that was withdrawn. */
   get needsRotation(): boolean {
     return this.#needsRotation
   }
@@ -220,6 +221,7 @@ export class Membership {
     if ((deed.kind === 'found') !== (position === 1)) return 'a space is founded once, and first'
     if (deed.kind === 'found') {
       if (!equalBytes(author, deed.keys.key)) return 'not signed by who it is about'
+      if (!isSealingKey(deed.keys.sealingKey)) return 'nothing can be sealed to its key'
       return this.#rotationObjection(deed.rotation, [deed.keys])
     }
     if (deed.kind === 'join') return this.#joinObjection(author, deed)
@@ -233,7 +235,9 @@ export class Membership {
         if (!isAdmin && deed.member !== by.member) return 'only an admin lets others in'
         if (deed.member !== undefined && this.#roleOfMember(deed.member) === undefined) return 'no such member'
         if (this.#isKnown(deed.keys.key)) return 'the key is in use'
+        if (!isSealingKey(deed.keys.sealingKey)) return 'nothing can be sealed to its key'
         if (deed.sealed.length !== BOX_BYTES) return 'no sealed key'
+        if (!isAdmin && this.#countOf(by.member) >= MAX_OWN_RECIPIENTS) return 'too many installations of one member'
         return this.#active().length + this.#invitations.size < MAX_RECIPIENTS ? undefined : 'too many members'
       }
       case 'withdraw': {
@@ -281,6 +285,7 @@ export class Membership {
     const invitation = this.#invitations.get(named(deed.invitation))
     if (invitation === undefined) return 'no such invitation'
     if (this.#isKnown(deed.keys.key)) return 'the key is in use'
+    if (!isSealingKey(deed.keys.sealingKey)) return 'nothing can be sealed to its key'
     if (deed.sealed.length !== BOX_BYTES) return 'no sealed key'
     return isJoinProof(this.space, deed) ? undefined : 'not let in by the invitation'
   }
@@ -300,6 +305,7 @@ export class Membership {
       if (!isOut.invitation(invitation)) continue
       this.#invitations.delete(name)
       this.#sealed.delete(name)
+      this.#needsRotation = true
     }
     for (const [name, installation] of this.#installations) {
       if (installation.until !== undefined || !isOut.installation(installation.key)) continue
@@ -394,6 +400,12 @@ export class Membership {
 
   #active(): InstallationState[] {
     return [...this.#installations.values()].filter(({ until }) => until === undefined)
+  }
+
+  /** The installations of a member, and the open invitations for more. */
+  #countOf(member: string): number {
+    const invited = this.invitations.filter((invitation) => invitation.member === member).length
+    return invited + this.#active().filter((installation) => installation.member === member).length
   }
 
   #admins(): MemberState[] {

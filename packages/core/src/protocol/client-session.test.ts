@@ -16,6 +16,7 @@ import {
   vector,
 } from '../testing/machine.test-support.ts'
 import type { ClientInput } from './client-types.ts'
+import { PROTOCOL_VERSION } from './messages.ts'
 
 beforeAll(cryptoReady)
 
@@ -23,7 +24,7 @@ describe('greeting', () => {
   it('SYNC7 greets with where it stopped reading; in sync that is all', () => {
     const held = vector({ [ann]: 3 })
     const machine = new Machine({ held, cursor: cursorAt(4) }).open()
-    expect(machine.sent()).toEqual([{ type: 'hello', protocol: 2, space: 'home', cursor: cursorAt(4) }])
+    expect(machine.sent()).toEqual([{ type: 'hello', protocol: PROTOCOL_VERSION, space: 'home', cursor: cursorAt(4) }])
     expect(machine.take('saveCursor')).toEqual([{ kind: 'saveCursor', cursor: cursorAt(9) }])
     expect(machine.take('acknowledged')).toEqual([{ kind: 'acknowledged', vector: held }])
     expect(machine.take('serverTime')).toEqual([{ kind: 'serverTime', serverTimeMs: 5 }])

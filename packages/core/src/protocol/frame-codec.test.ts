@@ -6,6 +6,8 @@ import { encodeVector } from '../clock/version-vector.ts'
 import { cryptoReady } from '../crypto/sodium.ts'
 import { DriftlogError } from '../errors.ts'
 import { MAX_BATCH_BYTES } from '../log/batch.ts'
+import { MAX_ENTRY_BYTES } from '../membership/entry.ts'
+import { MAX_PASS_BYTES } from '../membership/pass.ts'
 import {
   decodeClientExchange,
   decodeClientFrame,
@@ -16,10 +18,12 @@ import {
 } from './frame-codec.ts'
 import {
   type ClientMessage,
+  ENTRIES_LIMIT,
   MAX_FRAME_BYTES,
   MAX_PAGE_BATCHES,
   MAX_POINTS,
   MAX_PUSH_BATCHES,
+  PROTOCOL_VERSION,
   type ServerMessage,
 } from './messages.ts'
 import { decodeTips, encodeTips } from './tip-codec.ts'
@@ -78,8 +82,13 @@ const merged = (...parts: fc.Arbitrary<object>[]) =>
 
 const clientMessages = fc.oneof(
   merged(
-    fc.record({ type: fc.constant('hello'), protocol: fc.constant(2), space: fc.stringMatching(/^[\w-]{1,64}$/) }),
+    fc.record({
+      type: fc.constant('hello'),
+      protocol: fc.constant(PROTOCOL_VERSION),
+      space: fc.stringMatching(/^[\w-]{1,64}$/),
+    }),
     optional('token', text(300)),
+    optional('pass', bytes(200, 1)),
     optional('cursor', cursor),
     optional('digest', bytes(16, 16)),
   ),
@@ -91,6 +100,8 @@ const clientMessages = fc.oneof(
   fc.record({ type: fc.constant('pull'), id, after: cursor }),
   fc.record({ type: fc.constant('pull'), id, above: vector }),
   fc.record({ type: fc.constant('locate'), id, device: bytes(16, 16).map(deviceIdFromBytes), points }),
+  fc.record({ type: fc.constant('entries'), id, after: id }),
+  fc.record({ type: fc.constant('propose'), id, entry: bytes(300, 1) }),
   fc.constant({ type: 'ping' }),
 ) as fc.Arbitrary<ClientMessage>
 
@@ -102,7 +113,7 @@ const refusedOutcome = fc.record({
 const outcome = fc.oneof(fc.constant({ kind: 'appended' }), fc.constant({ kind: 'duplicate' }), refusedOutcome)
 const welcome = {
   type: fc.constant('welcome'),
-  protocol: fc.constant(2),
+  protocol: fc.constant(PROTOCOL_VERSION),
   serverTimeMs: id,
   role: fc.constantFrom('reader', 'writer', 'admin'),
   cursorValid: fc.boolean(),
@@ -110,6 +121,7 @@ const welcome = {
 }
 const serverMessages = fc.oneof(
   fc.record({ ...welcome, inSync: fc.constant(true) }),
+  fc.record({ ...welcome, inSync: fc.constant(true), members: fc.record({ length: id, head: bytes(32, 32) }) }),
   fc.record({ ...welcome, inSync: fc.constant(false), tips }),
   fc.record({ type: fc.constant('pushed'), id, outcomes: fc.array(outcome, { minLength: 1, maxLength: 64 }) }),
   merged(
@@ -126,8 +138,18 @@ const serverMessages = fc.oneof(
     fc.record({ type: fc.constant('refused'), code: fc.constant('UNAVAILABLE'), message: text(200), details }),
     optional('id', id),
   ),
+  merged(
+    fc.record({
+      type: fc.constant('entries'),
+      after: id,
+      entries: fc.array(bytes(50), { maxLength: ENTRIES_LIMIT.entries }),
+      more: fc.boolean(),
+    }),
+    optional('id', id),
+  ),
+  fc.record({ type: fc.constant('proposed'), id, position: id }),
   fc.record({ type: fc.constant('located'), id, seq: id }),
-  fc.constant({ type: 'pong' }),
+  merged(fc.constant({ type: 'pong' }), optional('members', id)),
 ) as fc.Arbitrary<ServerMessage>
 
 describe('frames', () => {
@@ -178,13 +200,13 @@ describe('frames', () => {
 
   it('PRO2 nothing is taken of the wrong shape', () => {
     const wrong: object[] = [
-      { type: 'hello', protocol: 2, space: 'a/b' },
-      { type: 'hello', protocol: 2, space: 'home', digest: new Uint8Array(15) },
-      { type: 'hello', protocol: 2, space: 'home', cursor: [0, new Uint8Array(16)] },
-      { type: 'hello', protocol: 2, space: 'home', cursor: [1, new Uint8Array(0)] },
-      { type: 'hello', protocol: 2, space: 'home', more: true },
-      { type: 'hello', protocol: 2, space: 7 },
-      { type: 'hello', protocol: 2, space: 'home', token: 'x'.repeat(8_193) },
+      { type: 'hello', protocol: PROTOCOL_VERSION, space: 'a/b' },
+      { type: 'hello', protocol: PROTOCOL_VERSION, space: 'home', digest: new Uint8Array(15) },
+      { type: 'hello', protocol: PROTOCOL_VERSION, space: 'home', cursor: [0, new Uint8Array(16)] },
+      { type: 'hello', protocol: PROTOCOL_VERSION, space: 'home', cursor: [1, new Uint8Array(0)] },
+      { type: 'hello', protocol: PROTOCOL_VERSION, space: 'home', more: true },
+      { type: 'hello', protocol: PROTOCOL_VERSION, space: 7 },
+      { type: 'hello', protocol: PROTOCOL_VERSION, space: 'home', token: 'x'.repeat(8_193) },
       { type: 'push', id: 1, batches: [] },
       { type: 'push', id: -1, batches: [new Uint8Array(1)] },
       { type: 'push', id: 0.5, batches: [new Uint8Array(1)] },
@@ -213,6 +235,13 @@ describe('frames', () => {
         device: new Uint8Array(16),
         points: Array.from({ length: MAX_POINTS + 1 }, (_, index) => [index + 1, new Uint8Array(16)]),
       },
+      { type: 'hello', protocol: PROTOCOL_VERSION, space: 'home', pass: new Uint8Array(MAX_PASS_BYTES + 1) },
+      { type: 'hello', protocol: PROTOCOL_VERSION, space: 'home', pass: 'text' },
+      { type: 'entries', id: 1 },
+      { type: 'entries', id: 1, after: -1 },
+      { type: 'propose', id: 1, entry: new Uint8Array(0) },
+      { type: 'propose', id: 1, entry: new Uint8Array(MAX_ENTRY_BYTES + 1) },
+      { type: 'propose', entry: new Uint8Array(1) },
       { type: 'ping', id: 1 },
       { type: 'welcome' },
       { type: ['ping'] },
@@ -223,7 +252,7 @@ describe('frames', () => {
   })
 
   it('PRO1 a hello or welcome of another version is told apart from a malformed one', () => {
-    const newer = { type: 'hello', protocol: 3, whatever: [1, 2, 3] }
+    const newer = { type: 'hello', protocol: PROTOCOL_VERSION + 1, whatever: [1, 2, 3] }
     expect(codeOf(() => decodeClientFrame(encodeWire(newer)))).toBe('PROTOCOL_VERSION')
     expect(codeOf(() => decodeServerFrame(encodeWire({ ...newer, type: 'welcome' })))).toBe('PROTOCOL_VERSION')
   })

@@ -6,7 +6,14 @@ import { cryptoReady, type SigningKeys, signingKeysFromSeed } from '../crypto/so
 import { assembleBatch, type Batch, encodeHeader, type Shift, startTagOf } from '../log/batch.ts'
 import type { BatchPage, Cursor, StoredBatch, Tip } from '../log/batch-store.ts'
 import { signBatch } from '../log/signature.ts'
-import { bareHello, type ClientMessage, type Locate, type Role, type ServerMessage } from './messages.ts'
+import {
+  bareHello,
+  type ClientMessage,
+  type Locate,
+  PROTOCOL_VERSION,
+  type Role,
+  type ServerMessage,
+} from './messages.ts'
 import { stepServerSession } from './server-session.ts'
 import { createServerSession, type ServerSession } from './server-state.ts'
 import type { ServerEffect, ServerInput } from './server-types.ts'
@@ -108,7 +115,7 @@ describe('a session', () => {
     { ...bareHello('other') },
     { type: 'ping' },
     { type: 'push', id: 1, batches: [new Uint8Array(1)] },
-    { ...bareHello('home'), protocol: 3 },
+    { ...bareHello('home'), protocol: PROTOCOL_VERSION + 1 },
   ] as ClientMessage[])('begins with a hello of this space and version: %j', (message) => {
     expect(new Machine().say(message).kinds()).toEqual(['refused', 'close'])
   })
@@ -135,7 +142,7 @@ describe('a session', () => {
     const [welcome] = inSync.sent()
     expect(welcome).toEqual({
       type: 'welcome',
-      protocol: 2,
+      protocol: PROTOCOL_VERSION,
       serverTimeMs: NOW,
       role: 'writer',
       inSync: true,

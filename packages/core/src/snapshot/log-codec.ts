@@ -3,7 +3,7 @@
  * beyond that (it waits, or cannot be opened) is received again from the store.
  */
 import { deviceIdFromBytes, deviceIdToBytes, DEVICE_ID_BYTES, type DeviceId } from '../clock/dot.ts'
-import type { ByteReader, ByteWriter } from '../codec/bytes.ts'
+import { type ByteReader, type ByteWriter, malformed } from '../codec/bytes.ts'
 import { HASH_BYTES } from '../crypto/sodium.ts'
 import { encodeShifts, readShifts } from '../log/batch.ts'
 import type { LogBranch } from '../log/branch-tree.ts'
@@ -95,6 +95,10 @@ const readBranch = (reader: ByteReader, log: OpLog): void => {
     end += reader.varint()
     // A copy, or the whole snapshot would stay in memory.
     const hash = reader.raw(HASH_BYTES).slice()
-    log.chain.extend(id, end, hash, reader.varint(), reader.varint())
+    const epoch = reader.varint()
+    const position = reader.varint()
+    // It saw entries that were not stored: what is written on it would name less of them than it saw, and be void (MEM6).
+    if (position > (log.members?.length ?? 0)) throw malformed('entries of the log of members are missing')
+    log.chain.extend(id, end, hash, epoch, position)
   }
 }

@@ -7,7 +7,13 @@ import type { Cursor } from '../log/batch-store.ts'
 import { sessionStatus, stepClientSession } from '../protocol/client-session.ts'
 import { type ClientSession, createClientSession } from '../protocol/client-state.ts'
 import type { BranchPoints, ClientEffect, ClientInput, ClientSessionConfig } from '../protocol/client-types.ts'
-import type { ClientMessage, Page, ServerMessage, Welcome } from '../protocol/messages.ts'
+import {
+  type ClientMessage,
+  type Page,
+  PROTOCOL_VERSION,
+  type ServerMessage,
+  type Welcome,
+} from '../protocol/messages.ts'
 import { decodeTips, encodeTips } from '../protocol/tip-codec.ts'
 
 const deviceNamed = (name: number): DeviceId => deviceIdFromBytes(new Uint8Array(16).fill(name))
@@ -128,7 +134,7 @@ export class Machine {
 
 export const inSync: Welcome = {
   type: 'welcome',
-  protocol: 2,
+  protocol: PROTOCOL_VERSION,
   serverTimeMs: 5,
   role: 'writer',
   inSync: true,

@@ -9,7 +9,7 @@ import { Keyring } from '../crypto/keyring.ts'
 import { hash, type SigningKeys, signingKeysFromSeed } from '../crypto/sodium.ts'
 import { DriftlogError } from '../errors.ts'
 import { type Batch, decodeBatch } from '../log/batch.ts'
-import { ChainIndex } from '../log/chain-index.ts'
+import { ChainIndex, type Members } from '../log/chain-index.ts'
 import { OpLog } from '../log/op-log.ts'
 import { sealBatch, type SealingKeys } from '../log/seal.ts'
 import { Writer, type WriterIdentity } from '../log/writer.ts'
@@ -79,10 +79,11 @@ export const createReplica = (
   space = SPACE,
   load: (log: OpLog) => void = () => {},
   keyring = Keyring.unencrypted(space),
+  members?: { readonly membership: Members; readonly identity: WriterIdentity },
 ) => {
   const projector = new Projector()
-  const log = new OpLog(keyring, projector)
-  const identity = identityOf(number, space)
+  const log = new OpLog(keyring, projector, members?.membership)
+  const identity = members?.identity ?? identityOf(number, space)
   load(log)
   const writer = new Writer(identity, log, projector, 0, seededRandom(number))
   const change = (shape: Shape, rowId: string, value: Value = null, over?: readonly Dot[]): NewChange => {

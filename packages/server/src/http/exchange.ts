@@ -19,7 +19,7 @@ import type { ServerParts } from '../parts.ts'
 import { SessionDriver } from '../session/session-driver.ts'
 import { readBody } from './body.ts'
 
-/** So that the answer stays below MAX_EXCHANGE_BYTES: a page each. */
+/** Of batches or of entries, so that the answer stays below MAX_EXCHANGE_BYTES: a page each. */
 const MAX_PULLS = 4
 /** Subjects whose rates are remembered. */
 const MAX_METERS = 10_000
@@ -47,7 +47,7 @@ export const exchangeHandler = (parts: ServerParts): ((c: Context) => Promise<Re
     const body = await readBody(c.req.raw, MAX_EXCHANGE_BYTES)
     const messages = decodeClientExchange(body)
     meter.take(messages.length, body.length, nowMs)
-    if (messages.filter(({ type }) => type === 'pull').length > MAX_PULLS) {
+    if (messages.filter(({ type }) => type === 'pull' || type === 'entries').length > MAX_PULLS) {
       throw new DriftlogError('PROTOCOL_VIOLATION', 'too many pulls in one exchange')
     }
     const answers = await exchange(parts, space, token, messages)

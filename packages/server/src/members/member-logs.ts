@@ -23,20 +23,31 @@ const REFRESH_MS = 1_000
 /** Spaces that are remembered while nobody is connected. */
 const REMEMBERED = 1_000
 
+type MemberStore = Pick<BatchStore, 'append' | 'records' | 'end'>
+
+/** What who proposes an entry was given. */
+export interface Proposer {
+  readonly isMember: boolean
+  /** Whether it may begin the log of a space that has none; `empty`: where nothing at all is in the space. */
+  readonly mayFound: 'no' | 'empty' | 'anyway'
+}
+
 interface Known {
   readonly membership: Membership
   checkedMs: number
+  /** The last look at the store. */
+  checked: Promise<Membership>
   /** What is under way for this space: one after the other. */
   tail: Promise<unknown>
   readonly listeners: Set<() => void>
 }
 
 export class MemberLogs {
-  readonly #store: Pick<BatchStore, 'append' | 'records' | 'end'>
+  readonly #store: MemberStore
   readonly #clock: WallClock
   readonly #spaces = new Map<string, Known>()
 
-  constructor(store: Pick<BatchStore, 'append' | 'records' | 'end'>, clock: WallClock) {
+  constructor(store: MemberStore, clock: WallClock) {
     this.#store = store
     this.#clock = clock
   }
@@ -45,9 +56,10 @@ export class MemberLogs {
   of(space: string): Promise<Membership> {
     const known = this.#known(space)
     const nowMs = this.#clock.now()
-    if (Math.abs(nowMs - known.checkedMs) < REFRESH_MS) return known.tail.then(() => known.membership)
+    // Where that look fails, it fails for everybody who waits for it: a log that was not read yet would seem to be empty.
+    if (Math.abs(nowMs - known.checkedMs) < REFRESH_MS) return known.checked
     known.checkedMs = nowMs
-    return this.#inTurn(known, async () => {
+    known.checked = this.#inTurn(known, async () => {
       try {
         await this.#refresh(known)
       } catch (error) {
@@ -56,21 +68,23 @@ export class MemberLogs {
       }
       return known.membership
     })
+    return known.checked
   }
 
   /**
    * Puts an entry at the end. Answers its position once it is durable. Rejects with MALFORMED, TOO_LARGE, FORMAT_UNKNOWN,
-   * SIGNATURE_INVALID, MEMBERS_REFUSED, INVITATION_INVALID where an invitation has expired, and as the store does.
+   * SIGNATURE_INVALID, MEMBERS_REFUSED, FORBIDDEN where the space is not for this one to found, INVITATION_INVALID where an invitation
+   * has expired, and as the store does.
    */
-  propose(space: string, bytes: Uint8Array): Promise<number> {
+  propose(space: string, bytes: Uint8Array, by: Proposer): Promise<number> {
     const known = this.#known(space)
     return this.#inTurn(known, async () => {
       await this.#refresh(known)
       const { membership } = known
       const entry = membership.judge(bytes)
-      this.#expectInTime(membership, entry)
+      if (entry.position === 1) await this.#expectFounder(space, by)
+      if (!by.isMember) this.#expectInTime(membership, entry)
       const { position } = entry
-      if (position === 1) await this.#expectEmpty(space)
       try {
         const records = [{ key: entryKey(position), value: bytes }, countRecord(position)]
         await this.#store.append(space, [], { records, absent: [entryKey(position)] })
@@ -92,13 +106,18 @@ export class MemberLogs {
     return () => listeners.delete(listener)
   }
 
-  /** Whoever founded a space that others began with a key would lock them out of what they wrote. */
-  async #expectEmpty(space: string): Promise<void> {
+  /** MEM8: who shuts everybody else out of a space that has begun without members must have been given it. */
+  async #expectFounder(space: string, { mayFound }: Proposer): Promise<void> {
+    if (mayFound === 'anyway') return
+    if (mayFound === 'no') throw new DriftlogError('FORBIDDEN', 'the space is not for this one to found')
     if ((await this.#store.end(space)).position === 0) return
     throw new DriftlogError('MEMBERS_REFUSED', 'the space was begun without members', { why: 'begun without members' })
   }
 
-  /** MEM7: time is judged where entries are put into order. */
+  /**
+   * MEM7: time is judged where entries are put into order, by who is not a member: a member hands on to a server that was set back what
+   * was in order once.
+   */
   #expectInTime(membership: Membership, { deed }: Entry): void {
     if (deed.kind !== 'join') return
     const invitation = membership.invitation(deed.invitation)
@@ -117,8 +136,8 @@ export class MemberLogs {
     for (let position = membership.length + 1; position <= length; position++) {
       const key = entryKey(position)
       const entry = read.get(key) ?? (await this.#read(space, key))
-      if (entry === undefined) throw new DriftlogError('STORAGE_DAMAGED', 'the log of members', { space, position })
-      membership.append(entry, true)
+      // They were checked before they were stored, and each is bound by the next one's hash: the signature of the last is enough.
+      take(membership, entry, position < length)
     }
     for (const listener of listeners) listener()
   }
@@ -134,8 +153,10 @@ export class MemberLogs {
       this.#spaces.set(space, known)
       return known
     }
+    const membership = new Membership(space)
     const fresh: Known = {
-      membership: new Membership(space),
+      membership,
+      checked: Promise.resolve(membership),
       checkedMs: Number.NEGATIVE_INFINITY,
       tail: Promise.resolve(),
       listeners: new Set(),
@@ -157,6 +178,20 @@ export class MemberLogs {
     const done = known.tail.then(work)
     known.tail = done.catch(() => undefined)
     return done
+  }
+}
+
+/** Not as a refusal: that would be about who proposed something. */
+const take = (membership: Membership, entry: Uint8Array | undefined, isChecked: boolean): void => {
+  const damaged = (cause?: unknown): DriftlogError => {
+    const details = { space: membership.space, position: membership.length + 1 }
+    return new DriftlogError('STORAGE_DAMAGED', 'the log of members', details, { cause })
+  }
+  if (entry === undefined) throw damaged()
+  try {
+    membership.append(entry, isChecked)
+  } catch (error) {
+    throw error instanceof DriftlogError ? damaged(error) : error
   }
 }
 

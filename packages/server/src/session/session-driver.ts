@@ -26,7 +26,7 @@ import {
 } from '@driftlog/core'
 import type { Auth } from '../auth/auth.ts'
 import type { Logger } from '../logger.ts'
-import type { MemberLogs } from '../members/member-logs.ts'
+import type { MemberLogs, Proposer } from '../members/member-logs.ts'
 import { speakerOf } from '../members/speaker.ts'
 import { readServerClock } from './server-clock.ts'
 
@@ -54,6 +54,8 @@ export class SessionDriver {
   #isClosed = false
   #stopWatching: (() => void) | undefined
   #onSettled: (() => void) | undefined
+  /** Of the message that is under way. */
+  #proposer: Proposer = { isMember: false, mayFound: 'no' }
   /** The damage that was known when the device was told of tips. */
   #known: ReadonlySet<number> | undefined
 
@@ -199,9 +201,12 @@ export class SessionDriver {
     if (granted === undefined && grant.mayFound !== true) return { kind: 'denied', code: 'NOT_FOUND' }
     const members = await this.#context.members.of(space)
     const serverTimeMs = readServerClock(clock, clockFloorMs)
+    const mayFound = granted === 'admin' ? 'anyway' : granted === 'reader' ? 'no' : 'empty'
+    this.#proposer = { isMember: false, mayFound }
     if (members.length === 0) return { kind: 'authorized', role: granted ?? 'guest', serverTimeMs }
     const speaker = speakerOf(members, pass, serverTimeMs)
     if (speaker.role === undefined) return { kind: 'denied', ...speaker }
+    this.#proposer = { isMember: speaker.role !== 'guest' && speaker.role !== 'stranger', mayFound }
     const isKnown = (installation: Uint8Array): boolean => members.installation(installation) !== undefined
     return {
       kind: 'authorized',
@@ -219,7 +224,7 @@ export class SessionDriver {
   async #propose(entry: Uint8Array): Promise<ServerInput> {
     const { members, space } = this.#context
     try {
-      return { kind: 'proposed', position: await members.propose(space, entry) }
+      return { kind: 'proposed', position: await members.propose(space, entry, this.#proposer) }
     } catch (error) {
       if (!(error instanceof DriftlogError) || !REFUSALS.has(error.code)) throw error
       return { kind: 'proposalRefused', code: error.code, details: toRefusalDetails(error.details) }
@@ -257,6 +262,7 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'SIGNATURE_INVALID',
   'MEMBERS_REFUSED',
   'INVITATION_INVALID',
+  'FORBIDDEN',
 ])
 
 const ranks: readonly SessionRole[] = ['stranger', 'guest', 'reader', 'writer', 'admin']

@@ -105,7 +105,7 @@ const membershipIn = async (store: BatchStore): Promise<Membership> => {
 /** What the server's log is opened with in the end: the first installation has all keys. */
 export const openedMembers = async (store: BatchStore): Promise<{ keyring: Keyring; members: Membership }> => {
   const members = await membershipIn(store)
-  return { keyring: Keyring.encrypted(SPACE, openEpochKeys(members, secrets(0))), members }
+  return { keyring: Keyring.encrypted(SPACE, openEpochKeys(members, secrets(0)).keys), members }
 }
 
 /** What an admin meets where others do the same, or the server is away. */
