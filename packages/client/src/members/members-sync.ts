@@ -27,7 +27,7 @@ import { Subject } from 'rxjs'
 import type { Keeper } from '../storage/keeper.ts'
 import type { Connection, Failure, Transport } from '../transport/transport.ts'
 import type { LocalMembers } from './local-members.ts'
-import { talk } from './member-talk.ts'
+import { type MemberTalk, talk } from './member-talk.ts'
 
 /** Apart from those of the session, which count up from 1. */
 const FIRST_ID = 2 ** 30
@@ -398,17 +398,48 @@ export class MembersSync {
       const isCoded = error instanceof DriftlogError && error.code !== 'INVITATION_INVALID'
       line.lost(isCoded ? { code: error.code, message: error.message } : refused)
     }
-    talk({ transport, space, pass, timers }, async (server) => {
-      for (const entry of local.membership.entriesAfter(0)) await server.propose(entry).catch(unlessThere)
-    }).then(() => {
-      if (this.#line === line) line.lost()
-    }, failed)
+    const options = { transport, space, pass, timers }
+    const enrolled = async (): Promise<void> => {
+      const news = await talk(options, (server) => this.#news(server)).catch(unlessStranger)
+      // It was removed, and learns so much of the log and no more.
+      if (news.length > 0) await this.#store(news)
+      else await talk(options, (server) => this.#relay(server))
+      if (this.#line === line) line.lost(news.length > 0 ? refused : undefined)
+    }
+    enrolled().catch(failed)
     return true
+  }
+
+  async #news(server: MemberTalk): Promise<Uint8Array[]> {
+    const { length } = this.#options.local.membership
+    const news: Uint8Array[] = []
+    for (let isMore = true; isMore; ) {
+      const { entries, more } = await server.entries(length + news.length)
+      news.push(...entries)
+      isMore = more && entries.length > 0
+    }
+    return news
+  }
+
+  async #relay(server: MemberTalk): Promise<void> {
+    const entries = this.#options.local.membership.entriesAfter(0)
+    for (const entry of entries) await server.propose(entry).catch(unlessThere)
+  }
+
+  async #store(entries: readonly Uint8Array[]): Promise<void> {
+    const { local, keeper } = this.#options
+    await keeper.membersGrew(entries.flatMap((entry) => local.take([entry])))
   }
 
   #fail(code: DriftlogError['code']): void {
     this.#lost({ code, message: new DriftlogError(code).message })
   }
+}
+
+/** Who is not known to the log that is there is told nothing of it. */
+const unlessStranger = (error: unknown): Uint8Array[] => {
+  if (error instanceof DriftlogError && error.code === 'NOT_A_MEMBER') return []
+  throw error
 }
 
 /** The server has it already, or something else in its place: that shows once this is let in, or not. */

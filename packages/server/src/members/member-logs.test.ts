@@ -200,6 +200,7 @@ describe('for whom a pass speaks', () => {
     const pass = passOf(installationOf(2))
     expect(roleOf(membership, pass)).toBe('admin')
     act(1, { kind: 'remove', member: 2 })
-    expect(roleOf(membership, pass)).toBe('stranger')
+    // Who was removed is told so, and nothing of what comes after.
+    expect(speakerOf(membership, pass, NOW)).toEqual({ role: 'guest', entriesUpTo: membership.length })
   })
 })

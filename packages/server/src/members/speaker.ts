@@ -11,7 +11,8 @@ import {
 } from '@driftlog/core'
 
 export type Speaker =
-  | { readonly role: SessionRole }
+  /** `entriesUpTo`: who was removed reads the log of members up to there, and no further. */
+  | { readonly role: SessionRole; readonly entriesUpTo?: number }
   | { readonly role: undefined; readonly code: ErrorCode; readonly details?: RefusalDetails }
 
 /** `serverTimeMs`: undefined where the server's clock cannot be trusted; then nobody is let in by a pass. */
@@ -28,6 +29,8 @@ export const speakerOf = (
   if (!isInTime) return { role: undefined, code: 'UNAUTHORIZED', details: { serverTimeMs } }
   const role = members.roleOf(pass.key)
   if (role !== undefined) return { role }
+  const until = members.installation(pass.key)?.until
+  if (until !== undefined) return { role: 'guest', entriesUpTo: until }
   const invitation = members.invitation(pass.key)
   const isOpen = invitation !== undefined && serverTimeMs < invitation.expiresMs
   return { role: isOpen ? 'guest' : 'stranger' }

@@ -55,6 +55,7 @@ export class SessionDriver {
   #stopWatching: (() => void) | undefined
   #onSettled: (() => void) | undefined
   /** Of the message that is under way. */
+  #entriesUpTo = Number.POSITIVE_INFINITY
   #proposer: Proposer = { isMember: false, mayFound: 'no' }
   /** The damage that was known when the device was told of tips. */
   #known: ReadonlySet<number> | undefined
@@ -137,7 +138,7 @@ export class SessionDriver {
   }
 
   async #answer(effect: Exclude<ServerEffect, { kind: 'send' | 'close' | 'watch' }>): Promise<ServerInput> {
-    const { store, space, members } = this.#context
+    const { store, space } = this.#context
     try {
       switch (effect.kind) {
         case 'authorize':
@@ -158,7 +159,7 @@ export class SessionDriver {
           return { kind: 'appended', outcomes: await store.append(space, batches, { records, allOrNothing }) }
         }
         case 'readEntries':
-          return entriesPage((await members.of(space)).entriesAfter(effect.after, ENTRIES_LIMIT.entries + 1))
+          return await this.#readEntries(effect.after)
         case 'propose':
           return await this.#propose(effect.entry)
         case 'findCommon':
@@ -207,6 +208,7 @@ export class SessionDriver {
     const speaker = speakerOf(members, pass, serverTimeMs)
     if (speaker.role === undefined) return { kind: 'denied', ...speaker }
     this.#proposer = { isMember: speaker.role !== 'guest' && speaker.role !== 'stranger', mayFound }
+    this.#entriesUpTo = speaker.entriesUpTo ?? Number.POSITIVE_INFINITY
     const isKnown = (installation: Uint8Array): boolean => members.installation(installation) !== undefined
     return {
       kind: 'authorized',
@@ -219,6 +221,12 @@ export class SessionDriver {
   #refreshMembers(): void {
     const { members, space, logger } = this.#context
     members.of(space).catch((error: unknown) => logger.error({ error: String(error), space }, 'the store failed'))
+  }
+
+  async #readEntries(after: number): Promise<ServerInput> {
+    const { members, space } = this.#context
+    const atMost = Math.max(0, Math.min(ENTRIES_LIMIT.entries + 1, this.#entriesUpTo - after))
+    return entriesPage((await members.of(space)).entriesAfter(after, atMost))
   }
 
   async #propose(entry: Uint8Array): Promise<ServerInput> {
