@@ -68,13 +68,13 @@ const members = (length: number, known: readonly number[] = []): AdmittedMembers
 const ended = ['refused', 'close']
 
 describe('who is let do what', () => {
-  const asks: Record<string, ClientMessage> = {
+  const asks = (): Record<string, ClientMessage> => ({
     pull: { type: 'pull', id: 1, after: cursor },
     push: { type: 'push', id: 1, batches: [entry] },
     locate: { type: 'locate', id: 1, device: identityOf(1).device, points: [{ seq: 1, tag: new Uint8Array(16) }] },
     entries: { type: 'entries', id: 1, after: 0 },
     propose: { type: 'propose', id: 1, entry },
-  }
+  })
   const allowed: Record<SessionRole, readonly string[]> = {
     stranger: ['propose'],
     guest: ['entries', 'propose'],
@@ -84,7 +84,7 @@ describe('who is let do what', () => {
   }
 
   it.each(Object.keys(allowed) as SessionRole[])('[MEM8] a %s', (role) => {
-    for (const [name, message] of Object.entries(asks)) {
+    for (const [name, message] of Object.entries(asks())) {
       const machine = new Machine().say(bare).as(role, members(3))
       expect(machine.kinds()).toEqual(['authorize'])
       machine.say(message).as(role, members(3))
