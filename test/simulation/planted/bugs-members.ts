@@ -24,7 +24,7 @@ export const memberBugs: readonly PlantedBug[] = [
     name: 'what-waits-for-members-not-let-in',
     rule: 'MEM5',
     file: 'packages/client/src/storage/keeper.ts',
-    find: 'if (isMore) this.#letIn()',
+    find: 'log.membersGrew()',
     replace: '',
     options,
   },
