@@ -409,7 +409,7 @@ describe('who has a token', () => {
     await plain.mutate((tx) => tx.tasks.insert({ title: 'here first' })).acknowledged
     for (const role of ['reader', 'writer'] as const) {
       const eve = await found(webSocket(url, { token: token(role) }))
-      await expect.poll(() => eve.device.status.error?.code).toBe('FORBIDDEN')
+      await expect.poll(() => eve.device.status.error?.code).toBe(role === 'reader' ? 'FORBIDDEN' : 'MEMBERS_FORKED')
     }
     await plain.mutate((tx) => tx.tasks.insert({ title: 'and still here' })).acknowledged
   })

@@ -186,9 +186,7 @@ export class MembersSync {
     }
     if (failure?.code !== 'NOT_A_MEMBER') return false
     if (this.#enrol(failure)) return true
-    // Others decided about this one first.
-    this.#settle()
-    for (const { reject } of this.#changes.splice(0)) reject(new DriftlogError('NOT_A_MEMBER'))
+    this.#rejectChanges()
     return false
   }
 
@@ -400,25 +398,32 @@ export class MembersSync {
     }
     const options = { transport, space, pass, timers }
     const enrolled = async (): Promise<void> => {
-      const news = await talk(options, (server) => this.#news(server)).catch(unlessStranger)
+      const isTold = await talk(options, (server) => this.#hearNews(server)).catch(unlessStranger)
       // It was removed, and learns so much of the log and no more.
-      if (news.length > 0) await this.#store(news)
-      else await talk(options, (server) => this.#relay(server))
-      if (this.#line === line) line.lost(news.length > 0 ? refused : undefined)
+      if (isTold && local.role === undefined) this.#rejectChanges()
+      if (!isTold) await talk(options, (server) => this.#relay(server))
+      if (this.#line === line) line.lost(isTold ? refused : undefined)
     }
     enrolled().catch(failed)
     return true
   }
 
-  async #news(server: MemberTalk): Promise<Uint8Array[]> {
-    const { length } = this.#options.local.membership
-    const news: Uint8Array[] = []
+  /** Whether the server had any. Each page is checked before the next is asked for. */
+  async #hearNews(server: MemberTalk): Promise<boolean> {
+    const { membership } = this.#options.local
+    const before = membership.length
     for (let isMore = true; isMore; ) {
-      const { entries, more } = await server.entries(length + news.length)
-      news.push(...entries)
+      const { entries, more } = await server.entries(membership.length)
+      await this.#store(entries)
       isMore = more && entries.length > 0
     }
-    return news
+    return membership.length > before
+  }
+
+  /** Others decided about this one first. */
+  #rejectChanges(): void {
+    this.#settle()
+    for (const { reject } of this.#changes.splice(0)) reject(new DriftlogError('NOT_A_MEMBER'))
   }
 
   async #relay(server: MemberTalk): Promise<void> {
@@ -437,8 +442,8 @@ export class MembersSync {
 }
 
 /** Who is not known to the log that is there is told nothing of it. */
-const unlessStranger = (error: unknown): Uint8Array[] => {
-  if (error instanceof DriftlogError && error.code === 'NOT_A_MEMBER') return []
+const unlessStranger = (error: unknown): boolean => {
+  if (error instanceof DriftlogError && error.code === 'NOT_A_MEMBER') return false
   throw error
 }
 
