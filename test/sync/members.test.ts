@@ -347,3 +347,18 @@ it('MEM8: what a removed member wrote before enters only with the work of a memb
   await ben.device.sync()
   await expect.poll(() => titles(ada)).toEqual(['by ben, who saw it', 'by eve', 'one'])
 })
+
+it('CUT2: an installation is retired and reinstated, and stays what it is', async () => {
+  const { url } = await serve()
+  const ada = await found(webSocket(url))
+  await write(ada, 'one')
+  const ben = await join(webSocket(url), await ada.device.members!.invite({ role: 'writer' }))
+  await expect.poll(() => ada.device.members!.list.members.length).toBe(2)
+  const bens = (): { id: string; isRetired: boolean } => ada.device.members!.list.members[1].installations[0]
+  await ada.device.members!.retire(bens().id)
+  expect(bens().isRetired).toBe(true)
+  await write(ben, 'two')
+  await ada.device.members!.reinstate(bens().id)
+  expect(bens().isRetired).toBe(false)
+  expect(await codeOf(ada.device.members!.reinstate(bens().id))).toBe('MEMBERS_REFUSED')
+})

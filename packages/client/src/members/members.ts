@@ -172,6 +172,11 @@ export class Members {
     return this.#change(() => ({ kind: 'retire', installation: fromBase64Url(installation) }))
   }
 
+  /** Pruning waits for a retired installation again. */
+  reinstate(installation: string): Promise<void> {
+    return this.#change(() => ({ kind: 'return', installation: fromBase64Url(installation) }))
+  }
+
   get #membership(): Membership {
     return this.#parts.local.membership
   }
