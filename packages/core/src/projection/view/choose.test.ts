@@ -214,6 +214,7 @@ describe('candidates', () => {
     const bytes = authors.map((author) => Uint8Array.from(Buffer.from(author, 'base64url')))
     const ops = {
       authorId: () => authors[0],
+      roleOf: () => undefined,
       stamp: (ref: number) => ref,
       compare: (a: number, b: number) => a - b,
     } as never
@@ -250,6 +251,7 @@ describe('candidates', () => {
     const bytes = authors.map((author) => Uint8Array.from(Buffer.from(author, 'base64url')))
     const ops = {
       authorId: () => authors[0],
+      roleOf: () => undefined,
       stamp: (ref: number) => ref,
       compare: (a: number, b: number) => a - b,
     } as never
