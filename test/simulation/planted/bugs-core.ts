@@ -251,7 +251,7 @@ export const coreBugs: readonly PlantedBug[] = [
     name: 'snapshot-in-the-clear',
     rule: 'KEY4',
     file: 'packages/client/src/storage/snapshots.ts',
-    find: 'value: records.seal(space, SNAPSHOT, writer.raw(snapshot).finish())',
+    find: 'value: records.seal(space, SNAPSHOT, writer.raw(snapshot.state).finish())',
     replace: 'value: new ByteWriter(9).raw(new TextEncoder().encode(`title ${space}`)).finish()',
     options: { snapshotAfterOps: 10, encrypted: true },
   },
