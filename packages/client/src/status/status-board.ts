@@ -34,6 +34,7 @@ export interface StatusSources {
   readonly view: CurrentView
   readonly keeper: Keeper
   readonly engine: SyncEngine | undefined
+  readonly pruning: { readonly error: DriftlogError | undefined } | undefined
   readonly acknowledged: VersionVector
 }
 
@@ -147,7 +148,7 @@ export class StatusBoard {
       conflicts: this.#openConflicts(),
       newerSchema: this.#newerSchema(),
       error: statusError(
-        keeper.error ?? keeper.readError,
+        keeper.error ?? keeper.readError ?? this.#sources.pruning?.error,
         damage,
         session,
         this.#keyError ?? asideError(backlog, log.keyring.isLocked),
