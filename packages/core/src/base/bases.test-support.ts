@@ -11,6 +11,10 @@ import { OpLog } from '../log/op-log.ts'
 import { dotRef } from '../op/dot-ref.ts'
 import { firstHead, toSeqOf } from '../op/run.ts'
 import { Projector } from '../projection/projector.ts'
+import type { Conflict } from '../projection/view/conflict.ts'
+import { SchemaView } from '../projection/view/schema-view.ts'
+import { f } from '../schema/f.ts'
+import { defineSchema, table } from '../schema/schema.ts'
 import { hexOf, interleave, SPACE } from '../testing/replicas.test-support.ts'
 import { decodeBase } from './base-bytes.ts'
 import { type FoldedBase, foldBase } from './fold-base.ts'
@@ -212,7 +216,7 @@ export const restOf = (held: readonly Held[], { log }: OpenedBase): Held[] =>
   held.filter(({ batch: { header }, branch }) => header.toSeq > log.heldSeq(branch))
 
 export const receiveAll = ({ log }: State, held: readonly Held[]): void => {
-  for (const { batch } of held) log.addShifts(batch.header.shifts)
+  for (const { batch } of held) log.addStated(batch)
   for (const { batch, branch } of held) log.receive(log.open(batch), branch)
 }
 
@@ -233,3 +237,39 @@ export const told = ({ log, projector }: State) => ({
     .newest()
     .map(({ row, by, reason }) => ({ row: row.id, reason, by: projector.ops.dotOf(by) })),
 })
+
+const schema = defineSchema({
+  version: 1,
+  tables: {
+    tasks: table(
+      {
+        title: f.string().optional().manual(),
+        votes: f.counter(),
+        seen: f.counter(),
+        tags: f.set(f.string()),
+        settings: f.json().deepMerge(),
+        steps: f.list(f.string()),
+      },
+      { onDelete: 'manual' },
+    ),
+  },
+})
+
+/** What a schema shows, and its conflicts: of what a candidate had seen only its own branch is told after a base (CUT10). */
+export const shownBy = ({ projector }: State) => {
+  const view = new SchemaView(schema, projector.cells)
+  view.refresh()
+  const rows = [...projector.cells.table('tasks').rows.values()].filter(({ updated }) => updated > 0)
+  const { tasks } = schema.tables
+  const shown = rows.map((row) => [
+    row.id,
+    view.isShown(row, tasks),
+    ...Object.values(tasks.fields).map((field) => view.value(row, field)),
+  ])
+  const conflicts = [...view.conflicts(), ...view.settled()].map((one: Conflict) => ({
+    ...one,
+    candidates: one.candidates.map((candidate) => ({ ...candidate, seen: undefined })),
+  }))
+  const byText = <T>(items: T[]): string[] => items.map((item) => JSON.stringify(item)).sort()
+  return { shown: byText(shown), conflicts: byText(conflicts) }
+}

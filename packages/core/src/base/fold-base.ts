@@ -121,6 +121,7 @@ class Fold {
       projected: projector.projected,
       begin: (branch, author, parent, base) => projector.begin(branch, author, parent, base),
       shift: (branch, fromSeq, shift, floor) => projector.shift(branch, fromSeq, shift, floor),
+      late: (branch, fromSeq, late) => projector.late(branch, fromSeq, late),
       seenBy: (branch, other) => projector.seenBy(branch, other),
       askRoles: (roleOf) => projector.askRoles(roleOf),
       project: (runs) => {
@@ -140,7 +141,7 @@ class Fold {
     const isAfter = before === undefined || (cut >= before.cut && includesAll(vector, before.vector))
     if (!isAfter) throw new DriftlogError('OPTION_INVALID', 'a base is after the one before', { cut })
     const held = [...batches].filter(({ batch, branch }) => batch.header.fromSeq <= (vector.get(branch) ?? 0))
-    for (const { batch } of held) this.#log.addShifts(batch.header.shifts)
+    for (const { batch } of held) this.#log.addStated(batch)
     for (const { batch, branch } of held) {
       const checked = upTo(this.#log.open(batch), vector.get(branch)!)
       if (checked !== undefined) this.#log.receive(checked, branch)

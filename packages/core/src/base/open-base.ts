@@ -68,6 +68,7 @@ export const logOf = (
 ): OpLog => {
   if (base.space !== keyring.space) throw malformed('a base of another space')
   const log = new OpLog(keyring, target, members)
+  log.goOnFrom(base.cut)
   log.addShifts(base.shifts)
   base.branches.forEach((branch, place) => {
     addToOps(projector, branch)

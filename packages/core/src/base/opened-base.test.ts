@@ -9,10 +9,6 @@ import { byRow, type NewChange } from '../op/author.ts'
 import type { Shape } from '../op/run.ts'
 import type { Value } from '../op/value.ts'
 import { lawKinds, lawSteps, runLawHistory } from '../projection/law-histories.test-support.ts'
-import type { Conflict } from '../projection/view/conflict.ts'
-import { SchemaView } from '../projection/view/schema-view.ts'
-import { f } from '../schema/f.ts'
-import { defineSchema, table } from '../schema/schema.ts'
 import { saveSnapshot } from '../snapshot/snapshot.ts'
 import {
   codeOf,
@@ -35,6 +31,7 @@ import {
   receiveAll,
   replay,
   restOf,
+  shownBy,
   type State,
   told,
   vectorFor,
@@ -44,42 +41,6 @@ import { foldBase } from './fold-base.ts'
 import { openBase } from './open-base.ts'
 
 beforeAll(cryptoReady)
-
-const schema = defineSchema({
-  version: 1,
-  tables: {
-    tasks: table(
-      {
-        title: f.string().optional().manual(),
-        votes: f.counter(),
-        seen: f.counter(),
-        tags: f.set(f.string()),
-        settings: f.json().deepMerge(),
-        steps: f.list(f.string()),
-      },
-      { onDelete: 'manual' },
-    ),
-  },
-})
-
-/** What a schema shows, and its conflicts: of what a candidate had seen only its own branch is told after a base (CUT10). */
-const shownBy = ({ projector }: State) => {
-  const view = new SchemaView(schema, projector.cells)
-  view.refresh()
-  const rows = [...projector.cells.table('tasks').rows.values()].filter(({ updated }) => updated > 0)
-  const { tasks } = schema.tables
-  const shown = rows.map((row) => [
-    row.id,
-    view.isShown(row, tasks),
-    ...Object.values(tasks.fields).map((field) => view.value(row, field)),
-  ])
-  const conflicts = [...view.conflicts(), ...view.settled()].map((one: Conflict) => ({
-    ...one,
-    candidates: one.candidates.map((candidate) => ({ ...candidate, seen: undefined })),
-  }))
-  const byText = <T>(items: T[]): string[] => items.map((item) => JSON.stringify(item)).sort()
-  return { shown: byText(shown), conflicts: byText(conflicts) }
-}
 
 /** Two devices that have seen all of each other, and what each then writes alone. */
 const twoDevices = () => {

@@ -8,6 +8,7 @@
 import { compareDevices, type DeviceId, type Dot } from '../clock/dot.ts'
 import type { Hlc } from '../clock/hlc.ts'
 import type { Role } from '../membership/entry.ts'
+import type { SeenLate, SeenOf } from '../log/late-record.ts'
 import { deviceOfRef, type DotRef, dotRef, seqOfRef } from '../op/dot-ref.ts'
 import {
   createSeenHistory,
@@ -57,6 +58,8 @@ interface DeviceOps {
   readonly below: number
   /** The effective stamps of those below that something still names. */
   readonly kept: ReadonlyMap<number, Hlc>
+  /** The same of those that late ops name. */
+  readonly named: Map<number, Hlc>
   /** Effective stamp of op `seq` at `seq - below - 1`. */
   readonly stamps: Hlc[]
   /** From this seq on, effective stamps may be others than those that the author wrote (BR2). */
@@ -65,9 +68,15 @@ interface DeviceOps {
   readonly seen: SeenHistory
   /** Whether the last op had seen all that is below a base. */
   isWhole: boolean
+  /** From this seq on, ops are late (SPEC CUT11): what they had seen of the base is what these say, and their heads. */
+  lateFrom: number
+  /** Up to this one. */
+  lateTo: number
+  readonly late: Map<number, SeenVector>
 }
 
 const NOTHING_KEPT: ReadonlyMap<number, Hlc> = new Map()
+const NEVER = Number.POSITIVE_INFINITY
 
 export class OpIndex {
   /** Where the index goes on from a base. */
@@ -99,6 +108,42 @@ export class OpIndex {
     this.#restored(this.#add(id, author, parent, base, createSeenHistory(), { below, kept, stamps: [] }), elasticFrom)
   }
 
+  /** SPEC CUT11: a run of a branch comes next that is late. */
+  takeLate(device: number, fromSeq: number, { toSeq, before, ops, stamps }: SeenLate): void {
+    if (this.seenBelow === undefined) return
+    const own = this.#devices[device]
+    own.lateFrom = Math.min(own.lateFrom, fromSeq)
+    own.lateTo = toSeq
+    if (own.stamps.length === 0 && before.length > 0) this.#seeBefore(own, this.#belowOf(before))
+    for (const { op, seen } of ops) own.late.set(fromSeq + op, this.#belowOf(seen))
+    for (const { branch, seq, stamp } of stamps) {
+      const index = this.#indexes.get(branch)
+      if (index === undefined || !this.isBelow(dotRef(index, seq))) continue
+      const { kept, named } = this.#devices[index]
+      if (!kept.has(seq)) named.set(seq, stamp)
+    }
+  }
+
+  /** What the last op below the base had seen of it, in a branch of which nothing above it is projected. */
+  #seeBefore({ seen: { seqs, vectors }, below }: DeviceOps, before: SeenVector): void {
+    if (vectors.length === 0) {
+      seqs.push(below)
+      vectors.push(before)
+    } else vectors[vectors.length - 1] = joinSeen(vectors[vectors.length - 1], before)
+  }
+
+  /** Of what is told as seen, what is below the base. */
+  #belowOf(seen: SeenOf): SeenVector {
+    let vector = nothingSeen
+    for (const [branch, seq] of seen) {
+      const index = this.#indexes.get(branch)
+      if (index === undefined || !this.isOnBase(index)) continue
+      const upTo = Math.min(seq, this.#devices[index].below)
+      if (upTo > this.#devices[index].base) vector = withSeen(vector, index, upTo)
+    }
+    return vector
+  }
+
   #restored(index: number, elasticFrom: number): void {
     const { parent } = this.#devices[index]
     this.#devices[index].elasticFrom = elasticFrom
@@ -117,7 +162,7 @@ export class OpIndex {
     const index = this.#devices.length
     const [depth, jump] = parent < 0 ? [0, index] : this.#jumpBelow(parent)
     const own = { id, author, parent, base, depth, jump, children: [], ...ops }
-    this.#devices.push({ ...own, elasticFrom, seen, isWhole: false })
+    this.#devices.push({ ...own, elasticFrom, seen, isWhole: false, named: new Map(), lateFrom: NEVER, lateTo: NEVER, late: new Map() })
     this.#indexes.set(id, index)
     if (parent >= 0) return index
     const roots = this.#roots.get(author)
@@ -162,7 +207,10 @@ export class OpIndex {
     const from = this.deviceIndex(parent)
     seen.seqs.push(base + 1)
     seen.vectors.push(this.joinHead(nothingSeen, from, base))
-    this.#devices[from].children.push(this.#add(branch, author, from, base, seen))
+    const index = this.#add(branch, author, from, base, seen)
+    this.#devices[from].children.push(index)
+    // What goes on from a late op is late.
+    if (this.#isLate(deviceOfRef(this.refAt(from, base)), base)) this.#devices[index].lateFrom = base + 1
   }
 
   deviceId(index: number): DeviceId {
@@ -225,9 +273,9 @@ export class OpIndex {
 
   /** 0, before everything, for an op below a base that nothing there names. */
   stamp(ref: DotRef): Hlc {
-    const { stamps, below, kept } = this.#devices[deviceOfRef(ref)]
+    const { stamps, below, kept, named } = this.#devices[deviceOfRef(ref)]
     const seq = seqOfRef(ref)
-    return seq > below ? stamps[seq - below - 1] : (kept.get(seq) ?? 0)
+    return seq > below ? stamps[seq - below - 1] : (kept.get(seq) ?? named.get(seq) ?? 0)
   }
 
   /** Whether a branch began below the base that the index goes on from. */
@@ -288,10 +336,15 @@ export class OpIndex {
 
   /** What the next op of a device, at `seq`, had seen before its heads are looked at. */
   seenBefore(device: number, seq: number): SeenVector {
-    const { id, isWhole } = this.#devices[device]
+    const { id, isWhole, late } = this.#devices[device]
     const last = this.lastSeen(device)
-    const more = isWhole ? undefined : this.seenBelow?.at(id, seq)
+    const more = this.#isLate(device, seq) ? late.get(seq) : isWhole ? undefined : this.seenBelow?.at(id, seq)
     return more === undefined ? last : joinSeen(last, more)
+  }
+
+  #isLate(device: number, seq: number): boolean {
+    const { lateFrom, lateTo } = this.#devices[device]
+    return seq >= lateFrom && seq <= lateTo
   }
 
   /** Whether the base that the index goes on from says that an op is void. */
@@ -301,7 +354,8 @@ export class OpIndex {
 
   /** Whether the next op of a device, at `seq`, may name a head: what it had seen below a base is not all known (CUT7). */
   mayName(device: number, seq: number, head: DotRef): boolean {
-    return !this.isBelow(head) || this.seenBelow?.mayName(this.deviceId(device), seq, head) === true
+    if (!this.isBelow(head) || this.#isLate(device, seq)) return true
+    return this.seenBelow?.mayName(this.deviceId(device), seq, head) === true
   }
 
   /** Whether op `seq` of a branch saw more of any branch than `vector` has of it. undefined: it is not projected, or below a base. */

@@ -6,6 +6,7 @@ import type { Hlc } from '../clock/hlc.ts'
 import { equalBytes } from '../codec/bytes.ts'
 import type { DriftlogError } from '../errors.ts'
 import type { Run } from '../op/run.ts'
+import type { LateNote } from './late-record.ts'
 import type { OpenedRun } from './seal.ts'
 
 /** Why a batch is held and cannot be opened: a newer format, no key, or bytes that nobody can open. */
@@ -27,6 +28,8 @@ export interface VerifiedRun {
   readonly run: Run
   readonly hash: Uint8Array
   readonly tag: Uint8Array
+  /** CUT11: what is told of it, which its chain fits. */
+  readonly late?: LateNote
 }
 
 /** What of a branch is below a base (SPEC CUT). */

@@ -20,9 +20,9 @@ interface BranchChain {
   /** Where what is verified here begins: at `base` or, after a base (SPEC CUT), at the end of a run. */
   readonly anchor: number
   /** The runs up to `anchor` that something may still refer to, rising. */
-  readonly kept: readonly KeptRun[]
+  readonly kept: KeptRun[]
   /** The membership positions of ops up to there that something still names: by seq. */
-  readonly below: ReadonlyMap<number, number>
+  readonly below: Map<number, number>
   readonly parent: DeviceId | undefined
   /** Last seq of each verified run, rising; the chain hash after it; the key epoch that it was written in and the greatest membership position that it names. */
   readonly ends: number[]
@@ -47,12 +47,12 @@ interface HashedPart {
   readonly from?: number
   readonly to?: number
   readonly meaning?: (name: DeviceId) => DeviceId
+  /** The chain hash that covers an op below a base, where it is not kept here. */
+  readonly told?: (branch: DeviceId, seq: number) => Uint8Array | undefined
 }
 
 /** What a chain begins with is plain in its first header: its tag needs no secret. */
 const START_EPOCH = 0
-
-const NONE: ReadonlyMap<number, number> = new Map()
 
 const itself = (name: DeviceId): DeviceId => name
 
@@ -70,7 +70,7 @@ export class ChainIndex {
   /** Starts the chain of a device. `start`: see `chainStart`; the certificate in it must have been checked. */
   begin(device: DeviceId, start: Uint8Array, branch = device): void {
     if (this.#chains.has(branch)) return
-    const at = { device, start, startEpoch: START_EPOCH, base: 0, anchor: 0, kept: [], below: NONE, parent: undefined }
+    const at = { device, start, startEpoch: START_EPOCH, base: 0, anchor: 0, kept: [], below: new Map(), parent: undefined }
     this.#chains.set(branch, { ...at, ends: [], hashes: [], epochs: [], positions: [] })
   }
 
@@ -81,17 +81,32 @@ export class ChainIndex {
     const at = chain && endAt(chain, base)
     if (chain === undefined || at === undefined) return false
     const from = { device: chain.device, start: at.hash, startEpoch: at.epoch, base, anchor: base, parent }
-    this.#chains.set(branch, { ...from, kept: [], below: NONE, ends: [], hashes: [], epochs: [], positions: [] })
+    this.#chains.set(branch, { ...from, kept: [], below: new Map(), ends: [], hashes: [], epochs: [], positions: [] })
     return true
   }
 
   /** The same, of a branch that is begun: it goes on from a base (SPEC CUT), where the last of these runs ends. */
-  restoreBelow(branch: DeviceId, kept: readonly KeptRun[], below: ReadonlyMap<number, number>): void {
+  restoreBelow(branch: DeviceId, kept: readonly KeptRun[], below: Map<number, number>): void {
     const chain = this.#chain(branch)
     const last = kept.at(-1)
     if (last === undefined) return
-    const from = { start: last.hash, startEpoch: last.epoch, anchor: last.toSeq, kept, below }
+    const from = { start: last.hash, startEpoch: last.epoch, anchor: last.toSeq, kept: [...kept], below }
     this.#chains.set(branch, { ...chain, ...from })
+  }
+
+  /** A run below the base that late ops refer to (SPEC CUT11), where none is kept that covers its end. */
+  keep(branch: DeviceId, run: KeptRun): void {
+    const chain = this.#chains.get(branch)
+    if (chain === undefined || run.toSeq > chain.anchor || run.fromSeq <= chain.base) return
+    if (keptAt(chain, run.toSeq) !== undefined) return
+    const at = chain.kept.findIndex(({ toSeq }) => toSeq > run.toSeq)
+    chain.kept.splice(at < 0 ? chain.kept.length : at, 0, run)
+  }
+
+  /** The membership position of an op below the base that late ops name. */
+  keepPosition(branch: DeviceId, seq: number, position: number): void {
+    const chain = this.#chains.get(branch)
+    if (chain !== undefined && !chain.below.has(seq)) chain.below.set(seq, position)
   }
 
   /** The last seq up to which a branch is verified. */
@@ -192,7 +207,7 @@ export class ChainIndex {
     run: Run,
     bytes: Uint8Array,
     before: Uint8Array,
-    { from = 0, to = opCount(run), meaning = itself }: HashedPart = {},
+    { from = 0, to = opCount(run), meaning = itself, told }: HashedPart = {},
   ): Uint8Array | undefined {
     const references: Uint8Array[] = []
     for (const position of positionsOf(run, from, to)) {
@@ -200,7 +215,8 @@ export class ChainIndex {
       references.push(this.#members!.hashAt(position))
     }
     for (const dot of foreignReferences(run, from, to)) {
-      const covering = this.covering(meaning(dot.device), dot.seq)
+      const branch = meaning(dot.device)
+      const covering = this.covering(branch, dot.seq) ?? told?.(branch, dot.seq)
       if (covering === undefined) return undefined
       references.push(covering)
     }

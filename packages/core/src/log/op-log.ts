@@ -25,9 +25,10 @@ import { firstHead, opCount, type Run, toSeqOf } from '../op/run.ts'
 import { MAX_GROUP_OPS } from '../op/run-codec.ts'
 import { type Batch, type BatchHeader, chainStartOf, type Shift } from './batch.ts'
 import type { NamedRun, Point } from './batch-store.ts'
-import { BranchTree, type LogBranch, type Parked, type SavedLogBranch } from './branch-tree.ts'
+import { BranchTree, type LogBranch, type Parked, type SavedLogBranch, type VerifiedRun } from './branch-tree.ts'
 import { ChainIndex, foreignReferences, greatestPosition, type Members } from './chain-index.ts'
-import { type Candidates, meanings, type Tried, withMeaning } from './meaning.ts'
+import { lateBytesOf, LateNote, readLate, type SeenLate } from './late-record.ts'
+import { type Candidates, type Meaning, meanings, type Tried, withMeaning } from './meaning.ts'
 import { openBatch, type OpenedRun } from './seal.ts'
 import { verifyBatch } from './signature.ts'
 import { type RunEnd, StretchNames } from './stretch-names.ts'
@@ -42,6 +43,8 @@ export interface ProjectionTarget {
   begin(branch: DeviceId, author: DeviceId, parent: DeviceId | undefined, base: number): void
   /** The stamps of a branch are shifted from an op on that comes next (BR2). */
   shift(branch: DeviceId, fromSeq: number, shift: Hlc, floor: Hlc): void
+  /** CUT11: a run comes next in a branch that is late. */
+  late?(branch: DeviceId, fromSeq: number, late: SeenLate): void
   /** Consecutive runs of one branch, whole; all that they saw is projected. */
   project(runs: readonly Run[]): void
   /** How much of a branch the last projected op of another one saw. */
@@ -70,6 +73,10 @@ export interface Backlog {
   readonly unopenable: number
 }
 
+/** The op that states shifts has seen nothing (BR2). */
+const NOTHING_SEEN = { before: [], ops: [], stamps: [] }
+const NOWHERE = Number.POSITIVE_INFINITY
+
 const countedAs = { format: 'parked', key: 'locked', unopenable: 'unopenable' } as const
 
 export class OpLog {
@@ -92,6 +99,11 @@ export class OpLog {
   readonly #stating = new Set<DeviceId>()
   /** The membership position of own ops that are not sealed yet. */
   #ownPosition = 0
+  /** What is told of late runs (CUT11); by the first batch that tells it, and by run, those that count first standing first. */
+  readonly #telling = new Set<string>()
+  readonly #late = new Map<string, LateNote[]>()
+  /** Where the log goes on from a base: its cut. */
+  #cut: Hlc | undefined
   /** Their next runs name entries of the log of members that are not here yet. */
   readonly #awaiting = new Set<LogBranch>()
 
@@ -416,6 +428,66 @@ export class OpLog {
     return isLate
   }
 
+  /** The log goes on from a base (SPEC CUT) with this cut. */
+  goOnFrom(cut: Hlc): void {
+    this.#cut = cut
+  }
+
+  /**
+   * Takes in what a batch states that is held, or will be: shifts (BR2), and on a base what is told of late ops (CUT11). Whether
+   * that concerns what may be projected already: then the log must be read anew, all statements first.
+   */
+  addStated(batch: Batch): boolean {
+    const { shifts } = batch.header
+    if (shifts.length === 0) return false
+    const isLate = this.addShifts(shifts)
+    return this.#cut === undefined ? isLate : this.#addLate(this.open(batch)) || isLate
+  }
+
+  #addLate({ batch: { header }, runs }: CheckedBatch): boolean {
+    const { device, certificate, toSeq, tagAfter } = header
+    // Two first batches of one device may tell different things.
+    const teller = `${device}/${toSeq}/${toBase64Url(tagAfter)}`
+    if (runs === undefined || certificate === undefined || this.#telling.has(teller)) return false
+    this.#telling.add(teller)
+    const installation = toBase64Url(certifiedInstallation(certificate))
+    let isLate = false
+    for (const bytes of runs.flatMap(({ run }) => [...run.events.values()]).map(lateBytesOf)) {
+      const record = bytes && readLate(bytes)
+      if (bytes === undefined || record === undefined || record.cut < this.#cut!) continue
+      for (const run of record.runs) {
+        const key = shiftKey(run.device, run.base, run.firstTag)
+        const notes = this.#late.get(key) ?? []
+        notes.push(new LateNote(record, run, installation, toBase64Url(bytes)))
+        this.#late.set(key, notes)
+        isLate ||= this.#tree.of(run.device).some(({ held }) => held > run.base)
+      }
+    }
+    return isLate
+  }
+
+  /** What is told of a run: by its author's own installation first, for the lowest cut, then by the bytes that tell it. */
+  #notesOf({ device, certificate }: LogBranch, { run, tagAfter }: OpenedRun): readonly LateNote[] {
+    const notes = this.#late.size === 0 ? undefined : this.#late.get(shiftKey(device, run.fromSeq - 1, tagAfter))
+    if (notes === undefined) return []
+    const own = toBase64Url(certifiedInstallation(certificate))
+    const rank = ({ installation }: LateNote): number => (installation === own ? 0 : 1)
+    return notes.sort((a, b) => rank(a) - rank(b) || a.cut - b.cut || (a.bytes < b.bytes ? -1 : 1))
+  }
+
+  /** What is told of a run that comes next: of what it refers to below the base, chain hashes that fit it are right. */
+  #takeLate(branch: LogBranch, run: Run, note: LateNote): void {
+    for (const { device, seq } of foreignReferences(run)) {
+      const covering = note.covering(device, seq)
+      if (covering !== undefined) this.chain.keep(device, covering)
+    }
+    const dots = [...foreignReferences(run), ...[...run.over.values()].flat()]
+    const named = dots.flatMap((dot) => note.named(dot) ?? [])
+    for (const { branch: of, seq, position } of named) this.chain.keepPosition(of, seq, position)
+    const { before, ops } = note.run
+    this.#projector.late?.(branch.id, run.fromSeq, { toSeq: NOWHERE, before, ops, stamps: named })
+  }
+
   /** The branches whose first batch states shifts. */
   get statingShifts(): ReadonlySet<DeviceId> {
     return this.#stating
@@ -502,7 +574,11 @@ export class OpLog {
       unit.push({ ...verified, tag: next.tag })
     } while (endsInsideGroup(unit[unit.length - 1].run))
     branch.verified = []
-    for (const { run, hash, tag } of unit) {
+    for (const { run, hash, tag, late } of unit) {
+      if (late !== undefined) this.#takeLate(branch, run, late)
+      else if (run.fromSeq === 1 && this.#stating.has(branch.id)) {
+        this.#projector.late?.(branch.id, 1, { ...NOTHING_SEEN, toSeq: toSeqOf(run) })
+      }
       this.#judgeRights(branch, run)
       this.chain.extend(branch.id, toSeqOf(run), hash, run.keyEpoch, greatestPosition(run))
       const shift = this.#shifts.get(shiftKey(branch.device, run.fromSeq - 1, tag))
@@ -552,7 +628,7 @@ export class OpLog {
     branch: LogBranch,
     opened: OpenedRun,
     { hash: before, tag: tagThere }: { readonly hash: Uint8Array; readonly tag: Uint8Array },
-  ): { run: Run; hash: Uint8Array } | undefined {
+  ): Omit<VerifiedRun, 'tag'> | undefined {
     const { run, bytes, tagBefore, tagAfter } = opened
     if (greatestPosition(run) > (this.members?.length ?? 0)) {
       this.#awaiting.add(branch)
@@ -586,21 +662,29 @@ export class OpLog {
       const holder = this.#holder(name)
       if (holder !== undefined && holder.id !== name) candidates.set(name, [holder.id])
     }
+    const notes = this.#notesOf(branch, opened)
+    const read = (meaning: Meaning): Omit<VerifiedRun, 'tag'> | undefined => {
+      for (const late of notes.length === 0 ? [undefined] : notes) {
+        const told = late && ((of: DeviceId, seq: number) => late.covering(of, seq)?.hash)
+        const hash = this.chain.hashAfter(run, bytes, before, told === undefined ? { meaning } : { meaning, told })
+        if (hash === undefined || !isAfter(hash)) continue
+        const meant = { run: withMeaning(run, branch.id, meaning), hash }
+        return late === undefined ? meant : { ...meant, late }
+      }
+      return undefined
+    }
     if (equalBytes(tagThere, tagBefore)) {
       // Where nothing forked there is one way of reading it, and it is the right one.
       const only = [...candidates.values()].every((branches) => branches.length === 1)
       const plain = (name: DeviceId): DeviceId => candidates.get(name)?.[0] ?? name
-      const plainHash = only ? this.chain.hashAfter(run, bytes, before, { meaning: plain }) : undefined
-      if (plainHash !== undefined && isAfter(plainHash)) {
-        return { run: withMeaning(run, branch.id, plain), hash: plainHash }
-      }
+      const found = only ? read(plain) : undefined
+      if (found !== undefined) return found
       const cost = bytes.length + 32 * references + 128
       const tried = this.#tried.get(opened) ?? new Map<DeviceId, Set<DeviceId>>()
       const untried = this.#untried(branch, candidates, tried)
       for (const meaning of meanings(untried, tried, cost)) {
-        const hash = this.chain.hashAfter(run, bytes, before, { meaning })
-        if (hash === undefined || !isAfter(hash)) continue
-        return { run: withMeaning(run, branch.id, meaning), hash }
+        const found = read(meaning)
+        if (found !== undefined) return found
       }
       for (const [name, branches] of untried) {
         const before = tried.get(name)

@@ -24,6 +24,7 @@ import { encodeRun } from '../op/run-codec.ts'
 import type { Randomness } from '../ports/ports.ts'
 import { type Batch, encodeShifts, MAX_BATCH_OPS, type Shift } from './batch.ts'
 import type { Members } from './chain-index.ts'
+import { lateEvent, type LateRecord } from './late-record.ts'
 import type { OpLog } from './op-log.ts'
 import { sealBatch } from './seal.ts'
 
@@ -51,19 +52,24 @@ export interface WriterKeys {
 }
 
 /**
- * The first batch of a device that brings shifts (BR2): one op that changes nothing and saw nothing, so that no shifted op has
- * to be projected before it.
+ * The first batch of a device that brings shifts (BR2), and what is told of late ops (CUT11): an op, or one a record, that changes
+ * nothing and saw nothing, so that no shifted op has to be projected before it.
  */
 export const sealShifts = (
   { keyring, random, members }: WriterKeys,
   identity: WriterIdentity,
   hlc: Hlc,
   shifts: readonly Shift[],
+  late: readonly LateRecord[] = [],
 ): Batch => {
   const { device, space, certificate, keys } = identity
   const author = new Author(device, 1, () => keyring.epoch)
   const membership = members?.length ?? 0
-  author.append([], { hlc, heads: [], schemaVersion: 1, membership })
+  for (let op = 0; op < Math.max(1, late.length); op++) {
+    author.append([], { hlc: hlc + op, heads: [], schemaVersion: 1, membership })
+    if (op < late.length) author.run.events.set(op, lateEvent(late[op]))
+  }
+  const toSeq = opCount(author.run)
   const bytes = encodeRun(author.run)
   const before = chainStart(space, certificate, encodeShifts(shifts))
   const tags = {
@@ -73,7 +79,7 @@ export const sealShifts = (
       keyring.tagKey(keyring.epoch, device),
     ),
   }
-  const part = { ...tags, space, device, fromSeq: 1, toSeq: 1, maxHlc: hlc, shifts, certificate }
+  const part = { ...tags, space, device, fromSeq: 1, toSeq, maxHlc: hlc + toSeq - 1, shifts, certificate }
   return sealBatch(part, [bytes], { keys, keyring, random })
 }
 

@@ -17,6 +17,7 @@ import { nothingSeen, type SeenVector, seenSeq } from '../clock/seen.ts'
 import { DriftlogError } from '../errors.ts'
 import { fitsLaw } from '../laws/cell-laws.ts'
 import type { RowChanges } from '../op/author.ts'
+import type { SeenLate } from '../log/late-record.ts'
 import type { RoleOf } from '../log/op-log.ts'
 import { isRowLevel, Law } from '../op/law.ts'
 import { firstChange, firstHead, HANDLE, NEW_ROW, opCount, type Run, SAME_ROW, type Shape } from '../op/run.ts'
@@ -121,6 +122,11 @@ export class Projector {
     const shifts = (this.#shifts[this.ops.deviceIndex(branch)] ??= [])
     const before = shifts.at(-1)
     shifts.push({ fromSeq, shift: Math.max(shift, before?.shift ?? 0), floor: Math.max(floor, before?.floor ?? 0) })
+  }
+
+  /** CUT11: a run that comes next in a branch is late. */
+  late(branch: DeviceId, fromSeq: number, late: SeenLate): void {
+    this.ops.takeLate(this.ops.deviceIndex(branch), fromSeq, late)
   }
 
   /** By how much the next stamps of a branch are shifted. */
