@@ -8,6 +8,7 @@ import {
   folded,
   type Held,
   opened,
+  type Naming,
   receiveAll,
   replay,
   restOf,
@@ -16,18 +17,28 @@ import {
   told,
   vectorFor,
 } from './bases.test-support.ts'
-import { comeBack, conflictsOf, joined, latePlans, naming, runLateHistory, withoutStamps } from './late-histories.test-support.ts'
+import type { FoldedBase } from './fold-base.ts'
+import {
+  comeBack,
+  conflictsOf,
+  joined,
+  latePlans,
+  naming,
+  runLateHistory,
+  whoGoesOn,
+  withoutStamps,
+} from './late-histories.test-support.ts'
 
 beforeAll(cryptoReady)
 
-const RUNS = 150
 const shuffles = fc.array(fc.nat(), { minLength: 1, maxLength: 30 })
+const RUNS = 100
 
 describe('late branches', () => {
   it.each(Object.entries(lawKinds))(
     '[CUT11 CUT5] %s: who was away comes back, and the base with what comes is the log, as if it had never been away',
     (_, kinds) => {
-      const met = { runs: 0, lifted: 0 }
+      const met = { batches: 0, lifted: 0, lacking: 0, kept: 0, named: 0 }
       fc.assert(
         fc.property(latePlans(kinds), shuffles, fc.nat(), (plan, order, pick) => {
           const history = runLateHistory(plan)
@@ -39,33 +50,42 @@ describe('late branches', () => {
           const state = opened(base)
           receiveAll(state, restOf(present, state))
           const statements: Held[] = []
-          const late: Held[] = []
           returning.forEach((batches, index) => {
-            const back = comeBack(state, decoded, batches, 60 + 10 * index)
-            expect(back.found.left).toEqual([])
-            for (const { batch } of back.statements) expect(state.log.addStated(batch)).toBe(false)
-            receiveAll(state, back.statements)
-            receiveAll(state, back.late)
-            statements.push(...back.statements)
-            late.push(...back.late)
+            const { found, statements: stated, late } = comeBack(state, decoded, batches, 60 + 10 * index)
+            expect(found.left).toEqual([])
+            for (const { batch } of stated) expect(state.log.addStated(batch)).toBe(false)
+            receiveAll(state, stated)
+            receiveAll(state, late)
+            statements.push(...stated)
+            met.batches += late.length
+            for (const { kept, named, runs } of found.statements.flatMap(({ records }) => records)) {
+              met.kept += kept.length
+              met.named += named.length
+              met.lacking += runs.filter(({ before, ops }) => before.length + ops.length > 0).length
+            }
           })
           expect(state.log.damage).toBeUndefined()
-          met.runs += late.length
-          met.lifted += late.filter(({ batch }) => batch.header.coarseMaxHlc <= cut / 4096).length
 
           const held = [...all, ...statements]
           const full = replay(held)
           expect(told(state)).toEqual(told(full))
-          expect(shownBy(state)).toEqual(shownBy(full))
+          const shown = shownBy(state)
+          expect(shown).toEqual(shownBy(full))
           const inTime = replay(all)
           expect(withoutStamps(state)).toBe(withoutStamps(inTime))
-          expect(conflictsOf(shownBy(state))).toEqual(conflictsOf(shownBy(inTime)))
+          expect(conflictsOf(shown)).toEqual(conflictsOf(shownBy(inTime)))
+          const stamps = [...new Set(full.projector.ops.saved.flatMap((one) => one.stamps))].filter((one) => one >= cut)
+          met.lifted += inTime.projector.ops.saved.some(({ stamps: own, id }) => {
+            const shifted = full.projector.ops.saved[full.projector.ops.indexOf(id)!].stamps
+            return own.some((stamp, at) => stamp < shifted[at])
+          })
+            ? 1
+            : 0
 
           const other = opened(base)
           receiveAll(other, shuffled(restOf(held, other), order))
           expect(told(other)).toEqual(told(full))
 
-          const stamps = [...new Set(full.projector.ops.saved.flatMap((one) => one.stamps))].filter((one) => one >= cut)
           const second = stamps[pick % stamps.length]
           const stated = new Map(statements.map(({ branch }) => [branch, 1]))
           const further = vectorFor(held, second, { atLeast: joined(vector, stated), naming: history.naming })
@@ -78,7 +98,72 @@ describe('late branches', () => {
         }),
         { numRuns: RUNS },
       )
-      expect(met.runs).toBeGreaterThan(60)
+      expect(met.batches).toBeGreaterThan(RUNS)
+      expect(met.lifted).toBeGreaterThan(RUNS / 10)
+      expect(met.lacking).toBeGreaterThan(RUNS / 10)
+      expect(met.kept).toBeGreaterThan(RUNS / 10)
+      expect(met.named).toBeGreaterThan(RUNS / 10)
+    },
+  )
+
+  it.each(Object.entries(lawKinds))(
+    '[CUT11 CUT13] %s: others go on meanwhile, and make the next base between two who come back',
+    (_, kinds) => {
+      let rebased = 0
+      fc.assert(
+        fc.property(latePlans(kinds), shuffles, fc.array(fc.nat(), { minLength: 12, maxLength: 12 }), (plan, order, picks) => {
+          const history = runLateHistory(plan)
+          fc.pre(history !== undefined)
+          const { all, present, cut, returning } = history
+          const held: Held[] = [...present]
+          const names: Naming[] = [...history.naming]
+          let base: FoldedBase = folded(present, cut, vectorFor(present, cut, { naming: naming(present, history) }))
+          const states = [opened(base)]
+          for (const state of states) receiveAll(state, restOf(present, state))
+          const stated = new Map<Held['branch'], number>()
+          const take = (batches: readonly Held[]): void => {
+            for (const state of states) receiveAll(state, batches)
+            held.push(...batches)
+          }
+          const goesOn = whoGoesOn(states[0], 40)
+          returning.forEach((batches, index) => {
+            const newest = states[states.length - 1]
+            const { found, statements, late } = comeBack(newest, decodeBase(base.bytes), batches, 60 + 10 * index)
+            expect(found.left).toEqual([])
+            take(statements)
+            take(late)
+            for (const { branch } of statements) stated.set(branch, 1)
+            const { written, over } = goesOn(picks.slice(index * 3, index * 3 + 3))
+            for (const state of states.slice(1)) receiveAll(state, written)
+            held.push(...written)
+            names.push(...over)
+            if (index === returning.length - 1 || picks[9 + index] % 2 === 0) return
+            const full = replay(held)
+            const stamps = [...new Set(full.projector.ops.saved.flatMap((one) => one.stamps))].filter((one) => one >= base.cut)
+            const next = stamps[picks[9 + index] % stamps.length]
+            const vector = vectorFor(held, next, { atLeast: joined(base.vector, stated), naming: naming(held, { naming: names }) })
+            base = folded(restOf(held, opened(base)), next, vector, base)
+            const state = opened(base)
+            receiveAll(state, restOf(held, state))
+            states.push(state)
+            rebased++
+          })
+          expect(held.length).toBeGreaterThanOrEqual(all.length)
+          const full = replay(held)
+          const digest = told(full)
+          for (const state of states) expect(told(state)).toEqual(digest)
+          const shown = shownBy(full)
+          for (const state of states) expect(shownBy(state)).toEqual(shown)
+          const fresh = opened(base)
+          receiveAll(fresh, shuffled(restOf(held, fresh), order))
+          expect(told(fresh)).toEqual(digest)
+          const end = full.projector.highest
+          const whole = folded(held, end, full.log.held())
+          expect(hexOf(folded(restOf(held, opened(base)), end, full.log.held(), base).bytes)).toBe(hexOf(whole.bytes))
+        }),
+        { numRuns: RUNS },
+      )
+      expect(rebased).toBeGreaterThan(RUNS / 10)
     },
   )
 })

@@ -1,9 +1,13 @@
 /** Random histories in which devices go away, write on alone or among each other, and come back when a base was made without them. */
 import fc from 'fast-check'
 import type { VersionVector } from '../clock/version-vector.ts'
-import type { DeviceId } from '../clock/dot.ts'
-import { sealShifts } from '../log/writer.ts'
-import { lawSteps, runLawHistory, type Step } from '../projection/law-histories.test-support.ts'
+import type { DeviceId, Dot } from '../clock/dot.ts'
+import { columnOf, writesOf } from '../cells/cell-state.ts'
+import { byRow, type NewChange } from '../op/author.ts'
+import type { Shape } from '../op/run.ts'
+import type { Value } from '../op/value.ts'
+import { sealShifts, Writer } from '../log/writer.ts'
+import { lawShapes, lawSteps, runLawHistory, type Step, TABLE } from '../projection/law-histories.test-support.ts'
 import { identityOf, type Replica, seededRandom } from '../testing/replicas.test-support.ts'
 import type { Conflict } from '../projection/view/conflict.ts'
 import { type Held, heldOf, keyring, type Naming, type shownBy, type State } from './bases.test-support.ts'
@@ -145,4 +149,41 @@ export const joined = (a: VersionVector, b: VersionVector): Map<DeviceId, number
   const join = new Map(a)
   for (const [id, seq] of b) join.set(id, Math.max(join.get(id) ?? 0, seq))
   return join
+}
+
+/** A device that writes on what a state shows: of some rows, over some of what it finds there. */
+export const whoGoesOn = ({ log, projector }: State, number: number) => {
+  const writer = new Writer(identityOf(number), log, projector, 0, seededRandom(number))
+  const { device } = writer.identity
+  return (picks: readonly number[]): { readonly written: readonly Held[]; readonly over: readonly Naming[] } => {
+    const naming: Naming[] = []
+    for (const pick of picks) {
+      const rows = projector.cells.table(TABLE).rows
+      const id = `row ${pick % 2}`
+      const row = rows.get(id)
+      const handle = row && projector.handleOf(row)
+      const writes = row === undefined ? [] : writesOf(row, columnOf(row.table, lawShapes.set))
+      const dots = writes.filter((_, index) => (pick >> index) % 2 === 0).map(({ ref }) => projector.ops.dotOf(ref))
+      const change = (shape: Shape, value: Value = null, over?: readonly Dot[]): NewChange => ({
+        shape,
+        rowId: id,
+        handle,
+        value,
+        ...(over === undefined ? {} : { over }),
+      })
+      const kinds = [
+        [change(lawShapes.set, 'on', dots)],
+        [change(lawShapes.increment, 1), change(lawShapes.set, 'plain')],
+        [change(lawShapes.delete)],
+        [change(lawShapes.remove, 'x'), change(lawShapes.add, 'y')],
+        [change(lawShapes.insert)],
+        dots.length < 2 ? [] : [change(lawShapes.resolve, 'why', dots), change(lawShapes.set, 'settled', dots)],
+      ]
+      const changes = kinds[pick % kinds.length]
+      const { fromSeq } = writer.write(byRow(changes), writer.nextStamp(0), 1)
+      const over = changes.flatMap((one) => one.over ?? [])
+      if (over.length > 0) naming.push({ dot: { device, seq: fromSeq }, over })
+    }
+    return { written: heldOf(writer.seal().map(({ bytes }) => bytes)), over: naming }
+  }
 }
