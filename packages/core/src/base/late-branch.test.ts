@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
+import type { Dot } from '../clock/dot.ts'
 import { cryptoReady } from '../crypto/sodium.ts'
 import { lawKinds } from '../projection/law-histories.test-support.ts'
 import { hexOf } from '../testing/replicas.test-support.ts'
@@ -18,6 +19,7 @@ import {
   vectorFor,
 } from './bases.test-support.ts'
 import type { FoldedBase } from './fold-base.ts'
+import { forgedPlans, forgeHistory } from './forged-histories.test-support.ts'
 import {
   comeBack,
   conflictsOf,
@@ -33,6 +35,40 @@ beforeAll(cryptoReady)
 
 const shuffles = fc.array(fc.nat(), { minLength: 1, maxLength: 30 })
 const RUNS = 100
+
+const namingOf = (held: readonly Held[]): Naming[] => replay(held).runs.flatMap(({ named }) => named)
+
+const stampsOf = (state: ReturnType<typeof replay>): number[] =>
+  [...new Set(state.projector.ops.saved.flatMap(({ stamps }) => stamps))].sort((a, b) => a - b)
+
+/** Divides a history: what some have who know nothing of some batches, and what one holds who knows these. */
+const partOf = (held: readonly Held[], { runs, log }: ReturnType<typeof replay>, picks: readonly number[]) => {
+  const covering = (dot: Dot): Held | undefined =>
+    held.find(({ batch: { header }, branch }) => branch === dot.device && header.fromSeq <= dot.seq && header.toSeq >= dot.seq)
+  const causes = new Map(
+    held.map((one) => {
+      const { fromSeq, toSeq } = one.batch.header
+      const own = runs.filter((run) => run.device === one.branch && run.fromSeq >= fromSeq && run.fromSeq <= toSeq)
+      const dots = [{ device: one.branch, seq: fromSeq - 1 }, ...own.flatMap((run) => [...run.references, run.end])]
+      return [one, dots.flatMap((dot) => covering(dot) ?? [])] as const
+    }),
+  )
+  const isGone = (one: Held, seen = new Set<Held>()): boolean => {
+    if (seen.has(one)) return false
+    seen.add(one)
+    if (log.statingShifts.has(one.branch)) return false
+    return held.indexOf(one) % 3 === picks[0] % 3 || causes.get(one)!.some((cause) => isGone(cause, seen))
+  }
+  const present = held.filter((one) => !isGone(one))
+  const known = new Set<Held>()
+  const know = (one: Held): void => {
+    if (known.has(one)) return
+    known.add(one)
+    for (const cause of causes.get(one)!) know(cause)
+  }
+  for (const one of held) if (picks[1] % 2 === 0 || !present.includes(one)) know(one)
+  return { present, returning: held.filter((one) => known.has(one)) }
+}
 
 describe('late branches', () => {
   it.each(Object.entries(lawKinds))(
@@ -166,4 +202,50 @@ describe('late branches', () => {
       expect(rebased).toBeGreaterThan(RUNS / 10)
     },
   )
+
+  it('[CUT11 OP6 OP7 BR2] the same of what no honest device writes: void ops, broken groups, heads that say what was said, shifts', async () => {
+    const met = { batches: 0, voids: 0, shifted: 0 }
+    await fc.assert(
+      fc.asyncProperty(forgedPlans, shuffles, fc.array(fc.nat(), { minLength: 4, maxLength: 4 }), async (plan, order, picks) => {
+        const held = await forgeHistory({ ...plan, steps: plan.steps.map((step) => ({ ...step, from: 0 })) })
+        const before = replay(held)
+        fc.pre(before.log.damage === undefined && before.log.backlog().waiting === 0)
+        const { present, returning } = partOf(held, before, picks)
+        fc.pre(present.length > 0)
+        const stamps = stampsOf(replay(present))
+        const cut = stamps[picks[2] % stamps.length]
+        const stating = new Map([...before.log.statingShifts].map((device) => [device, 1]))
+        const vector = vectorFor(present, cut, { naming: namingOf(present), atLeast: stating })
+        const base = folded(present, cut, vector)
+        const state = opened(base)
+        receiveAll(state, restOf(present, state))
+        const { found, statements, late } = comeBack(state, decodeBase(base.bytes), returning, 60)
+        expect(found.left).toEqual([])
+        receiveAll(state, statements)
+        receiveAll(state, late)
+        met.batches += late.length
+        const all = [...held, ...statements]
+        const full = replay(all)
+        met.voids += full.projector.voidCount
+        met.shifted += stating.size
+        expect(told(state)).toEqual(told(full))
+        const other = opened(base)
+        receiveAll(other, shuffled(restOf(all, other), order))
+        expect(told(other)).toEqual(told(full))
+        const second = stampsOf(full).filter((stamp) => stamp >= cut)
+        const next = second[picks[3] % second.length]
+        for (const [device] of full.log.held()) if (full.log.statingShifts.has(device)) stating.set(device, 1)
+        const further = vectorFor(all, next, { atLeast: joined(vector, stating), naming: namingOf(all) })
+        const scratch = folded(all, next, further)
+        const onward = folded(restOf(all, opened(base)), next, further, base)
+        const DBG = ({ bytes }: FoldedBase) => ({ ...decodeBase(bytes), refs: 0, vector: 0 })
+        expect(DBG(onward)).toEqual(DBG(scratch))
+        expect(hexOf(onward.bytes)).toBe(hexOf(scratch.bytes))
+      }),
+      { numRuns: 2 * RUNS },
+    )
+    expect(met.batches).toBeGreaterThan(RUNS)
+    expect(met.voids).toBeGreaterThan(RUNS)
+    expect(met.shifted).toBeGreaterThan(RUNS / 10)
+  })
 })

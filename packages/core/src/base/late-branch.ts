@@ -98,7 +98,7 @@ class LateFinder {
     const isFirst = new Map(late.map(({ branch, base: from, isFirst: is }) => [`${branch}/${from}`, is]))
     const told = this.#runs.flatMap((run) => {
       const is = isFirst.get(`${run.device}/${run.fromSeq - 1}`)
-      const one = is === undefined ? undefined : this.#told(run)
+      const one = is === undefined ? undefined : this.#told(run, is)
       return one !== undefined && (is === true || one.run.ops.length > 0 || one.named.size > 0) ? [one] : []
     })
     return { statements: statementsOf(shifts, told, base.cut), entering, left }
@@ -260,18 +260,17 @@ class LateFinder {
     return told
   }
 
-  #told(run: Run): ToldRun {
+  #told(run: Run, isFirst: boolean): ToldRun {
     const { ops } = this.#projector
     const { device: branch, fromSeq } = run
     const index = ops.deviceIndex(branch)
     const { device } = this.#log.branch(branch)!
     const before = fromSeq === 1 ? undefined : ops.refAt(index, fromSeq - 1)
-    const isOnPrefix = fromSeq > 1 && this.#placeOf(branch, fromSeq - 1) !== undefined
     const history = ops.saved[index].seen
     const beforeIndex = before === undefined ? index : deviceOfRef(before)
     let vector = before === undefined ? nothingSeen : seenAt(ops.saved[beforeIndex].seen, fromSeq - 1)
     let seen = this.#seenOf(vector)
-    const first = isOnPrefix ? this.#named(seen, new Map()) : []
+    const first = isFirst ? this.#named(seen, new Map()) : []
     const told: LateRun['ops'][number][] = []
     for (let op = 0; op < opCount(run); op++) {
       const next = seenAt(history, fromSeq + op)

@@ -114,7 +114,7 @@ export class OpIndex {
     const own = this.#devices[device]
     own.lateFrom = Math.min(own.lateFrom, fromSeq)
     own.lateTo = toSeq
-    if (own.stamps.length === 0 && before.length > 0) this.#seeBefore(own, this.#belowOf(before))
+    this.#seeBefore(device, this.#belowOf(before))
     for (const { op, seen } of ops) own.late.set(fromSeq + op, this.#belowOf(seen))
     for (const { branch, seq, stamp } of stamps) {
       const index = this.#indexes.get(branch)
@@ -124,12 +124,18 @@ export class OpIndex {
     }
   }
 
-  /** What the last op below the base had seen of it, in a branch of which nothing above it is projected. */
-  #seeBefore({ seen: { seqs, vectors }, below }: DeviceOps, before: SeenVector): void {
-    if (vectors.length === 0) {
-      seqs.push(below)
-      vectors.push(before)
-    } else vectors[vectors.length - 1] = joinSeen(vectors[vectors.length - 1], before)
+  /** What the last op of a branch had seen of the base: not known where it is below it, or void and all that is above it, too. */
+  #seeBefore(device: number, before: SeenVector): void {
+    const { seqs, vectors } = this.#devices[device].seen
+    const last = this.lastSeen(device)
+    const joined = joinSeen(last, before)
+    if (joined === last) return
+    const seq = this.projectedSeq(device)
+    if (seqs.length > 0 && seqs[seqs.length - 1] >= seq) vectors[vectors.length - 1] = joined
+    else {
+      seqs.push(seq)
+      vectors.push(joined)
+    }
   }
 
   /** Of what is told as seen, what is below the base. */

@@ -31,7 +31,7 @@ export interface LateRun {
   readonly device: DeviceId
   readonly base: number
   readonly firstTag: Uint8Array
-  /** Of the op before it, where that is in the prefix. */
+  /** Of the op before it, where that is not told of. */
   readonly before: SeenOf
   /** By number in the run, rising: where an op had seen more of the prefix than the one before it. */
   readonly ops: readonly { readonly op: number; readonly seen: SeenOf }[]
