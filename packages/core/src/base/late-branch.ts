@@ -307,13 +307,12 @@ class LateFinder {
       const { device: holder, seq } = ops.dotOf(ops.refAt(index, dot.seq))
       const place = this.#placeOf(holder, seq)
       if (place === undefined) continue
-      const { id, lastSeq } = branches[place]
+      const { id } = branches[place]
       const position = this.#log.chain.positionAt(holder, seq) ?? 0
       const stamp = ops.stamp(dotRef(ops.deviceIndex(holder), seq))
       named.set(`${id}/${seq}`, { branch: id, seq, stamp, position })
       const covering = at < foreign.length ? this.#log.chain.runOf(holder, seq) : undefined
-      // The run that the cut divides is in the log.
-      if (covering !== undefined && covering.toSeq <= lastSeq) kept.set(`${id}/${covering.toSeq}`, { branch: id, ...covering })
+      if (covering !== undefined) kept.set(`${id}/${covering.toSeq}`, { branch: id, ...covering })
     }
     return { kept, named }
   }

@@ -28,10 +28,11 @@ export interface LatePlan {
 export const latePlans = (kinds: readonly string[]): fc.Arbitrary<LatePlan> =>
   fc.record({
     steps: lawSteps(kinds, { replicas: REPLICAS, rows: 2, length: 50 }),
-    away: fc.uniqueArray(
-      fc.record({ replica: fc.nat(REPLICAS - 2), at: fc.nat(100), isAlone: fc.boolean() }),
-      { minLength: 1, maxLength: 3, selector: ({ replica }) => replica },
-    ),
+    away: fc.uniqueArray(fc.record({ replica: fc.nat(REPLICAS - 2), at: fc.nat(100), isAlone: fc.boolean() }), {
+      minLength: 1,
+      maxLength: 3,
+      selector: ({ replica }) => replica,
+    }),
     back: fc.shuffledSubarray([0, 1, 2], { minLength: 3 }),
     cut: fc.nat(),
   })
@@ -108,19 +109,25 @@ export const withoutStamps = ({ projector: { cells, ops } }: State): string => {
   const plain = (value: unknown): unknown => {
     if (typeof value === 'bigint') return value.toString()
     if (value instanceof Uint8Array) return Buffer.from(value).toString('hex')
-    if (Array.isArray(value)) return value.map(plain).map((item) => JSON.stringify(item)).sort()
+    if (Array.isArray(value))
+      return value
+        .map(plain)
+        .map((item) => JSON.stringify(item))
+        .sort()
     if (value instanceof Map) return [...value].map(([key, item]) => [key, plain(item)]).sort()
     if (value instanceof Set) return undefined
     if (typeof value !== 'object' || value === null) return value
-    return Object.entries(value)
-      // Which of the writes above it a put had seen matters of those that still stand (BASE4): the digest tells these.
-      .filter(([key]) => key !== 'mayCollide' && key !== 'contested' && key !== 'sawAbove')
-      .map(([key, item]): unknown => {
-        if (key === 'ref') return [key, dots([item as number])]
-        if (key === 'touches' || key === 'deletes') return [key, dots(item as number[]).sort()]
-        return [key, plain(item)]
-      })
-      .sort()
+    return (
+      Object.entries(value)
+        // Which of the writes above it a put had seen matters of those that still stand (BASE4): the digest tells these.
+        .filter(([key]) => key !== 'mayCollide' && key !== 'contested' && key !== 'sawAbove')
+        .map(([key, item]): unknown => {
+          if (key === 'ref') return [key, dots([item as number])]
+          if (key === 'touches' || key === 'deletes') return [key, dots(item as number[]).sort()]
+          return [key, plain(item)]
+        })
+        .sort()
+    )
   }
   const rows = [...cells.tables()].flatMap(({ name, columns, rows: own }) =>
     [...own.values()].map(({ id, erased, touches, deletes, refs, values }) => {

@@ -168,7 +168,16 @@ export class OpIndex {
     const index = this.#devices.length
     const [depth, jump] = parent < 0 ? [0, index] : this.#jumpBelow(parent)
     const own = { id, author, parent, base, depth, jump, children: [], ...ops }
-    this.#devices.push({ ...own, elasticFrom, seen, isWhole: false, named: new Map(), lateFrom: NEVER, lateTo: NEVER, late: new Map() })
+    this.#devices.push({
+      ...own,
+      elasticFrom,
+      seen,
+      isWhole: false,
+      named: new Map(),
+      lateFrom: NEVER,
+      lateTo: NEVER,
+      late: new Map(),
+    })
     this.#indexes.set(id, index)
     if (parent >= 0) return index
     const roots = this.#roots.get(author)

@@ -70,7 +70,16 @@ export class ChainIndex {
   /** Starts the chain of a device. `start`: see `chainStart`; the certificate in it must have been checked. */
   begin(device: DeviceId, start: Uint8Array, branch = device): void {
     if (this.#chains.has(branch)) return
-    const at = { device, start, startEpoch: START_EPOCH, base: 0, anchor: 0, kept: [], below: new Map(), parent: undefined }
+    const at = {
+      device,
+      start,
+      startEpoch: START_EPOCH,
+      base: 0,
+      anchor: 0,
+      kept: [],
+      below: new Map(),
+      parent: undefined,
+    }
     this.#chains.set(branch, { ...at, ends: [], hashes: [], epochs: [], positions: [] })
   }
 

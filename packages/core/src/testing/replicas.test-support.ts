@@ -66,9 +66,10 @@ export const plainKeys = (keys: SigningKeys, space = SPACE): SealingKeys => ({
   random: seededRandom(1),
 })
 
-export const identityOf = (number: number, space = SPACE): WriterIdentity => {
+/** `by`: the number of the one that vouches for it. */
+export const identityOf = (number: number, space = SPACE, by = number): WriterIdentity => {
   const keys = signingKeysFromSeed(seedOf(number))
-  const installation = signingKeysFromSeed(seedOf(1_000_000 + number))
+  const installation = signingKeysFromSeed(seedOf(1_000_000 + by))
   const certificate = makeCertificate(space, keys.publicKey, installation)
   return { space, device: fingerprint(keys.publicKey), keys, certificate }
 }
