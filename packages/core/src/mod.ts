@@ -113,6 +113,7 @@ export {
   UNPRUNED,
 } from './log/judge.ts'
 export { copyMedium, damageBatch, type MemoryMedium, memoryMedium } from './log/memory-medium.ts'
+export type { LateRecord } from './log/late-record.ts'
 export { memoryStore } from './log/memory-store.ts'
 export { cursorOf, PageFiller } from './log/page.ts'
 export { damageError } from './log/quarantine.ts'
@@ -129,6 +130,13 @@ export type { Base } from './base/base.ts'
 export { decodeBase } from './base/base-bytes.ts'
 export { type BaseDifference, compareBases } from './base/compare-bases.ts'
 export { foldBase, type FoldedBase, type FoldInput } from './base/fold-base.ts'
+export {
+  findLate,
+  type LateBranches,
+  type LateInput,
+  type LateStatement,
+  type LateStretch,
+} from './base/late-branch.ts'
 export { openBase, type OpenedBase, type OpenOptions } from './base/open-base.ts'
 // membership/
 export {

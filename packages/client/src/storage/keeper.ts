@@ -444,7 +444,7 @@ export class Keeper {
     const { log } = this.#options.state
     const { header } = checked.batch
     if (header.device === this.#device) this.#rebuilder.needRenewal()
-    else if (log.isRenaming(header, branch) || log.addShifts(header.shifts)) this.#rebuilder.need()
+    else if (log.isRenaming(header, branch) || log.addStated(checked.batch)) this.#rebuilder.need()
     if (this.#rebuilder.isNeeded) return
     // What is before it is in the store, and was not read yet.
     if (log.lacksBefore(header, branch)) this.#rebuilder.need()

@@ -30,13 +30,17 @@ export const readStore = async (
   const { space } = keyring
   const log = new OpLog(keyring, projector, members)
   const { stored, end } = await readAll(store, space)
-  // The shifts first: what they concern was stored before them.
-  for (const { batch } of stored) log.addShifts(batch.header.shifts)
+  // What is stated first: what it concerns was stored before it.
+  for (const { batch } of stored) log.addStated(batch)
   for (const { batch, branch } of stored) log.receive(log.open(batch), branch)
   return { log, projector, end }
 }
 
-const readAll = async (store: QuarantiningStore, space: string): Promise<{ stored: StoredBatch[]; end: Cursor }> => {
+/** All that is stored, in the order of arrival. */
+export const readAll = async (
+  store: QuarantiningStore,
+  space: string,
+): Promise<{ stored: StoredBatch[]; end: Cursor }> => {
   let isSteady: boolean
   const stop = store.onDamage(() => {
     isSteady = false

@@ -19,6 +19,7 @@ import {
   type Cursor,
   type DeviceId,
   type Hlc,
+  type LateRecord,
   type OpLog,
   Projector,
   type QuarantiningStore,
@@ -60,6 +61,8 @@ export interface OwnEnd {
 export interface ShiftStatement {
   readonly hlc: Hlc
   readonly shifts: readonly Shift[]
+  /** CUT11: what is told of the ops that they concern, where these are late. */
+  readonly late?: readonly LateRecord[]
   readonly records: readonly RecordChange[]
 }
 
@@ -107,23 +110,15 @@ export class Rebuilder {
   }
 
   /** BR2: another identity of this slot states it, and is written under from then on. Answers as `rebuild` does. */
-  async stateShifts({ hlc, shifts, records }: ShiftStatement): Promise<Cursor> {
+  async stateShifts({ hlc, shifts, late = [], records }: ShiftStatement): Promise<Cursor> {
     const { store, space, state, random, renew } = this.#options
     const renewed = await renew(this.#device)
+    const keys = { keyring: state.log.keyring, members: state.log.members, random }
     // Its identity counts from when what it states is durable, and the other way round.
-    await store.append(
-      space,
-      [sealShifts({ keyring: state.log.keyring, members: state.log.members, random }, renewed.identity, hlc, shifts)],
-      {
-        records: [
-          ...this.#options.records(),
-          ...records,
-          ...renewed.records,
-          clockRecord(renewed.identity.device, hlc),
-        ],
-        allOrNothing: true,
-      },
-    )
+    await store.append(space, [sealShifts(keys, renewed.identity, hlc, shifts, late)], {
+      records: [...this.#options.records(), ...records, ...renewed.records, clockRecord(renewed.identity.device, hlc)],
+      allOrNothing: true,
+    })
     return this.#readAnew(renewed)
   }
 

@@ -132,8 +132,7 @@ const readRest = async (store: QuarantiningStore, read: ReadLog): Promise<ReadLo
     for (const { batch, branch } of page.batches) {
       const { header } = batch
       if (log.holder(header) !== undefined) continue
-      if (log.isRenaming(header, branch) || log.addShifts(header.shifts) || log.lacksBefore(header, branch))
-        return undefined
+      if (log.isRenaming(header, branch) || log.addStated(batch) || log.lacksBefore(header, branch)) return undefined
       log.receive(log.open(batch), branch)
     }
     end = page.cursor

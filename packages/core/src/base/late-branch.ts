@@ -35,7 +35,7 @@ const MAX_RECORDS = 4
 export interface LateInput {
   readonly keyring: Keyring
   /** Undefined in a space without members. */
-  readonly members?: Members
+  readonly members?: Members | undefined
   readonly base: Base
   /** What goes on from that base, with all that can be had of the rest. */
   readonly log: OpLog
@@ -143,13 +143,16 @@ class LateFinder {
       const { device, base, parent, seq } = this.#log.branch(branch)!
       let state = (parent !== undefined && ends.get(parent)) || 'held'
       let before = base
+      let isAfterStatement = false
       for (const toSeq of this.#log.runEnds(branch, base, seq)) {
         const fromSeq = before + 1
         const firstTag = this.#log.tagAt(branch, toSeq)!
         const isFirst = state === 'held'
-        if (state === 'held' && !this.#isHeld(branch, toSeq, firstTag)) {
-          state = this.#canGoOn(branch, before) ? 'late' : 'left'
+        const isStatement = this.#isStatement(branch, fromSeq)
+        if (state === 'held' && !isStatement && !this.#isHeld(branch, toSeq, firstTag)) {
+          state = isAfterStatement || this.#canGoOn(branch, before) ? 'late' : 'left'
         }
+        isAfterStatement = isStatement
         if (state === 'late' && (this.#projector.projected.get(branch) ?? 0) < toSeq) state = 'left'
         if (state === 'late') {
           late.push({ branch, device, base: before, firstTag, isFirst })
@@ -183,6 +186,14 @@ class LateFinder {
       return there !== undefined && equalBytes(there, tag)
     }
     return log.branchesOf(device).some(isThere) || this.#placeOf(branch, toSeq) !== undefined
+  }
+
+  /** Whether a run is that of a statement above the cut: it has seen nothing, and everybody knows that (BR2). */
+  #isStatement(branch: DeviceId, fromSeq: number): boolean {
+    if (fromSeq > 1 || !this.#log.statingShifts.has(branch)) return false
+    const { ops } = this.#projector
+    const index = ops.indexOf(branch)
+    return index !== undefined && ops.projectedSeq(index) > 0 && ops.stamp(dotRef(index, 1)) > this.#input.base.cut
   }
 
   /** Whether what comes after an op of a branch goes on from a run whose chain hash is known on the base. */

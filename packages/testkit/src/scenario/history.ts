@@ -66,7 +66,7 @@ export const openHistory = async (stage: Stage, stores: readonly BatchStore[]): 
   const log = new OpLog(Keyring.unencrypted(SPACE), projector)
   const changes = listen(projector)
   // The shifts first: what they concern came before them.
-  for (const { batch } of batches) log.addShifts(batch.header.shifts)
+  for (const { batch } of batches) log.addStated(batch)
   const written = new Map<string, number>()
   const keys = new Set<string>()
   for (const { batch, branch } of batches) {

@@ -59,7 +59,7 @@ export const openLog = (
   const projector = new Projector()
   const lawChanges = listen(projector)
   const log = new OpLog(keyring, projector, members)
-  for (const { batch } of stored) log.addShifts(batch.header.shifts)
+  for (const { batch } of stored) log.addStated(batch)
   const runs: { readonly run: Run; readonly branch: DeviceId }[] = []
   for (const { batch, branch } of stored) {
     const checked = log.check(batch)

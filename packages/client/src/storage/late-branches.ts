@@ -1,0 +1,47 @@
+/**
+ * What a device does that comes back when a base was made without it (SPEC CUT11): it states, under another identity, how its late work
+ * is shifted and what that had seen; from then on that can be pushed. The base, and what goes on from it, were fetched before.
+ */
+import { type Base, findLate, type Hlc, type LateBranches, type OpLog, type QuarantiningStore } from '@driftlog/core'
+import type { ReplicaState } from '../state/replica-state.ts'
+import type { Keeper } from '../storage/keeper.ts'
+import { readAll } from './read-store.ts'
+
+export interface LateWork {
+  readonly state: ReplicaState
+  readonly keeper: Keeper
+  /** Still with the old log. */
+  readonly store: QuarantiningStore
+  readonly base: Base
+  /** What goes on from the base, with all of the rest that the server has. */
+  readonly log: OpLog
+  /** Above the cut, and above what that log has: as of now. */
+  readonly hlc: () => Hlc
+}
+
+/**
+ * Answers what comes in by it, and what cannot (CUT15): that is to be kept, and shown. What is written before the base takes the place of
+ * the old log is late, too, under whatever identity: where that is not of one step with this, call again.
+ */
+export const stateLate = async ({
+  state,
+  keeper,
+  store,
+  base,
+  log,
+  hlc,
+}: LateWork): Promise<Pick<LateBranches, 'entering' | 'left'>> => {
+  for (let stated: string | undefined; ; ) {
+    await keeper.settled()
+    const { keyring, members } = state.log
+    const { stored } = await readAll(store, keyring.space)
+    const { statements, entering, left } = findLate({ keyring, members, base, log, batches: stored })
+    // Meanwhile something may have been written, which saw no more than what was before it.
+    const now = JSON.stringify(entering)
+    if (statements.length === 0 || now === stated) return { entering, left }
+    for (const { shifts, records } of statements) {
+      await keeper.stateShifts(() => ({ hlc: hlc(), shifts, late: records, records: [] }))
+    }
+    stated = now
+  }
+}
