@@ -9,7 +9,6 @@ import { decodeLate, encodeLate, type LateRecord, readLate } from '../log/late-r
 import { memoryStore } from '../log/memory-store.ts'
 import { sealShifts } from '../log/writer.ts'
 import { Law } from '../op/law.ts'
-import type { Value } from '../op/value.ts'
 import {
   createReplica,
   type ForgedChange,
@@ -308,10 +307,10 @@ describe('a late branch', () => {
     const base = folded(present, 20, replay(present).log.held())
     return { d, e, there, one, two, present, base, decoded: decodeBase(base.bytes) }
   }
-  const titles = ({ projector }: State): Value[] => {
+  const titles = ({ projector }: State): string[] => {
     const { rows } = projector.cells.table('tasks')
     return [...rows.values()].flatMap((row) =>
-      writesOf(row, columnOf(row.table, shapes.title)).map(({ value }) => value),
+      writesOf(row, columnOf(row.table, shapes.title)).map(({ value }) => String(value)),
     )
   }
 

@@ -114,7 +114,7 @@ export const withoutStamps = ({ projector: { cells, ops } }: State): string => {
         .map(plain)
         .map((item) => JSON.stringify(item))
         .sort()
-    if (value instanceof Map) return [...value].map(([key, item]) => [key, plain(item)]).sort()
+    if (value instanceof Map) return [...value].map(([key, item]) => JSON.stringify([key, plain(item)])).sort()
     if (value instanceof Set) return undefined
     if (typeof value !== 'object' || value === null) return value
     return (
@@ -126,6 +126,7 @@ export const withoutStamps = ({ projector: { cells, ops } }: State): string => {
           if (key === 'touches' || key === 'deletes') return [key, dots(item as number[]).sort()]
           return [key, plain(item)]
         })
+        .map((entry) => JSON.stringify(entry))
         .sort()
     )
   }
