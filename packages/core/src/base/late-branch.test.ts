@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { Dot } from '../clock/dot.ts'
+import type { DeviceId, Dot } from '../clock/dot.ts'
+import { Keyring } from '../crypto/keyring.ts'
 import { columnOf, writesOf } from '../cells/cell-state.ts'
 import { cryptoReady } from '../crypto/sodium.ts'
 import { lawKinds } from '../projection/law-histories.test-support.ts'
@@ -21,6 +22,7 @@ import {
   SPACE,
   START_MS,
 } from '../testing/replicas.test-support.ts'
+import { copyUpTo, createMembers, deviceOf, epochKeyOf } from '../testing/members.test-support.ts'
 import { treeForger } from '../testing/tree-forger.test-support.ts'
 import { decodeBase } from './base-bytes.ts'
 import {
@@ -39,7 +41,9 @@ import {
   told,
   vectorFor,
 } from './bases.test-support.ts'
-import type { FoldedBase } from './fold-base.ts'
+import { findLate } from './late-branch.ts'
+import { openBase } from './open-base.ts'
+import { foldBase, type FoldedBase } from './fold-base.ts'
 import { forgedPlans, forgeHistory } from './forged-histories.test-support.ts'
 import {
   comeBack,
@@ -324,14 +328,20 @@ describe('a late branch', () => {
     const odd = f.seal(f.root, [[{ hlc: 13, heads, changes: [title('over right', there)] }]], {
       references: [clones[1].end.hash],
     })
-    const all = await stored([one, ...[late, ...clones, odd].map((sealed) => sealed)].map(({ batch }) => batch))
+    // Another had seen nothing of the prefix at all.
+    const g = treeForger(4)
+    const begun = g.seal(g.root, [[{ hlc: 11, changes: [title('begun', { id: 'x' })] }]])
+    const twins = ['one', 'other'].map((value) =>
+      g.seal(begun.end, [[{ hlc: 12, changes: [title(value, { id: 'x' })] }]]),
+    )
+    const all = await stored([one, late, ...clones, odd, begun, ...twins].map(({ batch }) => batch))
     const state = opened(base)
     const back = comeBack(state, decoded, all, 60)
     expect(back.found.left).toEqual([])
     receiveAll(state, [...back.statements, ...back.late])
     const held = [...all, present[1], ...back.statements]
     expect(told(state)).toEqual(told(replay(held)))
-    expect(titles(state).sort()).toEqual(['by e', 'left', 'over right'])
+    expect(titles(state).sort()).toEqual(['by e', 'left', 'one', 'other', 'over right'])
   })
 
   it('[CUT11 OP5] is judged with its shift: what is void for its stamp alone counts then', () => {
@@ -427,7 +437,8 @@ describe('a late branch', () => {
       ...record,
       runs: record.runs.map((run) => ({ ...run, before: [[e.device, 1]] })),
     }))
-    const right = said(72, 1, (record) => record)
+    // For a later base, so that the lie stands before it but for who says it.
+    const right = said(72, 1, (record) => ({ ...record, cut: record.cut + 1 }))
     const read = (statements: readonly Held[]): State => {
       const state = opened(base)
       receiveAll(state, [...statements, old[2]])
@@ -459,6 +470,58 @@ describe('a late branch', () => {
     const { found, late } = comeBack(state, decodeBase(base.bytes), old, 60)
     expect(found.left).toEqual([{ branch: d.device, fromSeq: 2, toSeq: 3 }])
     expect(late).toEqual([old[2]])
+  })
+
+  it('[CUT11 MEM6 KEY6] of an encrypted space with members: positions and epochs of what it names are told', () => {
+    const { membership, act } = createMembers()
+    act(1, { kind: 'found' }, { kind: 'admit', installation: 2, role: 'writer' })
+    const ring = Keyring.encrypted(SPACE, new Map([[1, epochKeyOf(1)]]))
+    const before = copyUpTo(membership)
+    const a = createReplica(1, SPACE, undefined, ring, { membership, identity: deviceOf(1, 1) })
+    const b = createReplica(2, SPACE, undefined, ring, { membership: before, identity: deviceOf(2, 2) })
+    a.write(START_MS, a.change(shapes.insert, 'x'), a.change(shapes.title, 'x', 'first'))
+    const all = a.seal()
+    b.receive(all[0])
+    b.write(START_MS + 1, b.change(shapes.title, 'x', 'own'))
+    const shared = b.seal()
+    b.write(START_MS + 1, b.change(shapes.title, 'x', 'own again'))
+    shared.push(...b.seal())
+    for (const bytes of shared) a.receive(bytes)
+    all.push(...shared)
+    // b is away from here.
+    const [first, own] = [a, b].map(({ device }) => ({ device, seq: 1 }))
+    b.write(START_MS + 2, b.change(shapes.title, 'x', 'over both', [own, first]), b.change(shapes.votes, 'x', 1))
+    const away = b.seal()
+    act(1, { kind: 'rotate' })
+    ring.add(2, epochKeyOf(2))
+    for (const value of ['second', 'third']) {
+      a.write(START_MS + 3, a.change(shapes.title, 'x', value))
+      all.push(...a.seal())
+    }
+    const members = membership
+    const fold = (held: readonly Held[], cut: number, vector: ReadonlyMap<DeviceId, number>, base?: Uint8Array) =>
+      foldBase({ keyring: ring, members, cut, vector, batches: held, ...(base === undefined ? {} : { base }) })
+    const present = heldOf(all)
+    const base = fold(present, a.projector.highest, a.log.held())
+    const state = openBase(base.bytes, ring, { digest: base.digest, members })
+    const old = heldOf([all[0], ...shared, ...away])
+    const found = findLate({ keyring: ring, members, base: state.base, log: state.log, batches: old })
+    expect(found.entering).toEqual([{ branch: b.device, fromSeq: 3, toSeq: 3 }])
+    const [{ shifts, records }] = found.statements
+    const hlc = a.projector.highest + 1
+    const keys = { keyring: ring, random: seededRandom(3), members }
+    const late = heldOf([sealShifts(keys, deviceOf(3, 2), hlc, shifts, records).bytes, ...away])
+    receiveAll(state, late)
+    expect(state.log.damage).toBeUndefined()
+    expect(titles(state)).toEqual(['third', 'over both'])
+    const full = createReplica(9, SPACE, undefined, ring, { membership, identity: deviceOf(9, 1) })
+    const held = [...present, ...late]
+    receiveAll(full, held)
+    expect(full.digest()).toBe(hexOf(state.projector.cells.digest()))
+    const vector = state.log.held()
+    for (const next of [hlc - 1, hlc + 9]) {
+      expect(hexOf(fold(late, next, vector, base.bytes).bytes)).toBe(hexOf(fold(held, next, vector).bytes))
+    }
   })
 
   it('[CUT16 CELL6] what it names of a row that was erased is absorbed; a write that is gone is told without value', () => {

@@ -12,7 +12,7 @@
  */
 import { DEVICE_ID_BYTES, type DeviceId, type Dot, deviceIdFromBytes, deviceIdToBytes } from '../clock/dot.ts'
 import type { Hlc } from '../clock/hlc.ts'
-import { ByteReader, ByteWriter, malformed } from '../codec/bytes.ts'
+import { ByteReader, ByteWriter, malformed, toBase64Url } from '../codec/bytes.ts'
 import { HASH_BYTES } from '../crypto/sodium.ts'
 import { DriftlogError } from '../errors.ts'
 import type { AppEvent } from '../op/run.ts'
@@ -62,33 +62,41 @@ export interface SeenLate extends Pick<LateRun, 'before' | 'ops'> {
   readonly stamps: readonly Pick<NamedOp, 'branch' | 'seq' | 'stamp'>[]
 }
 
-/** What somebody tells of a late run. */
-export class LateNote {
-  readonly run: LateRun
-  readonly #record: LateRecord
-  /** Whose statement it is, and its bytes: of several that fit the author's own counts first. */
-  readonly installation: string
-  readonly bytes: string
+/** What of the prefix one record tells, to be looked up. */
+class ToldPrefix {
+  readonly #kept: ReadonlyMap<DeviceId, readonly KeptRun[]>
+  readonly #named: ReadonlyMap<string, NamedOp>
 
-  constructor(record: LateRecord, run: LateRun, installation: string, bytes: string) {
-    this.#record = record
-    this.run = run
-    this.installation = installation
-    this.bytes = bytes
-  }
-
-  get cut(): Hlc {
-    return this.#record.cut
+  constructor({ kept, named }: LateRecord) {
+    this.#kept = Map.groupBy(kept, ({ branch }) => branch)
+    this.#named = new Map(named.map((op) => [`${op.branch}/${op.seq}`, op]))
   }
 
   /** The run of the prefix that covers an op. */
   covering(branch: DeviceId, seq: number): KeptRun | undefined {
-    return this.#record.kept.find((run) => run.branch === branch && run.fromSeq <= seq && run.toSeq >= seq)
+    return this.#kept.get(branch)?.find((run) => run.fromSeq <= seq && run.toSeq >= seq)
   }
 
   named({ device, seq }: Dot): NamedOp | undefined {
-    return this.#record.named.find((op) => op.branch === device && op.seq === seq)
+    return this.#named.get(`${device}/${seq}`)
   }
+}
+
+/** What somebody tells of a late run. */
+export interface LateNote {
+  readonly run: LateRun
+  readonly prefix: ToldPrefix
+  readonly cut: Hlc
+  /** Whose statement it is, and its bytes: of several that fit the author's own counts first. */
+  readonly installation: string
+  readonly bytes: string
+}
+
+/** What a record tells, run by run. `bytes`: its own; `installation`: of who states it. */
+export const notesOf = (record: LateRecord, bytes: Uint8Array, installation: string): LateNote[] => {
+  const prefix = new ToldPrefix(record)
+  const text = toBase64Url(bytes)
+  return record.runs.map((run) => ({ run, prefix, cut: record.cut, installation, bytes: text }))
 }
 
 export const encodeLate = ({ cut, kept, named, runs }: LateRecord): Uint8Array => {

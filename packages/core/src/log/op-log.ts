@@ -27,7 +27,7 @@ import { type Batch, type BatchHeader, chainStartOf, type Shift } from './batch.
 import type { NamedRun, Point } from './batch-store.ts'
 import { BranchTree, type LogBranch, type Parked, type SavedLogBranch, type VerifiedRun } from './branch-tree.ts'
 import { ChainIndex, foreignReferences, greatestPosition, type Members } from './chain-index.ts'
-import { lateBytesOf, LateNote, readLate, type SeenLate } from './late-record.ts'
+import { lateBytesOf, type LateNote, notesOf, readLate, type SeenLate } from './late-record.ts'
 import { type Candidates, type Meaning, meanings, type Tried, withMeaning } from './meaning.ts'
 import { openBatch, type OpenedRun } from './seal.ts'
 import { verifyBatch } from './signature.ts'
@@ -455,10 +455,11 @@ export class OpLog {
     for (const bytes of runs.flatMap(({ run }) => [...run.events.values()]).map(lateBytesOf)) {
       const record = bytes && readLate(bytes)
       if (bytes === undefined || record === undefined || record.cut < this.#cut!) continue
-      for (const run of record.runs) {
+      for (const note of notesOf(record, bytes, installation)) {
+        const { run } = note
         const key = shiftKey(run.device, run.base, run.firstTag)
         const notes = this.#late.get(key) ?? []
-        notes.push(new LateNote(record, run, installation, toBase64Url(bytes)))
+        notes.push(note)
         this.#late.set(key, notes)
         isLate ||= this.#tree.of(run.device).some(({ held }) => held > run.base)
       }
@@ -478,11 +479,11 @@ export class OpLog {
   /** What is told of a run that comes next: of what it refers to below the base, chain hashes that fit it are right. */
   #takeLate(branch: LogBranch, run: Run, note: LateNote): void {
     for (const { device, seq } of foreignReferences(run)) {
-      const covering = note.covering(device, seq)
+      const covering = note.prefix.covering(device, seq)
       if (covering !== undefined) this.chain.keep(device, covering)
     }
     const dots = [...foreignReferences(run), ...[...run.over.values()].flat()]
-    const named = dots.flatMap((dot) => note.named(dot) ?? [])
+    const named = dots.flatMap((dot) => note.prefix.named(dot) ?? [])
     for (const { branch: of, seq, position } of named) this.chain.keepPosition(of, seq, position)
     const { before, ops } = note.run
     this.#projector.late?.(branch.id, run.fromSeq, { toSeq: NOWHERE, before, ops, stamps: named })
@@ -665,7 +666,7 @@ export class OpLog {
     const notes = this.#notesOf(branch, opened)
     const read = (meaning: Meaning): Omit<VerifiedRun, 'tag'> | undefined => {
       for (const late of notes.length === 0 ? [undefined] : notes) {
-        const told = late && ((of: DeviceId, seq: number) => late.covering(of, seq)?.hash)
+        const told = late && ((of: DeviceId, seq: number) => late.prefix.covering(of, seq)?.hash)
         const hash = this.chain.hashAfter(run, bytes, before, told === undefined ? { meaning } : { meaning, told })
         if (hash === undefined || !isAfter(hash)) continue
         const meant = { run: withMeaning(run, branch.id, meaning), hash }
