@@ -314,7 +314,7 @@ describe('a late branch', () => {
   const titles = ({ projector }: State): string[] => {
     const { rows } = projector.cells.table('tasks')
     return [...rows.values()].flatMap((row) =>
-      writesOf(row, columnOf(row.table, shapes.title)).map(({ value }) => String(value)),
+      writesOf(row, columnOf(row.table, shapes.title)).map(({ value }) => value as string),
     )
   }
 
