@@ -35,6 +35,7 @@ const coreLayers = [
   ['projection'],
   ['snapshot'],
   ['base'],
+  ['pruning'],
   ['protocol'],
 ]
 

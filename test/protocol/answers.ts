@@ -104,6 +104,7 @@ export const answerServer = async (
         return { kind: 'pageRead', page: await store.readAfter(SPACE, effect.cursor, smaller(effect.limit)) }
       case 'readEntries':
       case 'propose':
+      case 'call':
       case 'watch':
       case 'send':
       case 'close':

@@ -39,6 +39,9 @@ const catalogue = {
   MEMBERS_REFUSED: 'The entry is not allowed where it would stand in the log of members; nothing was changed.',
   MEMBERS_FORKED:
     'The server has another log of members than this device has checked; nothing is synced until that is cleared up.',
+  PRUNING_REFUSED: 'The statement about pruning does not hold where it would stand; nothing was changed.',
+  BASE_DISPUTED:
+    'Two devices made different bases of the same history; nothing is pruned, and everything is kept, until that is cleared up.',
   INVITATION_INVALID: 'The invitation is not one, or was used, withdrawn or has expired; nothing was changed.',
   CHAIN_BROKEN: 'A batch does not continue the chain that its header names; it was refused.',
   // Admission by a server.

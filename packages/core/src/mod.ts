@@ -85,6 +85,7 @@ export {
   type NamedRun,
   type PageLimit,
   type Point,
+  type PlantedFloor,
   type PruneOutcome,
   type PrunePoint,
   type RecordChange,
@@ -137,6 +138,7 @@ export {
   encodeEntry,
   type Entry,
   entryHash,
+  type History,
   isEntry,
   MAX_ENTRY_BYTES,
   readEntry,
@@ -226,6 +228,22 @@ export type { ServerEffect, ServerInput, SessionRole } from './protocol/server-t
 export { readAdmission } from './protocol/read-admission.ts'
 export { shiftOfRecord, shiftPrefix, shiftRecord } from './protocol/shift-records.ts'
 export { decodeTips, encodeTips, tipsDigest, type TipMark } from './protocol/tip-codec.ts'
+// pruning/
+export { sealBase, unsealBase } from './pruning/base-chunks.ts'
+export { type Admission, type Established, Pruning, type Standing } from './pruning/pruning.ts'
+export {
+  decodePruningAnswer,
+  decodePruningRequest,
+  decodeStanding,
+  encodePruningAnswer,
+  encodePruningRequest,
+  encodeStanding,
+  type PruningAnswer,
+  type PruningRequest,
+  standingDigest,
+  standingPage,
+} from './pruning/requests.ts'
+export { type BaseOutline, decodeStatement, encodeStatement, type Stated, statementHash } from './pruning/statement.ts'
 // schema/
 export { decodeField, encodeField, lawOf, shownValue } from './schema/encode.ts'
 export {

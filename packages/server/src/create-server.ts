@@ -16,6 +16,7 @@ import { silentLogger } from './logger.ts'
 import { MemberLogs } from './members/member-logs.ts'
 import { defaultLimits, type ServerOptions } from './options.ts'
 import type { ServerParts } from './parts.ts'
+import { Prunings } from './pruning/prunings.ts'
 import { LaterBySpace } from './session/later-by-space.ts'
 import { readServerClock } from './session/server-clock.ts'
 import { type ServerSocket, SocketSession } from './socket/socket-session.ts'
@@ -41,10 +42,13 @@ export type AcceptedSocket = Pick<SocketSession, 'received' | 'ended'>
 
 export const createServer = (options: ServerOptions): DriftlogServer => {
   const store = quarantining(options.store)
+  const { clock } = options.ports ?? systemPorts
+  const members = new MemberLogs(store, clock)
   const parts: ServerParts = {
     store,
     auth: options.auth,
-    members: new MemberLogs(store, (options.ports ?? systemPorts).clock),
+    members,
+    prunings: new Prunings(store, members, clock),
     ports: options.ports ?? systemPorts,
     limits: { ...defaultLimits, ...options.limits },
     logger: options.logger ?? silentLogger,

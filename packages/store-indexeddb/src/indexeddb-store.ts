@@ -25,6 +25,7 @@ import {
   type NamedRun,
   PageFiller,
   type PageLimit,
+  type PlantedFloor,
   type Point,
   type PruneOutcome,
   type PrunePoint,
@@ -49,6 +50,8 @@ import {
   type Transaction,
 } from './schema.ts'
 import { storageError } from './errors.ts'
+import { endOf } from './end.ts'
+import { plantFloors } from './plant.ts'
 import { pruneBranches } from './prune.ts'
 import { claimTabSlot, type HeldSlot } from './tab-slots.ts'
 import { TabWatchers } from './tab-watchers.ts'
@@ -153,6 +156,21 @@ class IndexedDbBatchStore implements IndexedDbStore {
       changeRecords(transaction, space, records, writes)
       await writes.all()
       return outcomes
+    })
+  }
+
+  async plant(
+    space: string,
+    floors: readonly PlantedFloor[],
+    { records = [] }: { readonly records?: readonly RecordChange[] } = {},
+  ): Promise<void> {
+    this.#connection.checkOpen()
+    checkAppend(space, [], records)
+    await this.#connection.write(STORES, async (transaction) => {
+      const writes = new Writes()
+      await plantFloors(transaction, space, floors, writes)
+      changeRecords(transaction, space, records, writes)
+      await writes.all()
     })
   }
 
@@ -312,15 +330,6 @@ class IndexedDbBatchStore implements IndexedDbStore {
     this.#slots.clear()
     await Promise.all(held.map((slot) => slot.release()))
   }
-}
-
-const endOf = async (transaction: Transaction<'readonly'>, space: string): Promise<Cursor> => {
-  const pruned = await transaction.objectStore('pruned').get(space)
-  const last = await transaction.objectStore('batch').openCursor(keysOf(space), 'prev')
-  if (last !== null && last.value.position > (pruned?.position ?? 0)) {
-    return { position: last.value.position, tag: last.value.tagAfter }
-  }
-  return pruned === undefined ? startCursor : { position: pruned.position, tag: pruned.tag }
 }
 
 const changeRecords = (

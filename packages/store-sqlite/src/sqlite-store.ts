@@ -36,6 +36,7 @@ import {
   notReplaced,
   PageFiller,
   type PageLimit,
+  type PlantedFloor,
   type Point,
   type PruneOutcome,
   type PrunePoint,
@@ -184,6 +185,36 @@ class SqliteStore implements BatchStore {
       )
     }
     return outcomes
+  }
+
+  async plant(
+    space: string,
+    floors: readonly PlantedFloor[],
+    { records = [] }: { readonly records?: readonly RecordChange[] } = {},
+  ): Promise<void> {
+    this.#checkOpen()
+    checkAppend(space, [], records)
+    this.#queue.drain()
+    const { setPruned, deleteBatches, deleteBranches, deleteCertificates, plantBranch, addCertificate, certificate } =
+      this.#statements
+    this.#transact('immediate', () => {
+      const end = this.#end(space)
+      if (end.position > 0) setPruned.run(space, end.position, end.tag)
+      for (const statement of [deleteBatches, deleteBranches, deleteCertificates]) statement.run(space)
+      for (const floor of floors) {
+        const { branch, device, base, baseTag, seq, tag } = floor
+        plantBranch.run(space, device, branch, base, baseTag, seq, tag, seq, tag)
+        if (certificate.get(space, device) === undefined) addCertificate.run(space, device, floor.certificate)
+      }
+      this.#changeRecords(space, records)
+    })
+    this.#certificates.clear()
+    this.#newest.forget(space)
+    await giveBack(
+      this.#database,
+      () => !this.#closed,
+      () => new Promise((resolve) => this.#defer(resolve)),
+    )
   }
 
   async floors(space: string): Promise<ReadonlyMap<DeviceId, Floor>> {

@@ -37,6 +37,13 @@ export interface Statements {
   readonly upTo: Statement<[string, string, number], { batches: number; bytes: number }>
   readonly positionOf: Statement<[string, string, number], number>
   readonly deleteUpTo: Statement<[string, string, number], unknown>
+  readonly plantBranch: Statement<
+    [string, string, string, number, Uint8Array, number, Uint8Array, number, Uint8Array],
+    unknown
+  >
+  readonly deleteBatches: Statement<[string], unknown>
+  readonly deleteBranches: Statement<[string], unknown>
+  readonly deleteCertificates: Statement<[string], unknown>
   readonly setPruned: Statement<[string, number, Uint8Array], unknown>
   readonly replaceBytes: Statement<[Uint8Array, number, string, string, number, number], unknown>
   readonly countReplacing: Statement<[string], unknown>
@@ -110,6 +117,14 @@ export const prepareStatements = (database: Database.Database): Statements => ({
   ),
   positionOf: prepare(database, 'SELECT position FROM batch WHERE space = ? AND branch = ? AND to_seq = ?', true),
   deleteUpTo: prepare(database, 'DELETE FROM batch WHERE space = ? AND branch = ? AND to_seq <= ?'),
+  plantBranch: prepare(
+    database,
+    `INSERT INTO branch (space, device, branch, base, base_tag, seq, tag, floor, floor_tag)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  ),
+  deleteBatches: prepare(database, 'DELETE FROM batch WHERE space = ?'),
+  deleteBranches: prepare(database, 'DELETE FROM branch WHERE space = ?'),
+  deleteCertificates: prepare(database, 'DELETE FROM certificate WHERE space = ?'),
   setPruned: prepare(
     database,
     `INSERT INTO pruned VALUES (?, ?, ?)

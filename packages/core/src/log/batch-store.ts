@@ -19,6 +19,7 @@
  *   nothing. Its first op is one of a branch that was pruned past its first run, and is called by that run (BR1); or it is a
  *   device's first and the unforked beginning of the device was pruned. It may be one where its beginning is not held, and a
  *   branch was pruned over that seq. STORE1 to STORE3 speak of all others;
+ * - STORE10 a planting puts floors in the place of all that is held of a space; positions go on from where they were;
  * - STORE9 the records that an append wants to be absent are looked for in its transaction: of several such appends, in any
  *   number of processes, one is stored.
  */
@@ -112,6 +113,13 @@ export interface Floor extends Point {
   readonly baseTag: Uint8Array
 }
 
+/** A branch of which nothing but the end is to be held. */
+export interface PlantedFloor extends Floor {
+  readonly branch: DeviceId
+  /** The certificate of its device. */
+  readonly certificate: Uint8Array
+}
+
 /** A run by what is before it, as a shift names it (BR2). */
 export interface NamedRun {
   /** The last seq before it. */
@@ -163,6 +171,15 @@ export interface BatchStore {
     points: readonly PrunePoint[],
     options?: { readonly records?: readonly RecordChange[] },
   ): Promise<readonly PruneOutcome[]>
+  /**
+   * STORE10, in one durable transaction: no batch of the space is held any more, and branches as if they had been pruned up to their
+   * floors; and records. A cursor at the end of the order of arrival stays good, no other does. Watchers are not called.
+   */
+  plant(
+    space: string,
+    floors: readonly PlantedFloor[],
+    options?: { readonly records?: readonly RecordChange[] },
+  ): Promise<void>
   /** Of the branches that were pruned. */
   floors(space: string): Promise<ReadonlyMap<DeviceId, Floor>>
   /**

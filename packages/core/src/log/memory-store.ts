@@ -21,6 +21,7 @@ import {
   type Floor,
   type NamedRun,
   type PageLimit,
+  type PlantedFloor,
   type Point,
   type PruneOutcome,
   type PrunePoint,
@@ -113,6 +114,29 @@ class MemoryStore implements BatchStore {
     if (gone.size > 0) space.batches = space.batches.filter((stored) => !gone.has(stored))
     changeRecords(space, records)
     return outcomes
+  }
+
+  async plant(
+    name: string,
+    floors: readonly PlantedFloor[],
+    { records = [] }: { readonly records?: readonly RecordChange[] } = {},
+  ): Promise<void> {
+    this.#checkOpen()
+    checkAppend(name, [], records)
+    await Promise.resolve()
+    const space = this.#space(name)
+    space.pruned = endOf(space)
+    space.batches = []
+    for (const held of [space.damaged, space.branches, space.trees, space.certificates]) held.clear()
+    for (const { branch, device, base, baseTag, seq, tag, certificate } of floors) {
+      space.certificates.set(device, certificate.slice())
+      addBranch(
+        space,
+        { branch, device, base, baseTag: baseTag.slice(), held: [], floor: { seq, tag: tag.slice() } },
+        [],
+      )
+    }
+    changeRecords(space, records)
   }
 
   async floors(name: string): Promise<ReadonlyMap<DeviceId, Floor>> {

@@ -26,6 +26,7 @@ import {
   type Floor,
   type NamedRun,
   type PageLimit,
+  type PlantedFloor,
   type Point,
   type PruneOutcome,
   type PrunePoint,
@@ -163,6 +164,15 @@ class Quarantining implements QuarantiningStore {
     const outcomes = await this.#store.prune(space, points, options)
     await this.#caughtUp(space)
     return outcomes
+  }
+
+  async plant(
+    space: string,
+    floors: readonly PlantedFloor[],
+    options?: { readonly records?: readonly RecordChange[] },
+  ): Promise<void> {
+    await this.#store.plant(space, floors, options)
+    await this.#caughtUp(space)
   }
 
   /** A branch that was pruned keeps the store's name. */

@@ -17,6 +17,9 @@ export const MEMBER_ID_BYTES = 16
 
 export type Role = 'reader' | 'writer' | 'admin'
 
+/** Whether what is below a base is kept, or pruned once everybody is above it (CUT11). */
+export type History = 'keep' | 'prune'
+
 /** A new key epoch: its key, sealed to everyone who is to have it. */
 export interface Rotation {
   readonly epoch: number
@@ -67,6 +70,7 @@ export type Deed =
   /** Cuts do not wait for this installation any more (CUT2), or do again. It stays what it is otherwise. */
   | { readonly kind: 'retire'; readonly installation: Uint8Array }
   | { readonly kind: 'return'; readonly installation: Uint8Array }
+  | { readonly kind: 'history'; readonly history: History }
 
 type Outline<D> = D extends Deed ? Omit<D, 'rotation'> : never
 
@@ -109,7 +113,9 @@ const kinds = [
   'rotate',
   'retire',
   'return',
+  'history',
 ] as const satisfies readonly Deed['kind'][]
+const histories = ['keep', 'prune'] as const satisfies readonly History[]
 const roles = ['reader', 'writer', 'admin'] as const satisfies readonly Role[]
 
 const signed = (bytes: Uint8Array): Uint8Array =>
@@ -241,6 +247,9 @@ const writeDeed = (writer: ByteWriter, deed: Deed): void => {
     case 'return':
       writer.raw(deed.installation)
       break
+    case 'history':
+      writer.byte(histories.indexOf(deed.history))
+      break
   }
 }
 
@@ -293,6 +302,11 @@ const readDeed = (reader: ByteReader): Deed => {
     case 'retire':
     case 'return':
       return { kind, installation: reader.raw(PUBLIC_KEY_BYTES) }
+    case 'history': {
+      const history = histories[reader.byte()]
+      if (history === undefined) throw malformed('history')
+      return { kind, history }
+    }
     case undefined:
       throw malformed('a deed that is not known')
   }

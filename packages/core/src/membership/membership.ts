@@ -17,6 +17,7 @@ import {
   type DeedOutline,
   type Entry,
   entryHash,
+  type History,
   isJoinProof,
   MEMBER_ID_BYTES,
   readEntry,
@@ -100,6 +101,7 @@ export class Membership {
   /** The newest key, sealed to each who has it. */
   readonly #sealed = new Map<string, SealedKey>()
   #needsRotation = false
+  #history: History = 'keep'
 
   constructor(space: string) {
     this.space = space
@@ -133,6 +135,16 @@ export class Membership {
   /** Somebody left who knows the newest key, or may: whoever had a link that was withdrawn. */
   get needsRotation(): boolean {
     return this.#needsRotation
+  }
+
+  /** Whether the space prunes its history. */
+  get history(): History {
+    return this.#history
+  }
+
+  /** CUT2: those that pruning waits for, in order of entering. */
+  counted(): Installation[] {
+    return this.#active().filter(({ isRetired }) => !isRetired)
   }
 
   /** What rotations said of an epoch. */
@@ -277,6 +289,9 @@ export class Membership {
         if (!isAdmin && target.member !== by.member) return 'only an admin'
         return target.isRetired === (deed.kind === 'retire') ? 'it is so already' : undefined
       }
+      case 'history':
+        if (!isAdmin) return 'only an admin'
+        return deed.history === this.#history ? 'it is so already' : undefined
     }
   }
 
@@ -350,6 +365,9 @@ export class Membership {
       case 'retire':
       case 'return':
         this.#installations.get(named(deed.installation))!.isRetired = deed.kind === 'retire'
+        break
+      case 'history':
+        this.#history = deed.history
         break
       case 'withdraw':
         break

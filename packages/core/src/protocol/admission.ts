@@ -92,7 +92,8 @@ export const admit = (
     const { header } = candidate
     if (index > 0 && endsStretch(candidate, serverTimeMs)) break
     const shift = index === 0 ? known.shift : 0
-    judged.push(isStranger(header, members) ? notAMember : admitOne(candidate, certificates, shift, serverTimeMs))
+    const admitted = isStranger(header, members) ? notAMember : admitOne(candidate, certificates, shift, serverTimeMs)
+    judged.push(isBelow(admitted, certificates, members) ? belowRound : admitted)
     // Any certificate of a device names the same key, since the device id is that key's fingerprint.
     if (header.certificate !== undefined && judged.at(-1) === candidate) {
       certificates.set(header.device, header.certificate)
@@ -107,6 +108,26 @@ const notAMember: Refusal = { kind: 'refused', code: 'NOT_A_MEMBER', details: {}
 /** MEM8: of a device whose installation never was a member's. Its certificate comes with its first batch, and is checked after this. */
 const isStranger = ({ certificate }: BatchHeader, members: AdmittedMembers | undefined): boolean =>
   members !== undefined && certificate !== undefined && !members.isKnown(certifiedInstallation(certificate))
+
+const belowRound: Refusal = { kind: 'refused', code: 'BELOW_BASE', details: {} }
+
+const authorOf = ({ device, certificate }: BatchHeader, certificates: ReadonlyMap<DeviceId, Uint8Array>): Uint8Array =>
+  certifiedInstallation((certificate ?? certificates.get(device))!)
+
+/** PRUNE2. Of one that was checked: its certificate is known. */
+const isBelow = (
+  candidate: Candidate,
+  certificates: ReadonlyMap<DeviceId, Uint8Array>,
+  members: AdmittedMembers | undefined,
+): boolean =>
+  members !== undefined && !isRefused(candidate) && members.admits(authorOf(candidate.header, certificates)) === 'below'
+
+/** PRUNE2: whether any of what was admitted gets in only as long as the door is open. */
+export const isByDoor = (
+  batches: readonly Batch[],
+  certificates: ReadonlyMap<DeviceId, Uint8Array>,
+  members: AdmittedMembers,
+): boolean => batches.some(({ header }) => members.admits(authorOf(header, certificates)) === 'open')
 
 const admitOne = (
   batch: Batch,

@@ -111,12 +111,13 @@ const toWire = (message: ClientMessage | ServerMessage): object => {
       return { type, id, device: deviceIdToBytes(device), points: points.map(({ seq, tag }) => [seq, tag]) }
     }
     case 'welcome': {
-      const { type, protocol, serverTimeMs, role, inSync, cursorValid, end, tips, members } = message
+      const { type, protocol, serverTimeMs, role, inSync, cursorValid, end, tips, members, pruning } = message
       const common = { type, protocol, serverTimeMs, role, inSync, cursorValid, end: wireCursor(end) }
       return {
         ...common,
         ...(tips !== undefined && { tips }),
         ...(members !== undefined && { members: [members.length, members.head] }),
+        ...(pruning !== undefined && { pruning }),
       }
     }
     case 'located':
@@ -127,6 +128,10 @@ const toWire = (message: ClientMessage | ServerMessage): object => {
       return { type: message.type, id: message.id, entry: message.entry }
     case 'proposed':
       return { type: message.type, id: message.id, position: message.position }
+    case 'call':
+      return { type: message.type, id: message.id, body: message.body }
+    case 'reply':
+      return { type: message.type, ...(message.id !== undefined && { id: message.id }), body: message.body }
     case 'pushed':
       return { type: message.type, id: message.id, outcomes: message.outcomes.map(wireOutcome) }
     case 'page': {

@@ -15,6 +15,7 @@ import {
   type ClientMessage,
   DIGEST_BYTES,
   ENTRIES_LIMIT,
+  MAX_BODY_BYTES,
   MAX_MESSAGE_LENGTH,
   MAX_PAGE_BATCHES,
   MAX_POINTS,
@@ -76,6 +77,9 @@ export const clientMessage = (fields: Fields): ClientMessage => {
     case 'propose':
       only(fields, 'id', 'entry')
       return { type: 'propose', id: integer(fields, 'id'), entry: bytes(fields, 'entry', 1, MAX_ENTRY_BYTES) }
+    case 'call':
+      only(fields, 'id', 'body')
+      return { type: 'call', id: integer(fields, 'id'), body: bytes(fields, 'body', 1, MAX_BODY_BYTES) }
     case 'ping':
       only(fields)
       return { type: 'ping' }
@@ -88,7 +92,7 @@ export const serverMessage = (fields: Fields): ServerMessage => {
   switch (fields.get('type')) {
     case 'welcome':
       checkVersion(fields)
-      only(fields, 'protocol', 'serverTimeMs', 'role', 'inSync', 'cursorValid', 'end', 'tips', 'members')
+      only(fields, 'protocol', 'serverTimeMs', 'role', 'inSync', 'cursorValid', 'end', 'tips', 'members', 'pruning')
       if (fields.has('tips') === flag(fields, 'inSync')) throw malformed('tips exactly where out of sync')
       return {
         type: 'welcome',
@@ -100,6 +104,7 @@ export const serverMessage = (fields: Fields): ServerMessage => {
         end: cursor(fields, 'end'),
         ...(fields.has('tips') && { tips: tips(fields) }),
         ...(fields.has('members') && { members: membersHead(fields) }),
+        ...(fields.has('pruning') && { pruning: bytes(fields, 'pruning', DIGEST_BYTES, DIGEST_BYTES) }),
       }
     case 'pushed':
       only(fields, 'id', 'outcomes')
@@ -133,6 +138,13 @@ export const serverMessage = (fields: Fields): ServerMessage => {
     case 'located':
       only(fields, 'id', 'seq')
       return { type: 'located', id: integer(fields, 'id'), seq: integer(fields, 'seq') }
+    case 'reply':
+      only(fields, 'id', 'body')
+      return {
+        type: 'reply',
+        ...(fields.has('id') && { id: integer(fields, 'id') }),
+        body: bytes(fields, 'body', 0, MAX_BODY_BYTES),
+      }
     case 'refused':
       only(fields, 'id', 'code', 'message', 'details')
       return {

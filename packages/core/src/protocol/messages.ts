@@ -9,9 +9,11 @@
  *     locate { id, device, points }              →      located { id, seq }
  *     entries { id, after }                      →      entries { id, after, entries, more }
  *     propose { id, entry }                      →      proposed { id, position }
+ *     call { id, body }                          →      reply { id, body }
  *     ping                                       →      pong
  *                                                       page    without an id: what others pushed since (live)
  *                                                       entries without an id: how the log of members goes on (live)
+ *                                                       reply   without an id: ask anew (live)
  *                                                       refused { id?, code }: instead of an answer; without id, the session ends
  */
 import type { DeviceId } from '../clock/dot.ts'
@@ -21,7 +23,7 @@ import type { Cursor, PageLimit, Point } from '../log/batch-store.ts'
 import type { Role } from '../membership/entry.ts'
 
 /** PRO1: both sides speak exactly this version or refuse with PROTOCOL_VERSION. Any change of a message raises it. */
-export const PROTOCOL_VERSION = 3
+export const PROTOCOL_VERSION = 4
 
 /** The largest frame in bytes. One batch of the largest size always fits, with room for what is around it. */
 export const MAX_FRAME_BYTES = 1_048_576
@@ -41,6 +43,8 @@ export const MAX_MESSAGE_LENGTH = 1_000
 /** What one page of the log of members carries at most, or a single entry of the largest size. */
 export const ENTRIES_LIMIT = { entries: 256, bytes: 500_000 }
 export const DIGEST_BYTES = 16
+/** Of a call or a reply. */
+export const MAX_BODY_BYTES = 1_000_000
 
 /** What one push carries at most: below the frame limit, or a single batch of the largest size. */
 export const PUSH_LIMIT: PageLimit = { batches: MAX_PUSH_BATCHES, bytes: MAX_BATCH_BYTES / 2 }
@@ -108,11 +112,18 @@ export interface Propose {
   readonly entry: Uint8Array
 }
 
+/** Asks about pruning: `PruningRequest`. Refused with `id` where it does not hold. */
+export interface Call {
+  readonly type: 'call'
+  readonly id: number
+  readonly body: Uint8Array
+}
+
 export interface Ping {
   readonly type: 'ping'
 }
 
-export type ClientMessage = Hello | Push | Pull | Locate | AskEntries | Propose | Ping
+export type ClientMessage = Hello | Push | Pull | Locate | AskEntries | Propose | Call | Ping
 
 export interface Welcome {
   readonly type: 'welcome'
@@ -130,6 +141,8 @@ export interface Welcome {
   readonly tips?: Uint8Array
   /** How far the server has the log of members; absent where the space has none. */
   readonly members?: MembersHead
+  /** `standingDigest` of what counts about pruning; absent where the space has no members. */
+  readonly pruning?: Uint8Array
 }
 
 export interface MembersHead {
@@ -190,6 +203,14 @@ export interface Proposed {
   readonly position: number
 }
 
+export interface Reply {
+  readonly type: 'reply'
+  /** Of the call that this answers; absent where the server sends by itself: what counts has changed. */
+  readonly id?: number
+  /** `PruningAnswer`; empty without an id. */
+  readonly body: Uint8Array
+}
+
 export interface Refused {
   readonly type: 'refused'
   /** Of the message that is refused; absent where the whole session is. */
@@ -205,7 +226,7 @@ export interface Pong {
   readonly members?: number
 }
 
-export type ServerMessage = Welcome | Pushed | Page | Located | EntryPage | Proposed | Refused | Pong
+export type ServerMessage = Welcome | Pushed | Page | Located | EntryPage | Proposed | Reply | Refused | Pong
 
 /**
  * The hello that a round-trip transport puts before a request whose messages do not start with one (PRO9): it opens the

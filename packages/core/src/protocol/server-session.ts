@@ -5,7 +5,7 @@
  *     message ─▶ queue ─▶ job: authorize ─┬─ hello ─▶ look ─────────────▶ welcome
  *                                         ├─ push  ─▶ (admit ─▶ append)*─▶ pushed
  *                                         ├─ locate ─▶ find common ─────▶ located
- *                                         ├─ entries, propose ───────────▶ entries, proposed
+ *                                         ├─ entries, propose, call ─────▶ entries, proposed, reply
  *     changed ─▶ job: authorize ──────────┼─ pull  ─▶ read ─────────────▶ page, and live from its end
  *                                         └─ live  ─▶ read after `live` ─▶ page without id
  *
@@ -27,6 +27,7 @@ import {
   type AdmissionAnswer,
   aheadOf,
   devicesOf,
+  isByDoor,
   isRefused,
   openCandidate,
   outcomesOf,
@@ -105,6 +106,15 @@ const apply = (draft: Draft, input: ServerInput): void => {
     case 'proposalRefused':
       if (job?.kind === 'proposing') finish(draft, refusal(input.code, input.details, job.request.id))
       break
+    case 'called':
+      if (job?.kind === 'calling') finish(draft, { type: 'reply', id: job.request.id, body: input.body })
+      break
+    case 'callRefused':
+      if (job?.kind === 'calling') finish(draft, refusal(input.code, input.details, job.request.id))
+      break
+    case 'news':
+      state.hasNews = true
+      break
     case 'membersGrew':
       state.haveMembersGrown = true
       break
@@ -134,6 +144,11 @@ const evaluate = (draft: Draft): void => {
     if (state.live !== undefined && state.toldMembers !== undefined && state.haveMembersGrown) {
       state.haveMembersGrown = false
       begin(draft, 'liveEntries')
+      return
+    }
+    if (state.live !== undefined && state.toldMembers !== undefined && state.hasNews) {
+      state.hasNews = false
+      begin(draft, 'news')
       return
     }
     const wantsLive = state.live !== undefined && state.hasChanged
@@ -195,6 +210,10 @@ const authorized = (
     readEntries(draft, request, state.toldMembers ?? 0)
     return
   }
+  if (request === 'news') {
+    finish(draft, { type: 'reply', body: new Uint8Array(0) })
+    return
+  }
   if (request === 'live') {
     if (state.live === undefined) {
       finish(draft)
@@ -232,6 +251,14 @@ const authorized = (
     case 'propose':
       state.job = { kind: 'proposing', request }
       effects.push({ kind: 'propose', entry: request.entry })
+      break
+    case 'call':
+      if (members === undefined) {
+        finish(draft, refusal('NOT_FOUND', {}, request.id))
+        return
+      }
+      state.job = { kind: 'calling', request }
+      effects.push({ kind: 'call', body: request.body, pass: state.pass })
       break
     case 'pull':
       state.job = { kind: 'reading', request }
@@ -321,7 +348,8 @@ const admitStretch = (draft: Draft, admission: Admission, answer: AdmissionAnswe
   draft.state.job = { ...next, kind: 'appending', judged }
   const records = shiftRecords(batches)
   // Shifts count only if the batch that states them is here: whoever pulls from here must come to know them too.
-  draft.effects.push({ kind: 'append', batches, records, allOrNothing: records.length > 0 })
+  const absent = members !== undefined && isByDoor(batches, certificates, members) ? [members.door] : []
+  draft.effects.push({ kind: 'append', batches, records, allOrNothing: records.length > 0, absent })
 }
 
 const appended = (draft: Draft, job: Job & { kind: 'appending' }, outcomes: readonly AppendOutcome[]): void => {
@@ -345,7 +373,10 @@ const welcome = (
     inSync,
     cursorValid,
     end,
-    ...(members !== undefined && { members: { length: members.length, head: members.head } }),
+    ...(members !== undefined && {
+      members: { length: members.length, head: members.head },
+      pruning: members.pruning,
+    }),
   } as const
   draft.state.toldMembers = members?.length ?? 0
   if (inSync) {
@@ -415,6 +446,7 @@ const storeFailed = (draft: Draft, job: Exclude<Job, { kind: 'authorizing' }>, c
       break
     case 'locating':
     case 'proposing':
+    case 'calling':
       finish(draft, refusal('UNAVAILABLE', {}, job.request.id))
       break
     case 'readingEntries':

@@ -4,10 +4,10 @@ import type { Cursor } from '../log/batch-store.ts'
 import type { Candidate } from './admission.ts'
 import type {
   AskEntries,
+  Call,
   ClientMessage,
   Hello,
   Locate,
-  MembersHead,
   Propose,
   Pull,
   Push,
@@ -17,7 +17,7 @@ import type {
 import type { AdmittedMembers, ServerEffect, ServerSessionConfig } from './server-types.ts'
 
 /** What is authorized: a message, or the next live page, of batches or of the log of members. */
-export type Request = Hello | Push | Pull | Locate | AskEntries | Propose | 'live' | 'liveEntries'
+export type Request = Hello | Push | Pull | Locate | AskEntries | Propose | Call | 'live' | 'liveEntries' | 'news'
 
 /** What is under way. Each waits for one answer of the driver. */
 export type Job =
@@ -27,7 +27,7 @@ export type Job =
       readonly hello: Hello
       readonly role: Role
       readonly serverTimeMs: number
-      readonly members: MembersHead | undefined
+      readonly members: AdmittedMembers | undefined
     }
   | (Admission & { readonly kind: 'admitting' })
   | (Admission & { readonly kind: 'appending'; readonly judged: readonly Candidate[] })
@@ -35,6 +35,7 @@ export type Job =
   | { readonly kind: 'locating'; readonly request: Locate }
   | { readonly kind: 'readingEntries'; readonly request: AskEntries | 'liveEntries'; readonly after: number }
   | { readonly kind: 'proposing'; readonly request: Propose }
+  | { readonly kind: 'calling'; readonly request: Call }
 
 /** A push that is taken in stretch by stretch. */
 export interface Admission {
@@ -65,6 +66,8 @@ export interface ServerSession extends ServerSessionConfig {
   /** How much of the log of members the device was told; undefined before a welcome, and where the space has none. */
   readonly toldMembers: number | undefined
   readonly haveMembersGrown: boolean
+  /** What counts about pruning has changed, and the device was not told. */
+  readonly hasNews: boolean
   /** The last job was a live page: a waiting message comes first now. */
   readonly wasLive: boolean
   /** Positions of batches that this session pushed and that no page has passed yet. */
@@ -85,6 +88,7 @@ export const createServerSession = (config: ServerSessionConfig): ServerSession 
   hasChanged: false,
   toldMembers: undefined,
   haveMembersGrown: false,
+  hasNews: false,
   wasLive: false,
   own: new Set(),
 })

@@ -5,6 +5,7 @@ import type { VersionVector } from '../clock/version-vector.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Batch, BatchHeader } from '../log/batch.ts'
 import type { AppendOutcome, BatchPage, Cursor, PageLimit, Point, RecordChange, Tip } from '../log/batch-store.ts'
+import type { Admission } from '../pruning/pruning.ts'
 import type { ClientMessage, MembersHead, RefusalDetails, Role, ServerMessage } from './messages.ts'
 
 export interface ServerSessionConfig {
@@ -19,6 +20,12 @@ export type SessionRole = Role | 'guest' | 'stranger'
 export interface AdmittedMembers extends MembersHead {
   /** Whether an installation is, or once was, one of a member's: nobody else's ops are taken in. */
   isKnown(installation: Uint8Array): boolean
+  /** PRUNE2: whether what it wrote gets in. */
+  admits(installation: Uint8Array): Admission
+  /** The record that will be there once that which is `open` now is closed. */
+  readonly door: string
+  /** `standingDigest`. */
+  readonly pruning: Uint8Array
 }
 
 export type ServerInput =
@@ -64,6 +71,12 @@ export type ServerInput =
   | { readonly kind: 'proposed'; readonly position: number }
   /** Answers `propose`: nothing has changed. */
   | { readonly kind: 'proposalRefused'; readonly code: ErrorCode; readonly details: RefusalDetails }
+  /** Answers `call`. */
+  | { readonly kind: 'called'; readonly body: Uint8Array }
+  /** Answers `call`: nothing has changed. */
+  | { readonly kind: 'callRefused'; readonly code: ErrorCode; readonly details: RefusalDetails }
+  /** What counts about pruning has changed. As `changed`. */
+  | { readonly kind: 'news' }
   /** The log of members grew. As `changed`. */
   | { readonly kind: 'membersGrew' }
   /** Answers any effect on the store. */
@@ -86,13 +99,16 @@ export type ServerEffect =
       readonly batches: readonly Batch[]
       readonly records: readonly RecordChange[]
       readonly allOrNothing: boolean
+      /** STORE9. */
+      readonly absent: readonly string[]
     }
   | { readonly kind: 'findCommon'; readonly device: DeviceId; readonly points: readonly Point[] }
   | { readonly kind: 'readAbove'; readonly vector: VersionVector; readonly limit: PageLimit }
   | { readonly kind: 'readAfter'; readonly cursor: Cursor; readonly limit: PageLimit }
   | { readonly kind: 'readEntries'; readonly after: number }
   | { readonly kind: 'propose'; readonly entry: Uint8Array }
-  /** Begin to feed `changed` and `membersGrew`. At most once a session. */
+  | { readonly kind: 'call'; readonly body: Uint8Array; readonly pass: Uint8Array | undefined }
+  /** Begin to feed `changed`, `membersGrew` and `news`. At most once a session. */
   | { readonly kind: 'watch' }
   | { readonly kind: 'send'; readonly message: ServerMessage }
   /** The last effect. What the client is told is in a `send` before it. */

@@ -77,6 +77,7 @@ const exchange = async (
     store: parts.store,
     auth: parts.auth,
     members: parts.members,
+    prunings: parts.prunings,
     clock: parts.ports.clock,
     clockFloorMs: parts.limits.clockFloorMs,
     logger: parts.logger,

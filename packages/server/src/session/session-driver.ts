@@ -13,6 +13,7 @@ import {
   type QuarantiningStore,
   ENTRIES_LIMIT,
   readAdmission,
+  readPass,
   refusal,
   type ServerEffect,
   type ServerInput,
@@ -28,6 +29,7 @@ import type { Auth } from '../auth/auth.ts'
 import type { Logger } from '../logger.ts'
 import type { MemberLogs, Proposer } from '../members/member-logs.ts'
 import { speakerOf } from '../members/speaker.ts'
+import type { Prunings } from '../pruning/prunings.ts'
 import { readServerClock } from './server-clock.ts'
 
 export interface SessionContext {
@@ -36,6 +38,7 @@ export interface SessionContext {
   readonly store: QuarantiningStore
   readonly auth: Auth
   readonly members: MemberLogs
+  readonly prunings: Prunings
   readonly clock: WallClock
   readonly clockFloorMs: number
   readonly logger: Logger
@@ -155,13 +158,15 @@ export class SessionDriver {
         case 'readAdmission':
           return await readAdmission(store, space, effect)
         case 'append': {
-          const { batches, records, allOrNothing } = effect
-          return { kind: 'appended', outcomes: await store.append(space, batches, { records, allOrNothing }) }
+          const { batches, records, allOrNothing, absent } = effect
+          return { kind: 'appended', outcomes: await store.append(space, batches, { records, allOrNothing, absent }) }
         }
         case 'readEntries':
           return await this.#readEntries(effect.after)
         case 'propose':
           return await this.#propose(effect.entry)
+        case 'call':
+          return await this.#call(effect.body, effect.pass)
         case 'findCommon':
           return { kind: 'commonFound', seq: await store.common(space, effect.device, effect.points) }
         case 'readAbove':
@@ -171,7 +176,7 @@ export class SessionDriver {
       }
     } catch (error) {
       const code = error instanceof DriftlogError ? error.code : 'STORAGE_FAILED'
-      if (code !== 'BASE_MISMATCH') {
+      if (!EXPECTED.has(code)) {
         this.#context.logger.error({ error: String(error), effect: effect.kind, space }, 'the store or auth failed')
       }
       return effect.kind === 'authorize' ? { kind: 'denied', code: 'UNAVAILABLE' } : { kind: 'storeFailed', code }
@@ -210,11 +215,12 @@ export class SessionDriver {
     this.#proposer = { isMember: speaker.role !== 'guest' && speaker.role !== 'stranger', mayFound }
     this.#entriesUpTo = speaker.entriesUpTo ?? Number.POSITIVE_INFINITY
     const isKnown = (installation: Uint8Array): boolean => members.installation(installation) !== undefined
+    const { admits, door, digest: pruning } = await this.#context.prunings.of(space)
     return {
       kind: 'authorized',
       role: weaker(speaker.role, granted),
       serverTimeMs,
-      members: { length: members.length, head: members.head, isKnown },
+      members: { length: members.length, head: members.head, isKnown, admits, door, pruning },
     }
   }
 
@@ -232,18 +238,31 @@ export class SessionDriver {
   async #propose(entry: Uint8Array): Promise<ServerInput> {
     const { members, space } = this.#context
     try {
-      return { kind: 'proposed', position: await members.propose(space, entry, this.#proposer) }
+      const position = await members.propose(space, entry, this.#proposer)
+      await this.#context.prunings.membersGrew(space)
+      return { kind: 'proposed', position }
     } catch (error) {
       if (!(error instanceof DriftlogError) || !REFUSALS.has(error.code)) throw error
       return { kind: 'proposalRefused', code: error.code, details: toRefusalDetails(error.details) }
     }
   }
 
+  async #call(body: Uint8Array, pass: Uint8Array | undefined): Promise<ServerInput> {
+    const { prunings, space } = this.#context
+    try {
+      return { kind: 'called', body: await prunings.call(space, readPass(pass ?? new Uint8Array(0)).key, body) }
+    } catch (error) {
+      if (!(error instanceof DriftlogError) || !REFUSALS.has(error.code)) throw error
+      return { kind: 'callRefused', code: error.code, details: toRefusalDetails(error.details) }
+    }
+  }
+
   #watch(): void {
-    const { store, members, space } = this.#context
+    const { store, members, prunings, space } = this.#context
     const stops = [
       store.watch(space, () => this.input({ kind: 'changed' })),
       members.watch(space, () => this.input({ kind: 'membersGrew' })),
+      prunings.watch(space, () => this.input({ kind: 'news' })),
     ]
     this.#stopWatching = () => {
       for (const stop of stops) stop()
@@ -262,13 +281,17 @@ export class SessionDriver {
   }
 }
 
-/** What is wrong with an entry, as opposed to with the server. */
+/** That a store answers where nothing is wrong with it: another history, a door that was closed meanwhile. */
+const EXPECTED: ReadonlySet<ErrorCode> = new Set(['BASE_MISMATCH', 'RECORD_EXISTS'])
+
+/** What is wrong with an entry or a statement, as opposed to with the server. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set([
   'MALFORMED',
   'TOO_LARGE',
   'FORMAT_UNKNOWN',
   'SIGNATURE_INVALID',
   'MEMBERS_REFUSED',
+  'PRUNING_REFUSED',
   'INVITATION_INVALID',
   'FORBIDDEN',
 ])

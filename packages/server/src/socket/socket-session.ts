@@ -86,6 +86,7 @@ export class SocketSession {
       store: parts.store,
       auth: parts.auth,
       members: parts.members,
+      prunings: parts.prunings,
       clock: ports.clock,
       clockFloorMs: limits.clockFloorMs,
       logger,

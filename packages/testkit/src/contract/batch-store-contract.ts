@@ -23,6 +23,7 @@ import { describe } from 'vitest'
 import { appendContract } from './append.ts'
 import { damageContract } from './damage.ts'
 import { modelContract } from './model.ts'
+import { plantContract } from './plant.ts'
 import { pruneContract } from './prune.ts'
 import { readingContract } from './reading.ts'
 import { recordsContract } from './records.ts'
@@ -48,6 +49,7 @@ export const batchStoreContract = (
     readingContract(bench)
     damageContract(bench, abilities)
     pruneContract(bench, abilities)
+    plantContract(bench)
     modelContract(bench)
     recordsContract(bench)
     spacesContract(bench)
