@@ -18,6 +18,8 @@ import {
 import { loadKeys, type ReplicaKey } from './keys/load-keys.ts'
 import { Members } from './members/members.ts'
 import { MembersSync } from './members/members-sync.ts'
+import { PruningSync } from './pruning/pruning-sync.ts'
+import { type PruningOptions, PruningWork } from './pruning/pruning-work.ts'
 import { CurrentView } from './query/current-view.ts'
 import { LiveTables } from './query/live-tables.ts'
 import { openSqlJs, type SqlJsOptions } from './query/sql-js.ts'
@@ -29,6 +31,7 @@ import { loadIdentity, passingIdentity, type RenewedIdentity, renewIdentity, tak
 import { Keeper } from './storage/keeper.ts'
 import { mustNotWrite, readStore } from './storage/read-store.ts'
 import { readSnapshot, type SavedTables, Snapshots } from './storage/snapshots.ts'
+import { loadBaseOutline } from './storage/stored-base.ts'
 import { SyncEngine } from './sync/engine.ts'
 import type { Transport } from './transport/transport.ts'
 
@@ -51,6 +54,8 @@ export interface ReplicaOptions<S extends Schema> {
    * for five seconds, or when the replica closes. Default 1,000, or a tenth of a longer log.
    */
   readonly snapshotAfterOps?: number
+  /** When a space that prunes its history (`Members.setHistory`) does so. */
+  readonly pruning?: PruningOptions
   /** While an app is developed: custom strategies are asked twice, in both orders, and those that are not pure are told. */
   readonly development?: boolean
   /** Where SQLite's WebAssembly is found; only bundlers need it. */
@@ -81,6 +86,7 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
         ? { identity: passingIdentity(space, random), records: [] }
         : renewIdentity(identities, slot, givenUp)
     const members = local?.membership
+    const goesOnFrom = await loadBaseOutline(store, space)
     const snapshot = await readSnapshot(store, { keyring, members }, records)
     const stored = snapshot ?? (await readStore(store, keyring, members))
     const identity = identities ? await loadIdentity(identities, slot) : passingIdentity(space, random)
@@ -116,6 +122,7 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
           records,
           tables: () => (isDevelopment ? undefined : saveTables(schema, view, tables)),
           newOps: options.snapshotAfterOps,
+          isPruned: () => (pruning?.base ?? goesOnFrom) !== undefined,
         },
         snapshot?.saved ?? 0,
       )
@@ -124,9 +131,14 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
     // By the plain clock: it is told the server's time by every welcome.
     const membersSync =
       local && transport && new MembersSync({ local, keeper, transport, space, clock: ports.clock, timers })
+    const pruning =
+      local &&
+      membersSync &&
+      new PruningSync({ local, keeper, state, store, space, timers, clock, random, base: goesOnFrom })
     const engine =
       transport &&
-      new SyncEngine({ space, state, transport, keeper, ports, cursor, acknowledged, members: membersSync })
+      new SyncEngine({ space, state, transport, keeper, ports, cursor, acknowledged, members: membersSync, pruning })
+    const pruningWork = pruning && engine && new PruningWork(pruning, engine, options.pruning)
     const passRecord = local?.passRecord(clock.now())
     if (passRecord !== undefined) keeper.keep(passRecord)
     const newId = idSource(ports.random)
@@ -143,6 +155,8 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
       view,
       tables,
       engine,
+      pruning,
+      pruningWork,
       local,
       members: local && new Members({ local, sync: membersSync, state, clock, random }),
       acknowledged,

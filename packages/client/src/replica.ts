@@ -49,6 +49,8 @@ import {
   type UndoContext,
 } from './mutate/undo.ts'
 import { UndoStack } from './mutate/undo-stack.ts'
+import type { PruningSync } from './pruning/pruning-sync.ts'
+import type { PruningWork } from './pruning/pruning-work.ts'
 import type { CurrentView } from './query/current-view.ts'
 import { type HistoryEntry, readHistory } from './query/history.ts'
 import type { Members } from './members/members.ts'
@@ -100,6 +102,9 @@ export interface ReplicaParts<S extends Schema> {
   readonly local: LocalMembers | undefined
   /** undefined: a replica without a server. */
   readonly engine: SyncEngine | undefined
+  /** In a space with members that has a server. */
+  readonly pruning: PruningSync | undefined
+  readonly pruningWork: PruningWork | undefined
   readonly acknowledged: VersionVector
   /** Frees what was claimed to open the replica. */
   readonly release: () => Promise<void>
@@ -157,6 +162,7 @@ export class Replica<S extends Schema> {
       this.#board.refresh()
     })
     engine?.acknowledged$.subscribe((vector) => this.#own.acknowledged(vector))
+    parts.pruning?.changes.subscribe(() => this.#board.refresh())
     engine?.serverTime$.subscribe((serverTimeMs) => {
       if (parts.clock.follow(serverTimeMs)) keeper.keep(clockOffsetRecord(parts.clock.offsetMs))
     })
@@ -572,6 +578,7 @@ export class Replica<S extends Schema> {
   async #close(): Promise<void> {
     const { keeper, snapshots, engine, tables, release } = this.#parts
     // First, so that nothing comes in any more that the keeper would have to store.
+    this.#parts.pruningWork?.stop()
     engine?.stop()
     try {
       await snapshots?.close()

@@ -8,6 +8,7 @@ import {
   type DeviceId,
   DriftlogError,
   EPOCH_KEY_BYTES,
+  type History,
   type Installation,
   invitationSecrets,
   makeRotation,
@@ -60,6 +61,7 @@ export interface MemberList {
   readonly invitations: readonly InvitationInfo[]
   /** What this installation may do; undefined: it is no member's any more, or the replica is locked. */
   readonly role: Role | undefined
+  readonly history: History
 }
 
 /** A new member with a role, or one more installation of who asks. */
@@ -172,6 +174,11 @@ export class Members {
     return this.#change(() => ({ kind: 'retire', installation: fromBase64Url(installation) }))
   }
 
+  /** Whether history is pruned once all installations are above it, or kept. Only an admin says so. */
+  setHistory(history: History): Promise<void> {
+    return this.#change(() => ({ kind: 'history', history }))
+  }
+
   /** Pruning waits for a retired installation again. */
   reinstate(installation: string): Promise<void> {
     return this.#change(() => ({ kind: 'return', installation: fromBase64Url(installation) }))
@@ -258,6 +265,7 @@ export class Members {
     })
     return {
       role: local.role,
+      history: membership.history,
       members: membership.members().flatMap(({ id, role, installations }): MemberInfo[] => {
         const active = installations.filter(({ until }) => until === undefined).map(infoOf)
         return role === undefined ? [] : [{ id, role, isMe: own?.member === id, installations: active }]

@@ -34,6 +34,7 @@ export interface StatusSources {
   readonly view: CurrentView
   readonly keeper: Keeper
   readonly engine: SyncEngine | undefined
+  readonly pruning: { readonly error: DriftlogError | undefined } | undefined
   readonly acknowledged: VersionVector
 }
 
@@ -150,7 +151,7 @@ export class StatusBoard {
         keeper.error ?? keeper.readError,
         damage,
         session,
-        this.#keyError ?? asideError(backlog, log.keyring.isLocked),
+        this.#keyError ?? this.#sources.pruning?.error ?? asideError(backlog, log.keyring.isLocked),
       ),
       readOnly: keeper.error !== undefined,
       lastSyncedAt: this.#lastSyncedAt,

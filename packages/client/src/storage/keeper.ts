@@ -19,19 +19,26 @@ import {
   type AppendOutcome,
   type Batch,
   type BatchHeader,
+  type BatchPage,
   branchesInTheWay,
   type CheckedBatch,
   type Cursor,
   type DeviceId,
+  dominates,
   DriftlogError,
   equalBytes,
+  type Floor,
   isRefusal,
   type LocalTree,
   type PageLimit,
+  type PlantedFloor,
+  type PrunePoint,
   type QuarantiningStore,
   type Randomness,
   type RecordChange,
   type RefusedBranch,
+  startCursor,
+  type StoredBatch,
   type TakenBranch,
   type Timers,
   type VersionVector,
@@ -199,7 +206,11 @@ export class Keeper {
   tips(): Map<DeviceId, { readonly seq: number; readonly tag: Uint8Array }> {
     const { log } = this.#options.state
     const tips = new Map<DeviceId, { readonly seq: number; readonly tag: Uint8Array }>()
-    for (const [branch, seq] of this.stored()) tips.set(branch, { seq, tag: log.tagAt(branch, seq)! })
+    for (const [branch, seq] of this.stored()) {
+      const tag = log.tagAt(branch, seq)
+      // None where a branch has nothing of its own in a base, and nothing came after it.
+      if (tag !== undefined) tips.set(branch, { seq, tag })
+    }
     return tips
   }
 
@@ -512,10 +523,11 @@ export class Keeper {
 
   /** Reads what is in the store beyond our place. Answers whether any of it was new to the log. */
   async #readNew(): Promise<boolean> {
-    const { store, space, state } = this.#options
+    const { state } = this.#options
     let isNew = false
     for (let more = true; more && !this.#closed; ) {
-      const page = await store.readAfter(space, this.#read, LOAD_PAGE)
+      const page = await this.#pageAfter(this.#read)
+      if (page === undefined) break
       for (const { batch, branch } of page.batches) {
         if (state.log.holder(batch.header) !== undefined) continue
         this.#arrived(state.log.open(batch), branch)
@@ -525,6 +537,73 @@ export class Keeper {
       more = page.more
     }
     return isNew
+  }
+
+  /** undefined where another tab has pruned what comes there: then the store is read anew. */
+  async #pageAfter(cursor: Cursor): Promise<BatchPage | undefined> {
+    const { store, space } = this.#options
+    try {
+      return await store.readAfter(space, cursor, LOAD_PAGE)
+    } catch (error) {
+      if (!(error instanceof DriftlogError) || error.code !== 'BASE_MISMATCH') throw error
+      this.#rebuilder.need()
+      return undefined
+    }
+  }
+
+  /** All batches that are stored here, once everything written so far is, and where the branches go on that were pruned. */
+  async batches(): Promise<{ readonly stored: readonly StoredBatch[]; readonly floors: ReadonlyMap<DeviceId, Floor> }> {
+    return this.#enqueue(async () => {
+      const { store, space } = this.#options
+      await this.#flush()
+      const stored: StoredBatch[] = []
+      for (let cursor = startCursor, more = true; more; ) {
+        const page = await store.readAfter(space, cursor, LOAD_PAGE)
+        stored.push(...page.batches)
+        cursor = page.cursor
+        more = page.more
+      }
+      return { stored, floors: await store.floors(space) }
+    })
+  }
+
+  /** Stores records now. */
+  async save(records: readonly RecordChange[]): Promise<void> {
+    const { store, space } = this.#options
+    await this.#enqueue(() => store.append(space, [], { records }))
+  }
+
+  /** STORE7: what is below a base, which is among the records, is taken away. The log in memory goes on as it is. */
+  async prune(points: readonly PrunePoint[], records: readonly RecordChange[]): Promise<void> {
+    const { store, space } = this.#options
+    await this.#enqueue(async () => {
+      await this.#flush()
+      await this.#readNew()
+      await store.prune(space, points, { records })
+      await this.#rebuildIfNeeded()
+    })
+  }
+
+  /**
+   * STORE10: a base, which is among the records, takes the place of all that is stored, and the log is read anew. Only where nothing
+   * has been stored or written beyond `known`; answers whether it was so. What was written as before is fetched again, so a
+   * device that wrote is given up (BR3).
+   */
+  async plant(
+    floors: readonly PlantedFloor[],
+    records: readonly RecordChange[],
+    known: VersionVector,
+  ): Promise<boolean> {
+    const { store, space, state } = this.#options
+    return this.#enqueue(async () => {
+      await this.#readNew()
+      if (this.unsavedCount > 0 || !dominates(known, this.stored())) return false
+      await store.plant(space, floors, { records })
+      if (state.log.heldSeq(this.#device) > 0) this.#rebuilder.needRenewal()
+      else this.#rebuilder.need()
+      await this.#rebuildIfNeeded()
+      return true
+    })
   }
 
   /**

@@ -1,4 +1,4 @@
-/** Reads a whole store into a new log. */
+/** Reads a whole store, and the base that it goes on from, into a new log. */
 import {
   type Cursor,
   type DeviceId,
@@ -6,10 +6,12 @@ import {
   type Members,
   OpLog,
   Projector,
+  openBase,
   type QuarantiningStore,
   startCursor,
   type StoredBatch,
 } from '@driftlog/core'
+import { loadBase } from './stored-base.ts'
 
 export const LOAD_PAGE = { batches: 500, bytes: 8_000_000 }
 
@@ -28,7 +30,11 @@ export const readStore = async (
   projector = new Projector(),
 ): Promise<ReadLog> => {
   const { space } = keyring
-  const log = new OpLog(keyring, projector, members)
+  const base = await loadBase(store, keyring)
+  const log =
+    base === undefined
+      ? new OpLog(keyring, projector, members)
+      : openBase(base.bytes, keyring, { digest: base.outline.digest, members, projector }).log
   const { stored, end } = await readAll(store, space)
   // The shifts first: what they concern was stored before them.
   for (const { batch } of stored) log.addShifts(batch.header.shifts)

@@ -21,6 +21,7 @@ import {
   type Keyring,
   type Members,
   type QuarantiningStore,
+  type RecordChange,
   restoreSnapshot,
   saveSnapshot,
   type SleepingSnapshot,
@@ -36,6 +37,8 @@ import { LOAD_PAGE, type ReadLog } from './read-store.ts'
 const SNAPSHOT = 'snapshot'
 /** Apart, so that they are decrypted when they are needed. */
 const CELLS = `${SNAPSHOT}-cells`
+/** For who takes away what they stand on. */
+export const noSnapshot: readonly RecordChange[] = [SNAPSHOT, CELLS].map((key) => ({ key, value: undefined }))
 const CHECK_BYTES = 16
 /** So long nothing may happen before one is made: it takes a moment, in which nothing else is done. */
 const QUIET_MS = 5_000
@@ -150,6 +153,8 @@ export interface SnapshotsOptions {
   readonly records: RecordCipher
   /** As they are now; undefined where there can be no copy of them. */
   readonly tables: () => SavedTables | undefined
+  /** Whether the store goes on from a base: it opens from that (SNAP2). */
+  readonly isPruned: () => boolean
   /** How many new ops are worth a snapshot. */
   readonly newOps?: number
 }
@@ -197,7 +202,8 @@ export class Snapshots {
   }
 
   async #save(): Promise<void> {
-    const { keeper, state, records, tables, newOps = NEW_OPS } = this.#options
+    const { keeper, state, records, tables, isPruned, newOps = NEW_OPS } = this.#options
+    if (isPruned()) return
     const { space } = state.log.keyring
     const ops = opsIn(state)
     if (ops - this.#saved < Math.max(newOps, Math.min(ops * NEW_SHARE, newOps * 100))) return

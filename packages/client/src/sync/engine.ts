@@ -20,6 +20,7 @@ import {
   placeTips,
   pointsOf,
   type Ports,
+  type ServerMessage,
   type SessionStatus,
   stepClientSession,
   type TimerName,
@@ -30,6 +31,7 @@ import { BehaviorSubject, Subject } from 'rxjs'
 import { acknowledgedRecord, cursorRecord } from '../storage/bookmarks.ts'
 import type { ReplicaState } from '../state/replica-state.ts'
 import type { MembersSync } from '../members/members-sync.ts'
+import type { PruningSync } from '../pruning/pruning-sync.ts'
 import type { Keeper } from '../storage/keeper.ts'
 import type { Connection, Failure, Transport, TransportEvents } from '../transport/transport.ts'
 import { failureOf } from '../transport/url.ts'
@@ -44,6 +46,7 @@ export interface EngineOptions {
   readonly acknowledged: VersionVector
   /** In a space with members. */
   readonly members?: MembersSync
+  readonly pruning?: PruningSync
 }
 
 /** What happened, and on which connection, where it happened on one. */
@@ -94,6 +97,11 @@ export class SyncEngine {
       refused: [],
     })
     this.acknowledged$ = new BehaviorSubject(acknowledged)
+  }
+
+  /** Everything up to it in the server's order of arrival is durable here. */
+  get position(): number {
+    return this.#session.cursor?.position ?? 0
   }
 
   input(input: ClientInput): void {
@@ -183,20 +191,26 @@ export class SyncEngine {
     const hear = (input: ClientInput): void => {
       if (!this.#stopped) this.#take({ input, on: line })
     }
-    const { members } = this.#options
+    const { members, pruning } = this.#options
     const isOpen = (): boolean => !this.#stopped && this.#line === line
     const lost = (failure?: Failure): void =>
       hear({ kind: 'disconnected', ...(failure && { code: failure.code, message: failure.message }) })
+    const greetAnew = (): void => hear({ kind: 'renamed', held: this.#options.keeper.stored() })
+    const release = (message: ServerMessage): void => hear({ kind: 'message', message })
+    const own = { connection: () => line.connection, release, greetAnew, lost }
+    pruning?.connected(own)
     members?.connected({
-      connection: () => line.connection,
-      release: (message) => hear({ kind: 'message', message }),
-      greetAnew: () => hear({ kind: 'renamed', held: this.#options.keeper.stored() }),
-      lost,
+      ...own,
+      release: (message) => {
+        if (pruning?.hear(message) !== true) release(message)
+      },
+      greetAnew,
     })
     const events: TransportEvents = {
       opened: () => hear({ kind: 'connected' }),
       message: (message) => {
         if (isOpen() && members?.hear(message) === true) return
+        if (isOpen() && message.type !== 'welcome' && pruning?.hear(message) === true) return
         hear({ kind: 'message', message })
       },
       closed: (failure) => {
@@ -217,6 +231,7 @@ export class SyncEngine {
     this.#line = undefined
     line?.connection?.close()
     this.#options.members?.disconnected()
+    this.#options.pruning?.disconnected()
   }
 
   #place({ request, tips }: ClientEffect & { kind: 'place' }): void {
@@ -247,6 +262,10 @@ export class SyncEngine {
   }
 
   async #readOutbox({ request, above, limit, setAside }: ClientEffect & { kind: 'readOutbox' }): Promise<void> {
+    if (this.#options.pruning?.isHeldBack === true) {
+      this.input({ kind: 'outboxRead', request, batches: [], more: false })
+      return
+    }
     try {
       const { batches, more } = await this.#options.keeper.outbox(above, limit, setAside)
       this.input({ kind: 'outboxRead', request, batches, more })
@@ -297,6 +316,7 @@ export class SyncEngine {
     this.acknowledged$.complete()
     this.serverTime$.complete()
     this.#options.members?.stop()
+    this.#options.pruning?.stop()
     this.arrivals.complete()
   }
 }

@@ -1,5 +1,5 @@
 /** STORE10: floors in the place of all that is held. */
-import { type PlantedFloor, startCursor } from '@driftlog/core'
+import { type BatchStore, type PlantedFloor, startCursor } from '@driftlog/core'
 import { describe, expect, it } from 'vitest'
 import { makeTestHistory, type TestBatch, type TestDevice } from '../test-batches.ts'
 import { bytesOf, kinds, plain, space, text, type UseBench, wide } from './setup.ts'
@@ -26,7 +26,7 @@ export const plantContract = (bench: UseBench): void => {
       await store.plant(space, [floorOf(history[0], history[1], ann)], {
         records: [{ key: 'new', value: text.encode('base') }],
       })
-      for (const within of [store, await medium.reopen()]) {
+      const check = async (within: BatchStore): Promise<void> => {
         expect((await within.readAfter(space, startCursor, wide)).batches).toEqual([])
         expect(await within.end(space)).toEqual(end)
         expect((await within.readAfter(space, end, wide)).batches).toEqual([])
@@ -37,7 +37,9 @@ export const plantContract = (bench: UseBench): void => {
         const { branch: _, certificate: __, ...floor } = floorOf(history[0], history[1], ann)
         expect(await within.floors(space)).toEqual(new Map([[ann.device, floor]]))
       }
+      await check(store)
       const again = await medium.reopen()
+      await check(again)
       const outcomes = await again.append(space, [history[0], history[2], ...others])
       expect(kinds(outcomes)).toEqual(['below', 'appended', 'appended', 'appended'])
       expect(outcomes[1]).toMatchObject({ position: end.position + 1, branch: ann.device, isSplit: false })
