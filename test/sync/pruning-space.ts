@@ -11,10 +11,18 @@ import {
 } from '@driftlog/client'
 import {
   type BatchStore,
+  ByteReader,
+  decodeStanding,
   defineSchema,
   f,
+  fromBase64Url,
+  installationSecrets,
+  type MemberSecrets,
+  Membership,
+  type MemoryMedium,
   memoryMedium,
   memoryStore,
+  Pruning,
   type Ports,
   startCursor,
   systemPorts,
@@ -49,8 +57,16 @@ export const ports: Ports = {
 export interface Installed {
   device: Device
   readonly store: BatchStore
+  readonly medium: MemoryMedium
   readonly key: InstallationKey
 }
+
+const SECRET_CHECK_BYTES = 4
+
+export const keysOf = ({ key }: Pick<Installed, 'key'>): MemberSecrets =>
+  installationSecrets(fromBase64Url(key.slice(key.indexOf('-') + 1)).slice(SECRET_CHECK_BYTES))
+
+export const publicKeyOf = (installed: Pick<Installed, 'key'>): Uint8Array => keysOf(installed).signing.publicKey
 
 export class PruningSpace {
   readonly medium = memoryMedium()
@@ -67,31 +83,50 @@ export class PruningSpace {
     pollMs: 20,
   })
 
-  async open(key: InstallationKey, store: BatchStore, afterOps = 20): Promise<Device> {
-    const { transport } = this
-    const device = await openReplica({ schema, space, key, store, transport, ports, pruning: { afterOps, lagMs: 0 } })
+  async open(
+    key: InstallationKey,
+    store: BatchStore,
+    afterOps = 20,
+    transport: Transport | 'none' = this.transport,
+  ): Promise<Device> {
+    const way = transport === 'none' ? {} : { transport }
+    const device = await openReplica({ schema, space, key, store, ...way, ports, pruning: { afterOps, lagMs: 0 } })
     this.#devices.add(device)
     return device
   }
 
   async found(afterOps?: number): Promise<Installed> {
-    const [key, store] = [newInstallationKey(), memoryStore()]
+    const [key, medium] = [newInstallationKey(), memoryMedium()]
+    const store = memoryStore(medium)
     await foundSpace({ space, store, key })
     const device = await this.open(key, store, afterOps)
     await device.sync()
-    return { device, store, key }
+    return { device, store, medium, key }
   }
 
   async join(by: Installed, role: 'reader' | 'writer' = 'writer', afterOps?: number): Promise<Installed> {
-    const [key, store] = [newInstallationKey(), memoryStore()]
+    const [key, medium] = [newInstallationKey(), memoryMedium()]
+    const store = memoryStore(medium)
     const invitation = await by.device.members!.invite({ role })
     await joinSpace({ space, store, transport: this.transport, key, by: { invitation } })
-    return { device: await this.open(key, store, afterOps), store, key }
+    return { device: await this.open(key, store, afterOps), store, medium, key }
   }
 
   async reopen(installed: Installed, afterOps?: number): Promise<void> {
     await installed.device.close()
     installed.device = await this.open(installed.key, installed.store, afterOps)
+  }
+
+  /** What counts at the server. */
+  async standing(): Promise<Pruning> {
+    const membership = new Membership(space)
+    for (const { value } of await this.store.records(space, 'member/')) membership.append(value, true)
+    const [record] = await this.store.records(space, 'pruning/standing')
+    if (record === undefined) return new Pruning(membership)
+    const reader = new ByteReader(record.value)
+    reader.varint()
+    reader.varint()
+    return Pruning.of(membership, decodeStanding(reader.raw(reader.remaining)))
   }
 
   async close(): Promise<void> {

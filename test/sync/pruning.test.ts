@@ -1,6 +1,17 @@
 /** Pruning, end to end: what is stated, what goes, and that nobody can tell by what is shown. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { bytesOf, type Installed, PruningSpace, space } from './pruning-space.ts'
+import type { Transport } from '@driftlog/client'
+import {
+  type ClientMessage,
+  copyMedium,
+  decodePruningRequest,
+  decodeStatement,
+  encodePruningRequest,
+  encodeStatement,
+  memoryStore,
+  type PruningRequest,
+} from '@driftlog/core'
+import { bytesOf, type Installed, keysOf, PruningSpace, publicKeyOf, space } from './pruning-space.ts'
 
 let team: PruningSpace
 beforeEach(() => {
@@ -49,6 +60,7 @@ describe('a space that prunes', () => {
     for (const by of [ada, ben, eve]) await write(by, 8)
     await allEqual(ada, ben, eve)
     const before = await bytesOf(team.store)
+    const shown = ada.device.digest()
     await new Promise((resolve) => setTimeout(resolve, 200))
     expect(await pruned(team)).toBe(false)
     await ada.device.members!.setHistory('prune')
@@ -58,6 +70,7 @@ describe('a space that prunes', () => {
     const after = await bytesOf(team.store)
     expect(after.batches).toBeLessThan(before.batches / 4)
     const digest = ada.device.digest()
+    expect(digest).toBe(shown)
     for (const one of [ada, ben, eve]) {
       expect(one.device.status.error).toBeUndefined()
       await team.reopen(one)
@@ -66,4 +79,142 @@ describe('a space that prunes', () => {
     for (const by of [ada, ben, eve]) await write(by, 2)
     await allEqual(ada, ben, eve)
   }, 60_000)
+
+  const prunes = async (...all: readonly Installed[]): Promise<void> => {
+    for (const by of all) await write(by, 12)
+    await allEqual(...all)
+    await all[0].device.members!.setHistory('prune')
+    await expect.poll(() => pruned(team), patience).toBe(true)
+  }
+
+  it('PRUNE6: who never saw the log goes on from the base, writes, and counts from then on', async () => {
+    const all = await three()
+    await prunes(...all)
+    const joe = await team.join(all[0])
+    await allEqual(...all, joe)
+    expect(await pruned(joe)).toBe(true)
+    expect((await bytesOf(joe.store)).batches).toBe((await bytesOf(team.store)).batches)
+    await expect.poll(() => stands(team, joe), patience).toBe('settled')
+    await write(joe, 3)
+    await write(all[0], 3)
+    await allEqual(...all, joe)
+    await team.reopen(joe)
+    await allEqual(...all, joe)
+    // The next base waits for it too, is folded from the one before, and comes to another one that joins.
+    const before = await floorsOf(team)
+    for (const by of [...all, joe]) await write(by, 8)
+    await expect.poll(async () => (await floorsOf(team)) > before, patience).toBe(true)
+    await allEqual(...all, joe)
+    const kim = await team.join(all[0])
+    await allEqual(...all, joe, kim)
+  }, 60_000)
+
+  it('CUT2: who is offline is waited for, until it is retired; with nothing unsent it comes back as it was', async () => {
+    const [ada, ben, eve] = await three()
+    await write(eve, 4)
+    await allEqual(ada, ben, eve)
+    await eve.device.close()
+    await write(ada, 12)
+    await write(ben, 12)
+    await ada.device.members!.setHistory('prune')
+    await allEqual(ada, ben)
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    expect(await pruned(team)).toBe(false)
+    const [{ id }] = ada.device.members!.list.members[2].installations
+    await ada.device.members!.retire(id)
+    await expect.poll(() => pruned(team), patience).toBe(true)
+    await allEqual(ada, ben)
+    await team.reopen(eve)
+    await allEqual(ada, ben, eve)
+    expect(eve.device.status.error).toBeUndefined()
+    expect(await pruned(eve)).toBe(true)
+    await expect.poll(() => stands(team, eve), patience).toBe('settled')
+    await write(eve, 3)
+    await allEqual(ada, ben, eve)
+    await ada.device.members!.return(id)
+  }, 60_000)
+
+  it('PRUNE2: what a retired installation had not sent stays on it, and it says so', async () => {
+    const [ada, ben, eve] = await three()
+    eve.device.setOnline(false)
+    await write(eve, 2)
+    const rows = await eve.device.query((db) => db.selectFrom('tasks').selectAll())
+    const [{ id }] = ada.device.members!.list.members[2].installations
+    await ada.device.members!.retire(id)
+    await prunes(ada, ben)
+    await allEqual(ada, ben)
+    const digest = ada.device.digest()
+    eve.device.setOnline(true)
+    await expect.poll(() => eve.device.status.error?.code, patience).toBe('BELOW_BASE')
+    await team.reopen(eve)
+    await expect.poll(() => eve.device.status.error?.code, patience).toBe('BELOW_BASE')
+    expect(await eve.device.query((db) => db.selectFrom('tasks').selectAll())).toEqual(expect.arrayContaining(rows))
+    expect(eve.device.status.pending).toBeGreaterThan(0)
+    await allEqual(ada, ben)
+    expect(ada.device.digest()).toBe(digest)
+  }, 60_000)
+
+  it('PRUNE5: a copy of an installation that went on elsewhere sends nothing that it wrote before', async () => {
+    const [ada, ben, eve] = await three()
+    await eve.device.close()
+    const copy: Installed = { ...eve, store: memoryStore(copyMedium(eve.medium)) }
+    await team.reopen(eve)
+    copy.device = await team.open(copy.key, copy.store, 20, 'none')
+    await write(copy, 2)
+    await copy.device.close()
+    await prunes(ada, ben, eve)
+    await team.reopen(copy)
+    await expect.poll(() => copy.device.status.error?.code, patience).toBe('BELOW_BASE')
+    await allEqual(ada, ben, eve)
+    expect(copy.device.status.pending).toBeGreaterThan(0)
+  }, 60_000)
+
+  it('PRUNE4: where two do not make the same base nothing is pruned, and both say so', async () => {
+    const [ada, ben] = await three()
+    for (const one of [ada, ben]) {
+      await one.device.close()
+      one.device = await team.open(one.key, one.store, 20, lyingOfBases(team.transport, one))
+    }
+    await write(ada, 12)
+    await write(ben, 12)
+    await ada.device.sync()
+    await ada.device.members!.setHistory('prune')
+    for (const { device } of [ada, ben]) {
+      await expect.poll(() => device.status.error?.code, patience).toBe('BASE_DISPUTED')
+    }
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    for (const one of [team, ada, ben]) expect(await pruned(one)).toBe(false)
+    expect((await team.standing()).established).toBeUndefined()
+  }, 60_000)
 })
+
+/** What the server says of an installation's work. */
+const stands = async (of: PruningSpace, installed: Installed): Promise<string> =>
+  (await of.standing()).admits(publicKeyOf(installed))
+
+/** How much is pruned at the server. */
+const floorsOf = async ({ store }: PruningSpace): Promise<number> =>
+  [...(await store.floors(space)).values()].reduce((sum, { seq }) => sum + seq, 0)
+
+/** As if whoever speaks by it had folded something else. */
+const lyingOfBases = (transport: Transport, by: Installed): Transport => {
+  const otherThan = (digest: Uint8Array): Uint8Array => digest.map((byte) => byte ^ 1)
+  const lie = (message: ClientMessage): ClientMessage => {
+    if (message.type !== 'call') return message
+    const request = decodePruningRequest(message.body)
+    const told = (changed: PruningRequest): ClientMessage => ({ ...message, body: encodePruningRequest(changed) })
+    if (request.kind === 'store') return told({ ...request, digest: otherThan(request.digest) })
+    if (request.kind !== 'state') return message
+    const { number, stated } = decodeStatement(request.statement)
+    if (stated.kind !== 'base') return message
+    const lied = { ...stated, digest: otherThan(stated.digest) }
+    return told({ ...request, statement: encodeStatement(space, number, lied, keysOf(by).signing) })
+  }
+  return {
+    ...transport,
+    connect: (to, events) => {
+      const connection = transport.connect(to, events)
+      return { ...connection, send: (messages) => connection.send(messages.map(lie)) }
+    },
+  }
+}

@@ -153,6 +153,7 @@ export class PruningSync {
       return
     }
     if (this.#line !== line) return
+    this.#tellBelow(!isAllThere)
     line.line.release(welcome)
     this.changes.next()
   }
@@ -195,23 +196,16 @@ export class PruningSync {
     const key = this.options.local.secrets?.signing.publicKey
     if (key === undefined || this.#pruning === undefined) return
     const theirs = this.#pruning.lastNumber(key)
-    if (theirs <= (await this.#number())) {
-      this.#tellCopy(false)
-      return
-    }
-    if (isAllThere) await this.options.keeper.save([numberRecord(theirs)])
-    this.#tellCopy(!isAllThere)
+    const isOther = theirs > (await this.#number())
+    if (isOther && isAllThere) await this.options.keeper.save([numberRecord(theirs)])
+    this.#isCopy = isOther && !isAllThere
   }
 
-  #tellCopy(isCopy: boolean): void {
-    this.#isCopy = isCopy
-    this.tell(
-      isCopy
-        ? new DriftlogError('BELOW_BASE', 'another copy of this installation went on without what is here')
-        : this.error?.code === 'BELOW_BASE'
-          ? undefined
-          : this.error,
-    )
+  /** Work that the server lacks, and that may not have seen what was pruned: it stays here. */
+  #tellBelow(isWork: boolean): void {
+    const isBelow = isWork && (this.#isCopy || this.#lacksBase)
+    if (isBelow && this.error?.code !== 'BELOW_BASE') this.tell(new DriftlogError('BELOW_BASE'))
+    else if (!isBelow && this.error?.code === 'BELOW_BASE') this.tell(undefined)
   }
 
   tell(error: DriftlogError | undefined): void {

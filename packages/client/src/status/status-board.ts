@@ -148,10 +148,10 @@ export class StatusBoard {
       conflicts: this.#openConflicts(),
       newerSchema: this.#newerSchema(),
       error: statusError(
-        keeper.error ?? keeper.readError,
+        keeper.error ?? keeper.readError ?? this.#sources.pruning?.error,
         damage,
         session,
-        this.#keyError ?? this.#sources.pruning?.error ?? asideError(backlog, log.keyring.isLocked),
+        this.#keyError ?? asideError(backlog, log.keyring.isLocked),
       ),
       readOnly: keeper.error !== undefined,
       lastSyncedAt: this.#lastSyncedAt,
