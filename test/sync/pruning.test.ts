@@ -1,6 +1,6 @@
 /** Pruning, end to end: what is stated, what goes, and that nobody can tell by what is shown. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Transport } from '@driftlog/client'
+import { restoreBackup, type Transport } from '@driftlog/client'
 import {
   type ClientMessage,
   copyMedium,
@@ -131,7 +131,7 @@ describe('a space that prunes', () => {
     await expect.poll(() => stands(team, eve), patience).toBe('settled')
     await write(eve, 3)
     await allEqual(ada, ben, eve)
-    await ada.device.members!.return(id)
+    await ada.device.members!.reinstate(id)
   }, 60_000)
 
   it('PRUNE2: what a retired installation had not sent stays on it, and it says so', async () => {
@@ -185,6 +185,49 @@ describe('a space that prunes', () => {
     await new Promise((resolve) => setTimeout(resolve, 300))
     for (const one of [team, ada, ben]) expect(await pruned(one)).toBe(false)
     expect((await team.standing()).established).toBeUndefined()
+  }, 60_000)
+
+  it('BACK: a backup of a pruned space carries its base, and opens without a server', async () => {
+    const [ada, ben, eve] = await three()
+    await write(ada, 1)
+    const whole = memoryStore(copyMedium(ada.medium))
+    await prunes(ada, ben, eve)
+    await expect.poll(() => pruned(ada), patience).toBe(true)
+    await write(ada, 2)
+    await allEqual(ada, ben, eve)
+    const digest = ada.device.digest()
+    const file = await ada.device.backup({ passphrase: 'correct horse' })
+    await ada.device.close()
+    const store = memoryStore()
+    await restoreBackup(file, { store, passphrase: 'correct horse' })
+    const offline = await team.open(ada.key, store, 20, 'none')
+    expect(offline.digest()).toBe(digest)
+    await offline.close()
+    // Once more changes nothing; into a store that has the log it does not go.
+    await restoreBackup(file, { store, passphrase: 'correct horse' })
+    const again: Installed = { ...ada, store, device: await team.open(ada.key, store) }
+    await write(again, 2)
+    await allEqual(again, ben, eve)
+    const intoWhole = restoreBackup(file, { store: whole, passphrase: 'correct horse' })
+    await expect(intoWhole).rejects.toMatchObject({ code: 'FORK' })
+  }, 60_000)
+
+  it('PRUNE2: what would be below comes by no courier either', async () => {
+    const [ada, ben, eve] = await three()
+    eve.device.setOnline(false)
+    await write(eve, 2)
+    const carried = await eve.device.export()
+    const [{ id }] = ada.device.members!.list.members[2].installations
+    await ada.device.members!.retire(id)
+    await prunes(ada, ben)
+    await allEqual(ada, ben)
+    const digest = ada.device.digest()
+    const refused = await ada.device.import(carried)
+    expect(refused.map(({ code }) => code)).toEqual(['BELOW_BASE'])
+    expect(ada.device.digest()).toBe(digest)
+    await team.reopen(ada)
+    ada.device.setOnline(false)
+    expect((await ada.device.import(carried)).map(({ code }) => code)).toEqual(['BELOW_BASE'])
   }, 60_000)
 })
 

@@ -18,7 +18,7 @@ import {
 import { loadKeys, type ReplicaKey } from './keys/load-keys.ts'
 import { Members } from './members/members.ts'
 import { MembersSync } from './members/members-sync.ts'
-import { PruningSync } from './pruning/pruning-sync.ts'
+import { loadPruning, PruningSync } from './pruning/pruning-sync.ts'
 import { type PruningOptions, PruningWork } from './pruning/pruning-work.ts'
 import { CurrentView } from './query/current-view.ts'
 import { LiveTables } from './query/live-tables.ts'
@@ -87,6 +87,7 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
         : renewIdentity(identities, slot, givenUp)
     const members = local?.membership
     const goesOnFrom = await loadBaseOutline(store, space)
+    const counts = local && (await loadPruning(store, local.membership))
     const snapshot = await readSnapshot(store, { keyring, members }, records)
     const stored = snapshot ?? (await readStore(store, keyring, members))
     const identity = identities ? await loadIdentity(identities, slot) : passingIdentity(space, random)
@@ -134,7 +135,7 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
     const pruning =
       local &&
       membersSync &&
-      new PruningSync({ local, keeper, state, store, space, timers, clock, random, base: goesOnFrom })
+      new PruningSync({ local, keeper, state, store, space, timers, clock, random, base: goesOnFrom, pruning: counts })
     const engine =
       transport &&
       new SyncEngine({ space, state, transport, keeper, ports, cursor, acknowledged, members: membersSync, pruning })

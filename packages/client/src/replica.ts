@@ -559,8 +559,8 @@ export class Replica<S extends Schema> {
     { trustStamps = false }: { readonly trustStamps?: boolean } = {},
   ): Promise<readonly RefusedBranch[]> {
     this.#expectOpen()
-    const { keeper, clock, engine, tables, state, local } = this.#parts
-    const refused = await importItems({ keeper, local, log: () => state.log, nowMs: clock.now(), trustStamps }, batches)
+    const { keeper, clock, engine, tables, state, local, pruning } = this.#parts
+    const refused = await importItems({ keeper, local, log: () => state.log, nowMs: clock.now(), trustStamps, pruning }, batches)
     this.#forgetErased()
     tables.changed()
     this.#conflicts.changed()

@@ -33,7 +33,7 @@ export { deflate, inflate } from './codec/deflate.ts'
 // crypto/
 export { chainNext, chainStart, chainTag, tagKey, UNENCRYPTED_EPOCH_KEY } from './crypto/chain.ts'
 export { CIPHER_OVERHEAD_BYTES, decrypt, deriveKey, encrypt, padded, type Unopened } from './crypto/cipher.ts'
-export { fingerprint, makeCertificate } from './crypto/identity.ts'
+export { certifiedInstallation, fingerprint, makeCertificate } from './crypto/identity.ts'
 export { EPOCH_KEY_BYTES, Keyring } from './crypto/keyring.ts'
 export {
   argon2id,

@@ -1,7 +1,8 @@
-import { DriftlogError, type OpLog, type Ports, type QuarantiningStore } from '@driftlog/core'
+import { DriftlogError, isEntry, type OpLog, type Ports, type QuarantiningStore } from '@driftlog/core'
 import { exportItems } from '../courier/items.ts'
 import type { LocalMembers } from '../members/local-members.ts'
 import type { Keeper } from '../storage/keeper.ts'
+import { exportBase } from './base-items.ts'
 import { BackupWriter } from './backup-file.ts'
 import type { BackupProgress } from './restore-backup.ts'
 
@@ -30,7 +31,9 @@ export const makeBackup = async (
   { passphrase, partial = false, onProgress }: BackupOptions,
 ): Promise<Uint8Array> => {
   if (keyring.isLocked) throw new DriftlogError('KEY_MISSING', 'opened as locked')
-  const items = await exportItems(keeper, local)
+  const carried = await exportItems(keeper, local)
+  const entries = carried.filter(isEntry)
+  const items = [...entries, ...(await exportBase(store, space)), ...carried.slice(entries.length)]
   // All was read just now, so what is damaged is known.
   const damaged = partial ? [] : store.damaged(space)
   if (damaged.length > 0)

@@ -18,6 +18,7 @@ import {
 import { type InstallationKey, writeInstallationKey } from '../keys/installation-key.ts'
 import { restoredKeys, restoredMembers } from '../keys/load-keys.ts'
 import { type SpaceKey, writeSpaceKey } from '../keys/space-key.ts'
+import { BaseItems, isBaseItem, plantBase, type RestoredBase } from './base-items.ts'
 import { type BackupContents, BackupReader } from './backup-file.ts'
 
 /** How far a backup, or restoring one, has come. */
@@ -54,7 +55,7 @@ export const restoreBackup = async (file: Uint8Array, options: RestoreOptions): 
   const { contents } = reader
   const { space, epochs, items: of } = contents
   const restored: RestoredBackup = { space, key: keyOf(contents) }
-  const membership = await checkAll(reader, space)
+  const { membership, base } = await checkAll(reader, contents)
   if ((contents.installation !== undefined) !== membership.length > 0) {
     throw new DriftlogError('BACKUP_DAMAGED', 'a log of members and the key of an installation go together')
   }
@@ -63,11 +64,12 @@ export const restoreBackup = async (file: Uint8Array, options: RestoreOptions): 
     contents.installation === undefined
       ? await restoredKeys(quarantining(store), space, epochs, random)
       : await restoredMembers(store, membership, { secret: contents.installation, epochs: epochs ?? new Map() }, random)
+  if (base !== undefined && (await plantBase(store, space, base, records))) records = []
   let batches = 0
   for (const chunk of reader.chunks()) {
     const outcomes = await store.append(
       space,
-      chunk.filter((item) => !isEntry(item)).map((bytes) => decodeBatch(bytes.slice())),
+      chunk.filter((item) => !isEntry(item) && !isBaseItem(item)).map((bytes) => decodeBatch(bytes.slice())),
       { records },
     )
     records = []
@@ -88,13 +90,31 @@ const keyOf = ({ epochs, installation }: BackupContents): RestoredBackup['key'] 
  * Whoever knows the passphrase can write anything into a file: but not in the name of a device, and nothing that a store would
  * not take in (ENV4), which is found out in one of its own.
  */
-const checkAll = async (reader: BackupReader, space: string): Promise<Membership> => {
+const checkAll = async (
+  reader: BackupReader,
+  { space, epochs }: BackupContents,
+): Promise<{ readonly membership: Membership; readonly base: RestoredBase | undefined }> => {
   const trial = memoryStore()
   const membership = new Membership(space)
   const certificates = new Map<DeviceId, Uint8Array>()
+  const baseItems = new BaseItems()
+  let base: RestoredBase | undefined
+  const planted = async (): Promise<void> => {
+    base = baseItems.restored(epochs, membership)
+    if (base === undefined) return
+    for (const { device, certificate } of base.floors) certificates.set(device, certificate)
+    await trial.plant(space, base.floors)
+  }
+  let isPlanted = false
   for (const chunk of reader.chunks()) {
-    const batches = chunk
-      .filter((item) => !isEntryOf(membership, item))
+    const rest = chunk.filter((item) => !isEntryOf(membership, item))
+    const items = rest.filter((item) => !isBaseItem(item))
+    for (const item of rest) if (isBaseItem(item)) baseItems.add(item)
+    if (items.length > 0 && !isPlanted) {
+      isPlanted = true
+      await planted()
+    }
+    const batches = items
       .map((bytes) => {
         const batch = checked(bytes, certificates)
         const { device, certificate } = batch.header
@@ -105,7 +125,8 @@ const checkAll = async (reader: BackupReader, space: string): Promise<Membership
     const refused = (await trial.append(space, batches)).find(isRefusal)
     if (refused !== undefined) throw new DriftlogError('BACKUP_DAMAGED', `a batch does not fit: ${refused.kind}`)
   }
-  return membership
+  if (!isPlanted) await planted()
+  return { membership, base }
 }
 
 /** An entry comes next in the log of members, or nothing of the file is taken. */

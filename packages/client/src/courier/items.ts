@@ -3,7 +3,10 @@
  * An item tells by its first bytes what it is.
  */
 import {
+  type Batch,
+  certifiedInstallation,
   decodeBatch,
+  type DeviceId,
   DriftlogError,
   equalBytes,
   isEntry,
@@ -13,6 +16,7 @@ import {
 } from '@driftlog/core'
 import type { LocalMembers } from '../members/local-members.ts'
 import type { Keeper } from '../storage/keeper.ts'
+import type { PruningSync } from '../pruning/pruning-sync.ts'
 import { heldBy } from './held-by.ts'
 import { shiftedWithinDrift, sortByDrift } from './within-drift.ts'
 
@@ -42,21 +46,48 @@ interface Importing {
   readonly log: () => OpLog
   readonly nowMs: number
   readonly trustStamps: boolean
+  readonly pruning: PruningSync | undefined
 }
 
 /** See `Replica.import`. Rejects with MEMBERS_FORKED too, before anything is taken in. */
 export const importItems = async (
-  { keeper, local, log, nowMs, trustStamps }: Importing,
+  { keeper, local, log, nowMs, trustStamps, pruning }: Importing,
   items: readonly Uint8Array[],
 ): Promise<readonly RefusedBranch[]> => {
   const batches = items.filter((item) => !isEntry(item)).map((item) => decodeBatch(item))
   await takeEntries(keeper, local, items.filter(isEntry))
-  const decoded = batches.sort((a, b) => a.header.fromSeq - b.header.fromSeq)
+  const { admitted: decoded, below } = withoutLate(
+    batches.sort((a, b) => a.header.fromSeq - b.header.fromSeq),
+    log(),
+    pruning,
+  )
   const { inTime, ahead } = trustStamps ? { inTime: decoded, ahead: [] } : sortByDrift(decoded, nowMs)
   const { refused } = await keeper.ingest(inTime, undefined)
   const rest = shiftedWithinDrift(ahead, nowMs, log())
   const later = rest.admitted.length > 0 ? await keeper.ingest(rest.admitted, undefined) : undefined
-  return [...refused, ...(later?.refused ?? []), ...rest.refused]
+  return [...below, ...refused, ...(later?.refused ?? []), ...rest.refused]
+}
+
+/** PRUNE2: without what the server would call below a base. */
+const withoutLate = (
+  batches: readonly Batch[],
+  log: OpLog,
+  pruning: PruningSync | undefined,
+): { readonly admitted: Batch[]; readonly below: RefusedBranch[] } => {
+  const certificates = new Map<DeviceId, Uint8Array>()
+  const late = new Set<DeviceId>()
+  const admitted = batches.filter(({ header }) => {
+    const { device, certificate } = header
+    if (pruning === undefined || log.holder(header) !== undefined) return true
+    if (certificate !== undefined) certificates.set(device, certificate)
+    const own = certificates.get(device)
+    const author = own === undefined ? log.installationOf(device) : certifiedInstallation(own)
+    // Of whom nothing is known here it is a gap anyway.
+    if (author === undefined || pruning.mayCome(author)) return true
+    late.add(device)
+    return false
+  })
+  return { admitted, below: [...late].map((device) => ({ branch: device, device, code: 'BELOW_BASE', details: {} })) }
 }
 
 const takeEntries = async (

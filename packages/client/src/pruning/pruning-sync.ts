@@ -13,15 +13,19 @@
  */
 import {
   type BaseOutline,
+  type BatchStore,
   ByteReader,
   ByteWriter,
   concatBytes,
+  decodeBase,
   decodeStanding,
   decodeTips,
   dominates,
   DriftlogError,
   encodeStatement,
   equalBytes,
+  hash,
+  type Membership,
   placeTips,
   Pruning,
   type QuarantiningStore,
@@ -46,6 +50,15 @@ import { floorsOfBase } from './base-work.ts'
 import { PruningLine } from './pruning-line.ts'
 
 const NUMBER = 'pruning/number'
+const NEWS_AGAIN_MS = 1_000
+const STANDING = 'pruning/standing'
+
+/** What counted when the server was last asked. */
+export const loadPruning = async (store: BatchStore, membership: Membership): Promise<Pruning | undefined> => {
+  const records = await store.records(membership.space, STANDING)
+  const record = records.find(({ key }) => key === STANDING)
+  return record && Pruning.of(membership, decodeStanding(record.value))
+}
 
 export interface PruningSyncOptions {
   readonly local: LocalMembers
@@ -58,6 +71,8 @@ export interface PruningSyncOptions {
   readonly random: Randomness
   /** That the local store goes on from. */
   readonly base: BaseOutline | undefined
+  /** What counted when the server was last asked. */
+  readonly pruning: Pruning | undefined
 }
 
 type Welcome = ServerMessage & { type: 'welcome' }
@@ -80,6 +95,7 @@ export class PruningSync {
   constructor(options: PruningSyncOptions) {
     this.options = options
     this.#base = options.base
+    this.#pruning = options.pruning
   }
 
   /** What counts, while there is a connection. */
@@ -90,6 +106,14 @@ export class PruningSync {
   /** That the local store goes on from. */
   get base(): BaseOutline | undefined {
     return this.#base
+  }
+
+  /**
+   * PRUNE2: whether what an installation wrote may still come by a courier. What the server would not take must not be built upon:
+   * that would keep out what is built on it, too.
+   */
+  mayCome(installation: Uint8Array): boolean {
+    return this.#pruning?.admits(installation) !== 'below'
   }
 
   /** PRUNE5: nothing is pushed. */
@@ -122,10 +146,7 @@ export class PruningSync {
       return true
     }
     if (message.type === 'reply' && message.id === undefined) {
-      void this.#guarded(line, async () => {
-        await this.#look(line)
-        this.changes.next()
-      })
+      void this.#guarded(line, () => this.#hearNews(line))
       return true
     }
     return line.hear(message)
@@ -139,6 +160,19 @@ export class PruningSync {
       const { code, message } =
         error instanceof DriftlogError ? error : { code: 'UNAVAILABLE' as const, message: String(error) }
       line.line.lost({ code, message })
+    }
+  }
+
+  async #hearNews(line: PruningLine): Promise<void> {
+    try {
+      await this.#look(line)
+      this.changes.next()
+    } catch (error) {
+      if (!(error instanceof DriftlogError) || error.code !== 'PRUNING_REFUSED') throw error
+      // It may name entries of the log of members that are on their way.
+      this.options.timers.schedule(NEWS_AGAIN_MS, () => {
+        if (this.#line === line) void this.#guarded(line, () => this.#hearNews(line))
+      })
     }
   }
 
@@ -187,6 +221,7 @@ export class PruningSync {
         throw new DriftlogError('MALFORMED', 'what counts about pruning')
       this.#pruning = Pruning.of(this.options.local.membership, decodeStanding(encoded))
       this.#digest = digest
+      this.options.keeper.keep({ key: STANDING, value: encoded })
       return
     }
   }
@@ -289,10 +324,15 @@ export class PruningSync {
     return record === undefined ? 0 : new ByteReader(record.value).varint()
   }
 
-  /** The local store goes on from a base now, while the log in memory goes on as it is. */
+  /** The local store goes on from a base now, while the log in memory goes on as it is. Throws MALFORMED where it is not that base. */
   async keepBase(statement: Uint8Array, outline: BaseOutline, chunks: readonly Uint8Array[]): Promise<void> {
+    const { keyring, saved } = this.options.state.log
+    const bytes = unsealBase(outline, chunks, keyring)
+    if (!equalBytes(hash(bytes), outline.digest)) throw new DriftlogError('MALFORMED', 'not the base that was stated')
     const records = [...baseRecords(statement, chunks, this.#base), ...noSnapshot]
-    await this.options.keeper.prune(outline.points, records)
+    // CUT8: what was stated since does not reach back.
+    const isStale = decodeBase(bytes).shifts.length !== saved.shifts.length
+    await this.options.keeper.prune(outline.points, records, isStale)
     this.#base = outline
   }
 }

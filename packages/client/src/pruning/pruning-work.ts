@@ -122,8 +122,10 @@ export class PruningWork {
       return 'done'
     }
     if (round !== undefined && !pruning.isDone) {
-      if (dispute !== undefined || round.ready === undefined || !this.#isWriter) return 'nothing'
-      if (candidate === undefined) return this.#make(pruning, round.ready)
+      // A server may say that everybody is done where it is not so.
+      const isReady = round.ready !== undefined && pruning.awaited().length === 0
+      if (dispute !== undefined || !isReady || !this.#isWriter) return 'nothing'
+      if (candidate === undefined) return this.#make(pruning, round.ready!)
       return equalBytes(candidate.author, key) ? 'nothing' : this.#check(pruning)
     }
     const cut = pruning.promisedByAll()

@@ -573,13 +573,17 @@ export class Keeper {
     await this.#enqueue(() => store.append(space, [], { records }))
   }
 
-  /** STORE7: what is below a base, which is among the records, is taken away. The log in memory goes on as it is. */
-  async prune(points: readonly PrunePoint[], records: readonly RecordChange[]): Promise<void> {
+  /**
+   * STORE7: what is below a base, which is among the records, is taken away. The log in memory goes on as it is, or is read anew where
+   * it `isStale`.
+   */
+  async prune(points: readonly PrunePoint[], records: readonly RecordChange[], isStale: boolean): Promise<void> {
     const { store, space } = this.#options
     await this.#enqueue(async () => {
       await this.#flush()
       await this.#readNew()
       await store.prune(space, points, { records })
+      if (isStale) this.#rebuilder.need()
       await this.#rebuildIfNeeded()
     })
   }

@@ -36,8 +36,8 @@ export const baseRecords = (
 
 /** What a store says of its base; undefined: it has all of the log. */
 export const loadBaseOutline = async (store: BatchStore, space: string): Promise<BaseOutline | undefined> => {
-  const record = (await store.records(space, STATEMENT)).find(({ key }) => key === STATEMENT)
-  return record && baseOf(record.value)
+  const items = await loadBaseItems(store, space)
+  return items && baseOf(items.statement)
 }
 
 /** Throws MALFORMED and the like, and for any other statement. */
@@ -47,12 +47,22 @@ export const baseOf = (statement: Uint8Array): BaseOutline => {
   return stated
 }
 
+/** As it lies there. */
+export const loadBaseItems = async (
+  store: BatchStore,
+  space: string,
+): Promise<{ readonly statement: Uint8Array; readonly chunks: readonly Uint8Array[] } | undefined> => {
+  const record = (await store.records(space, STATEMENT)).find(({ key }) => key === STATEMENT)
+  return record && { statement: record.value, chunks: (await store.records(space, CHUNKS)).map(({ value }) => value) }
+}
+
 /** Throws STORAGE_DAMAGED, and KEY_MISSING where the replica is locked. */
 export const loadBase = async (store: BatchStore, keyring: Keyring): Promise<StoredBase | undefined> => {
   const { space } = keyring
-  const outline = await loadBaseOutline(store, space)
-  if (outline === undefined) return undefined
-  const chunks = (await store.records(space, CHUNKS)).map(({ value }) => value)
+  const items = await loadBaseItems(store, space)
+  if (items === undefined) return undefined
+  const { chunks } = items
+  const outline = baseOf(items.statement)
   if (chunks.length !== outline.chunks) throw new DriftlogError('STORAGE_DAMAGED', 'a chunk of the base', { space })
   return { outline, bytes: unsealBase(outline, chunks, keyring) }
 }

@@ -6,6 +6,8 @@
  * leaves this file as an exception.
  */
 import {
+  type AppendOutcome,
+  type Batch,
   type BatchPage,
   createServerSession,
   type Cursor,
@@ -159,6 +161,8 @@ export class SessionDriver {
           return await readAdmission(store, space, effect)
         case 'append': {
           const { batches, records, allOrNothing, absent } = effect
+          const late = await this.#lateShift(batches)
+          if (late !== undefined) return { kind: 'appended', outcomes: batches.map(() => late) }
           return { kind: 'appended', outcomes: await store.append(space, batches, { records, allOrNothing, absent }) }
         }
         case 'readEntries':
@@ -181,6 +185,16 @@ export class SessionDriver {
       }
       return effect.kind === 'authorize' ? { kind: 'denied', code: 'UNAVAILABLE' } : { kind: 'storeFailed', code }
     }
+  }
+
+  /** CUT8: what is pruned keeps its stamps. One that states shifts is appended by itself. */
+  async #lateShift(batches: readonly Batch[]): Promise<AppendOutcome | undefined> {
+    const shifts = batches.flatMap(({ header }) => header.shifts)
+    if (shifts.length === 0) return undefined
+    for (const { device, seq: floor } of (await this.#context.store.floors(this.#context.space)).values()) {
+      if (shifts.some((shift) => shift.device === device && shift.base < floor)) return { kind: 'below', floor }
+    }
+    return undefined
   }
 
   #damaged(): ReadonlySet<number> {
