@@ -120,6 +120,9 @@ const messages = (): Record<string, { from: 'device' | 'server'; message: Client
     propose: { from: 'device', message: { type: 'propose', id: 8, entry } },
     'pong that tells of entries': { from: 'server', message: { type: 'pong', members: 15 } },
     proposed: { from: 'server', message: { type: 'proposed', id: 8, position: 15 } },
+    call: { from: 'device', message: { type: 'call', id: 9, body: batch } },
+    reply: { from: 'server', message: { type: 'reply', id: 9, body: batch } },
+    'reply, live': { from: 'server', message: { type: 'reply', body: new Uint8Array(0) } },
   }
 }
 

@@ -5,7 +5,7 @@ import { standingIn } from './standing.ts'
 const device = { id: 'd', isThis: true, isRetired: false }
 const me: MemberInfo = { id: 'a', role: 'admin', isMe: true, installations: [device] }
 const other: MemberInfo = { id: 'b', role: 'admin', isMe: false, installations: [] }
-const alone: MemberList = { members: [me], invitations: [], role: 'admin' }
+const alone: MemberList = { members: [me], invitations: [], role: 'admin', history: 'keep' }
 const invited = { id: 'i', role: 'reader', member: undefined, expires: new Date(0) } as const
 const error = (code: 'NOT_A_MEMBER' | 'MEMBERS_FORKED' | 'FORBIDDEN') => ({ code, message: '' })
 

@@ -39,6 +39,7 @@ const deeds: Record<Deed['kind'], fc.Arbitrary<unknown>> = {
   rotate: fc.record({ rotation }),
   retire: fc.record({ installation: bytes(32) }),
   return: fc.record({ installation: bytes(32) }),
+  history: fc.record({ history: fc.constantFrom('keep', 'prune') }),
 }
 const deed = fc.oneof(
   ...Object.entries(deeds).map(([kind, rest]) => rest.map((fields) => ({ kind, ...(fields as object) }) as Deed)),

@@ -102,6 +102,7 @@ const clientMessages = fc.oneof(
   fc.record({ type: fc.constant('locate'), id, device: bytes(16, 16).map(deviceIdFromBytes), points }),
   fc.record({ type: fc.constant('entries'), id, after: id }),
   fc.record({ type: fc.constant('propose'), id, entry: bytes(300, 1) }),
+  fc.record({ type: fc.constant('call'), id, body: bytes(100, 1) }),
   fc.constant({ type: 'ping' }),
 ) as fc.Arbitrary<ClientMessage>
 

@@ -63,6 +63,9 @@ const members = (length: number, known: readonly number[] = []): AdmittedMembers
   length,
   head: new Uint8Array(32).fill(length),
   isKnown: (installation) => known.some((number) => Buffer.from(keyOf(number)).equals(installation)),
+  admits: () => 'open',
+  door: 'door',
+  pruning: new Uint8Array(16),
 })
 
 const ended = ['refused', 'close']
