@@ -14,6 +14,7 @@ import {
   ByteReader,
   decodeStanding,
   defineSchema,
+  DriftlogError,
   f,
   fromBase64Url,
   installationSecrets,
@@ -68,12 +69,63 @@ export const keysOf = ({ key }: Pick<Installed, 'key'>): MemberSecrets =>
 
 export const publicKeyOf = (installed: Pick<Installed, 'key'>): Uint8Array => keysOf(installed).signing.publicKey
 
+/** Stores that fail from their n-th write on, as where a process is killed before it, until they go on. */
+export interface Stopping {
+  readonly hasStopped: boolean
+  /** For a while nothing was written. */
+  readonly isQuiet: boolean
+  around(store: BatchStore): BatchStore
+  goOn(): void
+}
+
+const QUIET_MS = 1_500
+
+export const stoppingAt = (at: number): Stopping => {
+  let writes = 0
+  let isOver = false
+  let lastMs = Date.now()
+  const write = <T>(run: () => Promise<T>): Promise<T> => {
+    lastMs = Date.now()
+    if (!isOver && ++writes >= at) return Promise.reject(new DriftlogError('STORAGE_FAILED', 'stopped'))
+    return run()
+  }
+  return {
+    get hasStopped() {
+      return writes >= at
+    },
+    get isQuiet() {
+      return Date.now() - lastMs > QUIET_MS
+    },
+    around: (store) =>
+      new Proxy(store, {
+        get: (target, name) => {
+          const value: unknown = Reflect.get(target, name)
+          if (typeof value !== 'function') return value
+          const call = value.bind(target) as (...args: unknown[]) => Promise<unknown>
+          const isWrite = name === 'append' || name === 'prune' || name === 'plant'
+          return isWrite ? (...args: unknown[]) => write(() => call(...args)) : call
+        },
+      }),
+    goOn: () => {
+      isOver = true
+    },
+  }
+}
+
 export class PruningSpace {
   readonly medium = memoryMedium()
   readonly store: BatchStore = memoryStore(this.medium)
+  /** What the server's store does at its writes. */
+  failing: Stopping | undefined
   readonly #devices = new Set<Device>()
   readonly #server = createServer({
-    store: this.store,
+    store: new Proxy(this.store, {
+      get: (target, name) => {
+        const store = this.failing?.around(target) ?? target
+        const value: unknown = Reflect.get(store, name)
+        return typeof value === 'function' ? value.bind(store) : value
+      },
+    }),
     auth: passes(),
     limits: { messagesPerSecond: 1e6, bytesPerSecond: 1e9 },
   })

@@ -11,7 +11,7 @@ import {
   memoryStore,
   type PruningRequest,
 } from '@driftlog/core'
-import { bytesOf, type Installed, keysOf, PruningSpace, publicKeyOf, space } from './pruning-space.ts'
+import { bytesOf, type Installed, keysOf, PruningSpace, publicKeyOf, space, stoppingAt } from './pruning-space.ts'
 
 let team: PruningSpace
 beforeEach(() => {
@@ -229,6 +229,58 @@ describe('a space that prunes', () => {
     ada.device.setOnline(false)
     expect((await ada.device.import(carried)).map(({ code }) => code)).toEqual(['BELOW_BASE'])
   }, 60_000)
+
+  it('STORE4: a server or a device that stops at any of its writes loses nothing, and pruning goes on after it', async () => {
+    for (const where of ['server', 'device'] as const) {
+      let isOver = false
+      for (let at = 1; !isOver; at++) {
+        const space = new PruningSpace()
+        team = space
+        const ada = await space.found()
+        const eve = await space.join(ada)
+        for (const by of [ada, eve]) await write(by, 12)
+        await allEqual(ada, eve)
+        const digest = ada.device.digest()
+        const failing = stoppingAt(at)
+        if (where === 'server') space.failing = failing
+        else {
+          await eve.device.close()
+          eve.device = await space.open(eve.key, failing.around(eve.store))
+          await eve.device.sync()
+        }
+        await ada.device.members!.setHistory('prune').catch(() => undefined)
+        await expect.poll(() => failing.hasStopped || failing.isQuiet, patience).toBe(true)
+        isOver = !failing.hasStopped
+        failing.goOn()
+        if (where === 'device') {
+          await eve.device.close().catch(() => undefined)
+          eve.device = await space.open(eve.key, eve.store)
+        }
+        const { members } = ada.device
+        await expect
+          .poll(
+            () =>
+              members!.list.history === 'prune' ||
+              members!.setHistory('prune').then(
+                () => true,
+                () => false,
+              ),
+            patience,
+          )
+          .toBe(true)
+        await expect.poll(() => pruned(space), patience).toBe(true)
+        for (const one of [ada, eve]) await expect.poll(() => pruned(one), patience).toBe(true)
+        await allEqual(ada, eve)
+        expect(eve.device.digest()).toBe(digest)
+        await space.reopen(eve)
+        expect(eve.device.digest()).toBe(digest)
+        const joe = await space.join(ada)
+        await allEqual(ada, joe)
+        expect(joe.device.digest()).toBe(digest)
+        await space.close()
+      }
+    }
+  }, 280_000)
 })
 
 /** What the server says of an installation's work. */

@@ -560,7 +560,10 @@ export class Replica<S extends Schema> {
   ): Promise<readonly RefusedBranch[]> {
     this.#expectOpen()
     const { keeper, clock, engine, tables, state, local, pruning } = this.#parts
-    const refused = await importItems({ keeper, local, log: () => state.log, nowMs: clock.now(), trustStamps, pruning }, batches)
+    const refused = await importItems(
+      { keeper, local, log: () => state.log, nowMs: clock.now(), trustStamps, pruning },
+      batches,
+    )
     this.#forgetErased()
     tables.changed()
     this.#conflicts.changed()

@@ -79,7 +79,9 @@ export const plantBase = async (
   const here = await loadBaseOutline(store, space)
   if (here !== undefined && equalBytes(here.digest, base.digest)) return false
   if (here !== undefined || (await store.vector(space)).size > 0) {
-    throw new DriftlogError('FORK', 'the history of this backup was pruned: it needs a store without the space', { space })
+    throw new DriftlogError('FORK', 'the history of this backup was pruned: it needs a store without the space', {
+      space,
+    })
   }
   await store.plant(space, base.floors, { records: [...records, ...base.records] })
   return true

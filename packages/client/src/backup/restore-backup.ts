@@ -114,14 +114,13 @@ const checkAll = async (
       isPlanted = true
       await planted()
     }
-    const batches = items
-      .map((bytes) => {
-        const batch = checked(bytes, certificates)
-        const { device, certificate } = batch.header
-        if (batch.header.space !== space) throw new DriftlogError('BACKUP_DAMAGED', 'a batch of another space')
-        if (certificate !== undefined) certificates.set(device, certificate)
-        return batch
-      })
+    const batches = items.map((bytes) => {
+      const batch = checked(bytes, certificates)
+      const { device, certificate } = batch.header
+      if (batch.header.space !== space) throw new DriftlogError('BACKUP_DAMAGED', 'a batch of another space')
+      if (certificate !== undefined) certificates.set(device, certificate)
+      return batch
+    })
     const refused = (await trial.append(space, batches)).find(isRefusal)
     if (refused !== undefined) throw new DriftlogError('BACKUP_DAMAGED', `a batch does not fit: ${refused.kind}`)
   }

@@ -214,7 +214,10 @@ describe('what is stated', () => {
     take(ben, { kind: 'confirmation', base: made })
     const { standing } = pruning
     const [statement, rounds, confirmation] = standing.established
-    const of = (...established: Uint8Array[]) => (): unknown => Pruning.of(membership, { ...standing, established })
+    const of =
+      (...established: Uint8Array[]) =>
+      (): unknown =>
+        Pruning.of(membership, { ...standing, established })
     const own = encodeStatement('home', 99, { kind: 'confirmation', base: made }, secrets[ada].signing)
     const strange = encodeStatement('home', 99, { kind: 'confirmation', base: made }, secrets[joe].signing)
     const other = encodeStatement('home', 99, { kind: 'confirmation', base: hash }, secrets[ben].signing)
