@@ -163,6 +163,7 @@ describe('golden vectors', () => {
     // Every kind of message has its frame here: a new one is added with its own.
     const kinds = new Set(frames.map(({ message }) => (message as { type: string }).type))
     expect([...kinds].sort()).toEqual([
+      'call',
       'entries',
       'hello',
       'locate',
@@ -176,6 +177,7 @@ describe('golden vectors', () => {
       'push',
       'pushed',
       'refused',
+      'reply',
       'welcome',
     ])
   })

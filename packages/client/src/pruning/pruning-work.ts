@@ -20,6 +20,7 @@ import {
 } from '@driftlog/core'
 import type { Subscription } from 'rxjs'
 import { merge } from 'rxjs'
+import type { Keeper } from '../storage/keeper.ts'
 import { opsIn } from '../storage/snapshots.ts'
 import { loadBase } from '../storage/stored-base.ts'
 import type { SyncEngine } from '../sync/engine.ts'
@@ -93,10 +94,11 @@ export class PruningWork {
         isWaiting = done === 'waiting'
       }
     } catch (error) {
-      // What came first somebody else did; the rest is tried again.
       isWaiting = true
-      if (error instanceof DriftlogError && error.code === 'PRUNING_REFUSED') {
-        await this.#sync.look().catch(() => undefined)
+      const code = error instanceof DriftlogError ? error.code : undefined
+      // Somebody else was first: what counts now the server's news say, or the next connection.
+      if (code !== 'PRUNING_REFUSED' && code !== 'UNAVAILABLE' && code !== 'CLOSED') {
+        this.#sync.options.keeper.failed(error)
       }
     } finally {
       this.#isWorking = false
@@ -193,10 +195,14 @@ export class PruningWork {
     return (await loadBase(store, state.log.keyring))?.bytes
   }
 
-  async #fold(pruning: Pruning, vector: VersionVector): Promise<FoldedBase> {
-    const { keeper, state } = this.#sync.options
+  async #fold(
+    pruning: Pruning,
+    vector: VersionVector,
+    held: Awaited<ReturnType<Keeper['batches']>>,
+  ): Promise<FoldedBase> {
+    const { log } = this.#sync.options.state
     const { cut } = pruning.round!.stated
-    return foldHeld(state.log, await keeper.batches(), { cut, vector, base: await this.#bytesBefore() })
+    return foldHeld(log, held, { cut, vector, base: await this.#bytesBefore() })
   }
 
   /** PRUNE4: the first that sees everybody done makes the base. */
@@ -209,8 +215,9 @@ export class PruningWork {
     }
     const { position } = this.#engine
     const vector = keeper.stored()
-    const base = await this.#fold(pruning, vector)
-    const points = pointsOfBase(base.bytes, await keeper.batches())
+    const held = await keeper.batches()
+    const base = await this.#fold(pruning, vector, held)
+    const points = pointsOfBase(base.bytes, held)
     const { epoch, chunks } = sealBase(base.bytes, base.digest, state.log.keyring, random)
     const { hash: round } = pruning.round!
     this.#folded = { round, base, chunks }
@@ -218,17 +225,15 @@ export class PruningWork {
     const { cut, digest, bytes } = base
     await this.#sync.state({
       kind: 'base',
-      ...{
-        round,
-        cut,
-        vector: base.vector,
-        digest,
-        bytes: bytes.length,
-        epoch,
-        chunks: chunks.length,
-        position,
-        points,
-      },
+      round,
+      cut,
+      vector: base.vector,
+      digest,
+      bytes: bytes.length,
+      epoch,
+      chunks: chunks.length,
+      position,
+      points,
     })
     return 'done'
   }
@@ -239,7 +244,7 @@ export class PruningWork {
     const { stated, hash } = pruning.candidate!
     let own: FoldedBase
     try {
-      own = await this.#fold(pruning, stated.vector)
+      own = await this.#fold(pruning, stated.vector, await this.#sync.options.keeper.batches())
     } catch (error) {
       // Not all of it is here yet, or under other names.
       if (error instanceof DriftlogError && error.code === 'OPTION_INVALID') return 'waiting'

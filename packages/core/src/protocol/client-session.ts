@@ -157,7 +157,8 @@ const hear = (draft: Draft, message: ServerMessage): void => {
       break
     case 'entries':
     case 'proposed':
-      // The log of members is kept beside the session, by who drives it (MEM9).
+    case 'reply':
+      // The log of members, and what counts about pruning, are kept beside the session, by who drives it (MEM9).
       break
   }
 }

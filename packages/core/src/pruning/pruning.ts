@@ -139,7 +139,10 @@ export class Pruning {
     const all = [
       this.#promises.get(named(installation)),
       this.#completions.get(named(installation)),
-      ...[this.#round, this.#candidate, this.#confirmation, this.#dispute],
+      this.#round,
+      this.#candidate,
+      this.#confirmation,
+      this.#dispute,
     ]
     return Math.max(
       0,
