@@ -8,6 +8,7 @@ import {
   openReplica,
   type Replica,
   type Transport,
+  webSocket,
 } from '@driftlog/client'
 import {
   type BatchStore,
@@ -29,7 +30,7 @@ import {
   systemPorts,
   table,
 } from '@driftlog/core'
-import { createServer, passes } from '@driftlog/server'
+import { createServer, listen, passes } from '@driftlog/server'
 
 export const schema = defineSchema({
   version: 1,
@@ -130,7 +131,15 @@ export class PruningSpace {
     limits: { messagesPerSecond: 1e6, bytesPerSecond: 1e9 },
   })
 
-  readonly transport: Transport = http('http://server.test', {
+  /** Instead of round trips. */
+  async listen(): Promise<void> {
+    this.#listening = await listen(this.#server, { port: 0, hostname: '127.0.0.1' })
+    this.transport = webSocket(this.#listening.url)
+  }
+
+  #listening: Awaited<ReturnType<typeof listen>> | undefined
+
+  transport: Transport = http('http://server.test', {
     fetch: async (url, init) => this.#server.app.request(url as string, init),
     pollMs: 20,
   })
@@ -183,6 +192,7 @@ export class PruningSpace {
 
   async close(): Promise<void> {
     for (const device of this.#devices) await device.close().catch(() => undefined)
+    await this.#listening?.close()
     this.#server.close()
   }
 }

@@ -55,30 +55,35 @@ const three = async (): Promise<[Installed, Installed, Installed]> => {
 }
 
 describe('a space that prunes', () => {
-  it('PRUNE1 to PRUNE4: three installations promise, complete, fold, confirm; the log shrinks, and nothing else changes', async () => {
-    const [ada, ben, eve] = await three()
-    for (const by of [ada, ben, eve]) await write(by, 8)
-    await allEqual(ada, ben, eve)
-    const before = await bytesOf(team.store)
-    const shown = ada.device.digest()
-    await new Promise((resolve) => setTimeout(resolve, 200))
-    expect(await pruned(team)).toBe(false)
-    await ada.device.members!.setHistory('prune')
-    await expect.poll(() => pruned(team), patience).toBe(true)
-    for (const one of [ada, ben, eve]) await expect.poll(() => pruned(one), patience).toBe(true)
-    await allEqual(ada, ben, eve)
-    const after = await bytesOf(team.store)
-    expect(after.batches).toBeLessThan(before.batches / 4)
-    const digest = ada.device.digest()
-    expect(digest).toBe(shown)
-    for (const one of [ada, ben, eve]) {
-      expect(one.device.status.error).toBeUndefined()
-      await team.reopen(one)
-      expect(one.device.digest()).toBe(digest)
-    }
-    for (const by of [ada, ben, eve]) await write(by, 2)
-    await allEqual(ada, ben, eve)
-  }, 60_000)
+  it.each(['http', 'webSocket'])(
+    'PRUNE1 to PRUNE4: three installations promise, complete, fold, confirm; the log shrinks, and nothing else changes (%s)',
+    async (transport) => {
+      if (transport === 'webSocket') await team.listen()
+      const [ada, ben, eve] = await three()
+      for (const by of [ada, ben, eve]) await write(by, 8)
+      await allEqual(ada, ben, eve)
+      const before = await bytesOf(team.store)
+      const shown = ada.device.digest()
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      expect(await pruned(team)).toBe(false)
+      await ada.device.members!.setHistory('prune')
+      await expect.poll(() => pruned(team), patience).toBe(true)
+      for (const one of [ada, ben, eve]) await expect.poll(() => pruned(one), patience).toBe(true)
+      await allEqual(ada, ben, eve)
+      const after = await bytesOf(team.store)
+      expect(after.batches).toBeLessThan(before.batches / 4)
+      const digest = ada.device.digest()
+      expect(digest).toBe(shown)
+      for (const one of [ada, ben, eve]) {
+        expect(one.device.status.error).toBeUndefined()
+        await team.reopen(one)
+        expect(one.device.digest()).toBe(digest)
+      }
+      for (const by of [ada, ben, eve]) await write(by, 2)
+      await allEqual(ada, ben, eve)
+    },
+    60_000,
+  )
 
   const prunes = async (...all: readonly Installed[]): Promise<void> => {
     for (const by of all) await write(by, 12)
