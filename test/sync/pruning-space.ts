@@ -116,6 +116,8 @@ export const stoppingAt = (at: number): Stopping => {
 export class PruningSpace {
   readonly medium = memoryMedium()
   readonly store: BatchStore = memoryStore(this.medium)
+  /** Of the devices that are opened from now on. */
+  ports = ports
   /** What the server's store does at its writes. */
   failing: Stopping | undefined
   readonly #devices = new Set<Device>()
@@ -151,7 +153,15 @@ export class PruningSpace {
     transport: Transport | 'none' = this.transport,
   ): Promise<Device> {
     const way = transport === 'none' ? {} : { transport }
-    const device = await openReplica({ schema, space, key, store, ...way, ports, pruning: { afterOps, lagMs: 0 } })
+    const device = await openReplica({
+      schema,
+      space,
+      key,
+      store,
+      ...way,
+      ports: this.ports,
+      pruning: { afterOps, lagMs: 0 },
+    })
     this.#devices.add(device)
     return device
   }

@@ -10,6 +10,7 @@ import {
   encodeStatement,
   memoryStore,
   type PruningRequest,
+  systemPorts,
 } from '@driftlog/core'
 import { bytesOf, type Installed, keysOf, PruningSpace, publicKeyOf, space, stoppingAt } from './pruning-space.ts'
 
@@ -112,6 +113,21 @@ describe('a space that prunes', () => {
     await allEqual(...all, joe)
     const kim = await team.join(all[0])
     await allEqual(...all, joe, kim)
+  }, 60_000)
+
+  it('PRUNE3, CUT1: what somebody new wrote when it had seen everything gets in once it has said so', async () => {
+    const all = await three()
+    await prunes(...all)
+    // As slow as it is, so that it writes before.
+    team.ports = systemPorts
+    const joe = await team.join(all[0])
+    await joe.device.sync()
+    expect(await stands(team, joe)).toBe('below')
+    await write(joe, 2)
+    await expect.poll(() => joe.device.status.error?.code, patience).toBe('BELOW_BASE')
+    await expect.poll(() => stands(team, joe), patience).toBe('settled')
+    await allEqual(...all, joe)
+    expect(joe.device.status.error).toBeUndefined()
   }, 60_000)
 
   it('CUT2: who is offline is waited for, until it is retired; with nothing unsent it comes back as it was', async () => {

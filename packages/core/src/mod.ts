@@ -243,6 +243,7 @@ export {
   standingDigest,
   standingPage,
 } from './pruning/requests.ts'
+export { hasSeenPrefix } from './pruning/seen-prefix.ts'
 export { type BaseOutline, decodeStatement, encodeStatement, type Stated, statementHash } from './pruning/statement.ts'
 // schema/
 export { decodeField, encodeField, lawOf, shownValue } from './schema/encode.ts'

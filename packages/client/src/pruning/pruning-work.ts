@@ -12,6 +12,8 @@ import {
   DriftlogError,
   equalBytes,
   type FoldedBase,
+  hasSeenPrefix,
+  type Hlc,
   hlcFromMs,
   type Pruning,
   sealBase,
@@ -115,12 +117,15 @@ export class PruningWork {
       return (await this.#keep(pruning)) ? 'done' : 'waiting'
     }
     if (round !== undefined && !pruning.hasCompleted(key)) {
-      if (!this.#isAllThere || round.position === 0) return 'waiting'
+      if (!this.#isHere || round.position === 0) return 'waiting'
       if (this.#engine.position < round.position) {
         this.#engine.input({ kind: 'refresh' })
         return 'waiting'
       }
+      if (!this.#hasSeenAll(round.stated.cut)) return 'waiting'
       await this.#sync.state({ kind: 'completion', round: round.hash })
+      // What was written just before was refused.
+      this.#engine.input({ kind: 'retryRefused' })
       return 'done'
     }
     if (round !== undefined && !pruning.isDone) {
@@ -164,20 +169,41 @@ export class PruningWork {
 
   /** What is here is at the server, and the other way round, as far as is known; and all of it is shown. */
   get #isAllThere(): boolean {
+    const { keeper } = this.#sync.options
+    return (
+      this.#isHere &&
+      this.#engine.status$.value.refused.length === 0 &&
+      keeper.unsavedCount === 0 &&
+      dominates(this.#engine.acknowledged$.value, keeper.stored())
+    )
+  }
+
+  /** CUT1: whatever is here and not at the server was written here, and had seen everything up to a cut. */
+  #hasSeenAll(cut: Hlc): boolean {
+    const { log, projector, writer } = this.#sync.options.state
+    const known = this.#engine.acknowledged$.value
+    return [...log.held()].every(([branch, seq]) => {
+      const sent = Math.max(known.get(branch) ?? 0, log.branch(branch)?.base ?? 0)
+      if (seq <= sent) return true
+      return branch === writer.identity.device && hasSeenPrefix(projector, branch, sent + 1, cut)
+    })
+  }
+
+  /** What the server has is here, and all that is here is shown. */
+  get #isHere(): boolean {
     const { keeper, state, store, space } = this.#sync.options
+    const { device } = state.writer.identity
     const { caughtUp, syncing, refused } = this.#engine.status$.value
     const { waiting, parked, locked, unopenable } = state.log.backlog()
     return (
       caughtUp &&
       !syncing &&
-      refused.length === 0 &&
+      refused.every((branch) => branch.device === device && branch.code === 'BELOW_BASE') &&
       !this.#sync.isHeldBack &&
-      keeper.unsavedCount === 0 &&
       keeper.error === undefined &&
       waiting + parked + locked + unopenable === 0 &&
       state.log.damage === undefined &&
-      store.damaged(space).length === 0 &&
-      dominates(this.#engine.acknowledged$.value, keeper.stored())
+      store.damaged(space).length === 0
     )
   }
 

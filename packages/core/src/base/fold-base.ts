@@ -371,7 +371,7 @@ const upTo = (checked: CheckedBatch, last: number): CheckedBatch | undefined => 
 }
 
 /** The last op of a branch that is stamped up to the cut: stamps rise along a branch. */
-const lastUpTo = (ops: OpIndex, index: number, cut: Hlc): number => {
+export const lastUpTo = (ops: OpIndex, index: number, cut: Hlc): number => {
   const { below } = ops.saved[index]
   let low = below + 1
   let high = ops.projectedSeq(index) + 1
