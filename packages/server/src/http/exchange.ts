@@ -19,8 +19,9 @@ import type { ServerParts } from '../parts.ts'
 import { SessionDriver } from '../session/session-driver.ts'
 import { readBody } from './body.ts'
 
-/** Of batches or of entries, so that the answer stays below MAX_EXCHANGE_BYTES: a page each. */
+/** Of batches, of entries, or of what counts about pruning, so that the answer stays below MAX_EXCHANGE_BYTES: a page each. */
 const MAX_PULLS = 4
+const PAGED: ReadonlySet<ClientMessage['type']> = new Set(['pull', 'entries', 'call'])
 /** Subjects whose rates are remembered. */
 const MAX_METERS = 10_000
 
@@ -47,7 +48,7 @@ export const exchangeHandler = (parts: ServerParts): ((c: Context) => Promise<Re
     const body = await readBody(c.req.raw, MAX_EXCHANGE_BYTES)
     const messages = decodeClientExchange(body)
     meter.take(messages.length, body.length, nowMs)
-    if (messages.filter(({ type }) => type === 'pull' || type === 'entries').length > MAX_PULLS) {
+    if (messages.filter(({ type }) => PAGED.has(type)).length > MAX_PULLS) {
       throw new DriftlogError('PROTOCOL_VIOLATION', 'too many pulls in one exchange')
     }
     const answers = await exchange(parts, space, token, messages)
