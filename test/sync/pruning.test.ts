@@ -11,6 +11,7 @@ import {
   memoryStore,
   type PruningRequest,
   systemPorts,
+  f,
 } from '@driftlog/core'
 import { bytesOf, type Installed, keysOf, PruningSpace, publicKeyOf, space, stoppingAt } from './pruning-space.ts'
 
@@ -155,24 +156,61 @@ describe('a space that prunes', () => {
     await ada.device.members!.reinstate(id)
   }, 60_000)
 
-  it('PRUNE2: what a retired installation had not sent stays on it, and it says so', async () => {
+  it('CUT11: a retired installation comes back with work that nobody saw: nothing of either side is lost, and what was written at the same time is a conflict', async () => {
     const [ada, ben, eve] = await three()
+    const row = ada.device.mutate((tx) => tx.tasks.insert({ title: 'all', tags: ['all'], steps: ['all'] })).value
+    const gone = ada.device.mutate((tx) => tx.tasks.insert({ title: 'to be deleted' })).value
+    await allEqual(ada, ben, eve)
     eve.device.setOnline(false)
-    await write(eve, 2)
-    const rows = await eve.device.query((db) => db.selectFrom('tasks').selectAll())
+    const changed = (by: string) => ({ title: by, votes: f.increment(1), tags: f.add(by), steps: f.insertItem(by) })
+    eve.device.mutate((tx) => tx.tasks.update(row, changed('eve')))
+    eve.device.mutate((tx) => tx.tasks.update(gone, { title: 'kept by eve' }))
+    await eve.device.mutate((tx) => tx.tasks.insert({ title: 'new by eve' })).stored
+    ada.device.mutate((tx) => tx.tasks.update(row, changed('ada')))
+    ben.device.mutate((tx) => tx.tasks.update(row, { votes: f.increment(1), tags: f.remove('all') }))
+    ada.device.mutate((tx) => tx.tasks.delete(gone))
+    await allEqual(ada, ben)
     const [{ id }] = ada.device.members!.list.members[2].installations
     await ada.device.members!.retire(id)
-    await prunes(ada, ben)
+    await ada.device.members!.setHistory('prune')
+    for (let row = 0; row < 30; row++) await ada.device.mutate((tx) => tx.tasks.insert({ title: `more ${row}` })).stored
     await allEqual(ada, ben)
-    const digest = ada.device.digest()
+    await expect.poll(() => pruned(team), patience).toBe(true)
+    for (const one of [ada, ben]) await expect.poll(() => pruned(one), patience).toBe(true)
+    const shown = async ({ device }: Installed) => {
+      const rows = await device.query((db) => db.selectFrom('tasks').selectAll())
+      return { titles: rows.map(({ title }) => title), row: rows.find((one) => one.id === row)! }
+    }
+    const before = await shown(ada)
+    expect(before.titles).not.toContain('kept by eve')
     eve.device.setOnline(true)
-    await expect.poll(() => eve.device.status.error?.code, patience).toBe('BELOW_BASE')
+    await expect.poll(() => stands(team, eve), patience).toBe('settled')
+    await allEqual(ada, ben, eve)
+    expect(eve.device.status.error).toBeUndefined()
+    expect(await pruned(eve)).toBe(true)
+    for (const one of [ada, ben, eve]) {
+      const after = await shown(one)
+      expect(after.row.votes).toBe(before.row.votes + 1)
+      expect(new Set(after.row.tags)).toEqual(new Set([...before.row.tags, 'eve']))
+      expect(after.row.tags).not.toContain('all')
+      const steps = after.row.steps.map(({ value }) => value)
+      expect(steps).toEqual(expect.arrayContaining([...before.row.steps.map(({ value }) => value), 'eve']))
+      // Whoever deleted it had not seen that it was changed.
+      const others = before.titles.filter((title) => title !== before.row.title)
+      expect(after.titles).toEqual(expect.arrayContaining([...others, 'kept by eve', 'new by eve']))
+      const titles = one.device.candidates('tasks', row, 'title').map(({ value }) => value)
+      expect(titles).toEqual(expect.arrayContaining([before.row.title, 'eve']))
+      expect(titles).not.toContain('all')
+    }
+    for (const one of [ada, ben, eve]) await write(one, 2)
+    await allEqual(ada, ben, eve)
     await team.reopen(eve)
-    await expect.poll(() => eve.device.status.error?.code, patience).toBe('BELOW_BASE')
-    expect(await eve.device.query((db) => db.selectFrom('tasks').selectAll())).toEqual(expect.arrayContaining(rows))
-    expect(eve.device.status.pending).toBeGreaterThan(0)
-    await allEqual(ada, ben)
-    expect(ada.device.digest()).toBe(digest)
+    await allEqual(ada, ben, eve)
+    await ada.device.members!.reinstate(id)
+    const floors = await floorsOf(team)
+    for (const one of [ada, ben, eve]) await write(one, 8)
+    await expect.poll(async () => (await floorsOf(team)) > floors, patience).toBe(true)
+    await allEqual(ada, ben, eve)
   }, 60_000)
 
   it('PRUNE5: a copy of an installation that went on elsewhere sends nothing that it wrote before', async () => {

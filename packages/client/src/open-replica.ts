@@ -27,6 +27,7 @@ import { Replica } from './replica.ts'
 import { CorrectedClock } from './state/corrected-clock.ts'
 import { ReplicaState } from './state/replica-state.ts'
 import { loadBookmarks } from './storage/bookmarks.ts'
+import { enterLate } from './storage/late-branches.ts'
 import { loadIdentity, passingIdentity, type RenewedIdentity, renewIdentity, takeOn } from './storage/identity.ts'
 import { Keeper } from './storage/keeper.ts'
 import { mustNotWrite, readStore } from './storage/read-store.ts'
@@ -79,6 +80,7 @@ export const openReplica = async <S extends Schema>(options: ReplicaOptions<S>):
   const store = quarantining(options.store)
   const { slot, release } = await store.claimSlot(space)
   try {
+    await enterLate(store, space)
     const { keyring, records, members: local } = await loadKeys(store, space, options.key, random)
     const identities = records && { store, space, records, random }
     const renew = async (givenUp: DeviceId): Promise<RenewedIdentity> =>

@@ -1,12 +1,18 @@
 /** Asks the server about pruning, on the connection that ops are synced over: one question at a time, each answered or failed. */
 import {
+  type Batch,
+  type ClientMessage,
+  decodeBatch,
   decodePruningAnswer,
+  type DeviceId,
   DriftlogError,
   encodePruningRequest,
+  encodeVector,
   type PruningAnswer,
   type PruningRequest,
   type ServerMessage,
   type Timers,
+  type VersionVector,
 } from '@driftlog/core'
 import type { MembersLine } from '../members/members-sync.ts'
 
@@ -20,11 +26,18 @@ interface Question {
   readonly reject: (error: unknown) => void
 }
 
+interface Paging {
+  readonly id: number
+  readonly resolve: (page: ServerMessage & { type: 'page' }) => void
+  readonly reject: (error: unknown) => void
+}
+
 export class PruningLine {
   readonly line: MembersLine
   readonly #timers: Timers
   #nextId = FIRST_ID
   #question: Question | undefined
+  #paging: Paging | undefined
   #tail: Promise<unknown> = Promise.resolve()
   #isClosed = false
 
@@ -58,11 +71,58 @@ export class PruningLine {
     }
   }
 
+  /** What the server holds above a vector, whose keys are branches. */
+  pull(above: VersionVector): Promise<readonly Batch[]> {
+    const pulled = this.#tail.then(() => this.#pull(new Map(above)))
+    this.#tail = pulled.catch(() => undefined)
+    return pulled
+  }
+
+  async #pull(above: Map<DeviceId, number>): Promise<readonly Batch[]> {
+    const batches: Batch[] = []
+    let page = await this.#page({ above: encodeVector(above) })
+    for (;;) {
+      batches.push(...page.batches.map((bytes) => decodeBatch(bytes)))
+      if (!page.more) return batches
+      page = await this.#page({ after: page.cursor })
+    }
+  }
+
+  async #page(
+    from: Pick<ClientMessage & { type: 'pull' }, 'above' | 'after'>,
+  ): Promise<ServerMessage & { type: 'page' }> {
+    if (this.#isClosed) throw new DriftlogError('UNAVAILABLE')
+    const { promise, resolve, reject } = Promise.withResolvers<ServerMessage & { type: 'page' }>()
+    const id = this.#nextId++
+    this.#paging = { id, resolve, reject }
+    const stop = this.#timers.schedule(ANSWER_MS, () => {
+      reject(new DriftlogError('UNAVAILABLE'))
+      this.line.lost()
+    })
+    this.line.connection()?.send([{ type: 'pull', id, ...from }])
+    try {
+      return await promise
+    } finally {
+      stop()
+      this.#paging = undefined
+    }
+  }
+
   /** Whether the message was an answer to this. */
   hear(message: ServerMessage): boolean {
+    if (message.type === 'page') {
+      // Live pages are for nobody before the session has heard of its welcome.
+      if (message.id === undefined || message.id < FIRST_ID) return false
+      if (message.id === this.#paging?.id) this.#paging.resolve(message)
+      return true
+    }
     if (message.type !== 'reply' && message.type !== 'refused') return false
     const { id } = message
     if (id === undefined || id < FIRST_ID || id >= this.#nextId) return false
+    if (message.type === 'refused' && id === this.#paging?.id) {
+      this.#paging.reject(new DriftlogError(message.code, '', { ...message.details }))
+      return true
+    }
     const question = this.#question
     if (question?.id !== id) return true
     if (message.type === 'refused') question.reject(new DriftlogError(message.code, '', { ...message.details }))
@@ -81,5 +141,6 @@ export class PruningLine {
   close(): void {
     this.#isClosed = true
     this.#question?.reject(new DriftlogError('UNAVAILABLE'))
+    this.#paging?.reject(new DriftlogError('UNAVAILABLE'))
   }
 }

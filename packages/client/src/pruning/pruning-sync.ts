@@ -47,6 +47,7 @@ import type { Keeper } from '../storage/keeper.ts'
 import { noSnapshot } from '../storage/snapshots.ts'
 import { baseRecords } from '../storage/stored-base.ts'
 import { floorsOfBase } from './base-work.ts'
+import { comeBack } from './come-back.ts'
 import { PruningLine } from './pruning-line.ts'
 
 const NUMBER = 'pruning/number'
@@ -186,6 +187,10 @@ export class PruningSync {
       if (this.#line === line) line.line.greetAnew()
       return
     }
+    if (!isAllThere && this.#lacksBase && !this.#isCopy && (await this.#comeBack(line, placed))) {
+      if (this.#line === line) line.line.greetAnew()
+      return
+    }
     if (this.#line !== line) return
     this.#tellBelow(!isAllThere)
     line.line.release(welcome)
@@ -276,6 +281,20 @@ export class PruningSync {
     const floors = floorsOfBase(bytes, base.stated, keyring, members)
     const records = [...baseRecords(base.bytes, chunks, this.#base), ...noSnapshot]
     if (!(await keeper.plant(floors, records, placed))) return false
+    this.#base = base.stated
+    return true
+  }
+
+  /** CUT11. Answers whether the log goes on from the base now, with the work that the server lacks. */
+  async #comeBack(line: PruningLine, placed: VersionVector): Promise<boolean> {
+    const { keyring } = this.options.state.log
+    if (keyring.isLocked) return false
+    const { base } = this.#pruning!.established!
+    const chunks = await this.fetchChunks(base.stated, line)
+    const bytes = unsealBase(base.stated, chunks, keyring)
+    const rest = await line.pull(new Map(base.stated.points.map(({ branch, seq }) => [branch, seq])))
+    const given = { before: this.#base, statement: base.bytes, outline: base.stated, chunks, bytes, rest, placed }
+    if (!(await comeBack({ ...this.options, ...given }))) return false
     this.#base = base.stated
     return true
   }

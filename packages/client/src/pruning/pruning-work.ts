@@ -185,6 +185,8 @@ export class PruningWork {
     return [...log.held()].every(([branch, seq]) => {
       const sent = Math.max(known.get(branch) ?? 0, log.branch(branch)?.base ?? 0)
       if (seq <= sent) return true
+      // What is late was stated to be so, and with it what it had seen (CUT11); the statement says nothing itself.
+      if (projector.ops.isLate(branch, sent + 1) || (log.statingShifts.has(branch) && seq === 1)) return true
       return branch === writer.identity.device && hasSeenPrefix(projector, branch, sent + 1, cut)
     })
   }
@@ -192,13 +194,13 @@ export class PruningWork {
   /** What the server has is here, and all that is here is shown. */
   get #isHere(): boolean {
     const { keeper, state, store, space } = this.#sync.options
-    const { device } = state.writer.identity
     const { caughtUp, syncing, refused } = this.#engine.status$.value
     const { waiting, parked, locked, unopenable } = state.log.backlog()
     return (
       caughtUp &&
       !syncing &&
-      refused.every((branch) => branch.device === device && branch.code === 'BELOW_BASE') &&
+      // Whether what is refused had seen everything, or is late, is asked where something is stated.
+      refused.every(({ code }) => code === 'BELOW_BASE') &&
       !this.#sync.isHeldBack &&
       keeper.error === undefined &&
       waiting + parked + locked + unopenable === 0 &&

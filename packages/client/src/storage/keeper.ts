@@ -48,8 +48,9 @@ import type { ReplicaState } from '../state/replica-state.ts'
 import { clockRecord, cursorRecord, forgetDevice } from './bookmarks.ts'
 import type { RenewedIdentity } from './identity.ts'
 import { localTree } from './local-tree.ts'
+import { enterLate, lateRecords } from './late-branches.ts'
 import { type Outbox, readOutbox } from './outbox.ts'
-import { LOAD_PAGE } from './read-store.ts'
+import { LOAD_PAGE, readAll } from './read-store.ts'
 import { type OwnEnd, Rebuilder, type ShiftStatement } from './rebuilder.ts'
 import { Retry } from './retry.ts'
 import { Traffic } from './traffic.ts'
@@ -71,6 +72,14 @@ export interface KeeperOptions {
   readonly renew: (givenUp: DeviceId) => Promise<RenewedIdentity>
   /** In a space with members: takes in what other tabs stored of their log. */
   readonly reloadMembers?: () => Promise<void>
+}
+
+/** See `Keeper.plantLate`. */
+export interface PlantingLate {
+  readonly floors: readonly PlantedFloor[]
+  readonly records: readonly RecordChange[]
+  readonly there: QuarantiningStore
+  readonly placed: VersionVector
 }
 
 /** What became of a delivery. */
@@ -605,6 +614,35 @@ export class Keeper {
       await store.plant(space, floors, { records })
       if (state.log.heldSeq(this.#device) > 0) this.#rebuilder.needRenewal()
       else this.#rebuilder.need()
+      await this.#rebuildIfNeeded()
+      return true
+    })
+  }
+
+  /**
+   * CUT11: the same, where work is here that the server lacks, and it was stated what that had seen. `there`: a store with the base and
+   * all that the server has since; `placed`: what it has of all that is here. Answers whether it was done.
+   */
+  async plantLate({ floors, records, there, placed }: PlantingLate): Promise<boolean> {
+    const { store, space } = this.#options
+    return this.#enqueue(async () => {
+      await this.#readNew()
+      await this.#flush()
+      const { stored } = await readAll(store, space)
+      const outcomes = await there.append(
+        space,
+        stored.map(({ batch }) => batch),
+      )
+      // What is below the base, and what else does not fit it, must be the server's: or it would be lost.
+      const isLost = stored.some(({ branch, batch }, index) => {
+        const { kind } = outcomes[index]
+        return kind !== 'appended' && kind !== 'duplicate' && batch.header.toSeq > (placed.get(branch) ?? 0)
+      })
+      if (isLost) return false
+      const late = stored.filter((_, index) => outcomes[index].kind === 'appended').map(({ batch }) => batch)
+      await store.plant(space, floors, { records: [...records, ...lateRecords(late)] })
+      await enterLate(store, space)
+      this.#rebuilder.needRenewal()
       await this.#rebuildIfNeeded()
       return true
     })

@@ -2,7 +2,18 @@
  * What a device does that comes back when a base was made without it (SPEC CUT11): it states, under another identity, how its late work
  * is shifted and what that had seen; from then on that can be pushed. The base, and what goes on from it, were fetched before.
  */
-import { type Base, findLate, type Hlc, type LateBranches, type OpLog, type QuarantiningStore } from '@driftlog/core'
+import {
+  type Base,
+  type Batch,
+  type BatchStore,
+  decodeBatch,
+  findLate,
+  type Hlc,
+  type LateBranches,
+  type OpLog,
+  type QuarantiningStore,
+  type RecordChange,
+} from '@driftlog/core'
 import type { ReplicaState } from '../state/replica-state.ts'
 import type { Keeper } from '../storage/keeper.ts'
 import { readAll } from './read-store.ts'
@@ -44,4 +55,19 @@ export const stateLate = async ({
     }
     stated = now
   }
+}
+
+const LATE = 'late/'
+
+/** Late work, while the base takes the place of all else. */
+export const lateRecords = (late: readonly Batch[]): RecordChange[] =>
+  late.map(({ bytes }, index) => ({ key: `${LATE}${String(index).padStart(8, '0')}`, value: bytes }))
+
+/** Puts late work back into the log of a store: at once, or where that was cut off, when it is opened. */
+export const enterLate = async (store: BatchStore, space: string): Promise<void> => {
+  const late = await store.records(space, LATE)
+  if (late.length === 0) return
+  const batches = late.map(({ value }) => decodeBatch(value))
+  const records = late.map(({ key }) => ({ key, value: undefined }))
+  await store.append(space, batches, { records, allOrNothing: true })
 }

@@ -357,6 +357,12 @@ export class OpIndex {
     return more === undefined ? last : joinSeen(last, more)
   }
 
+  /** Whether an op of a branch, projected, is told to be late (SPEC CUT11). */
+  isLate(branch: DeviceId, seq: number): boolean {
+    const device = this.#indexes.get(branch)
+    return device !== undefined && this.#isLate(device, seq)
+  }
+
   #isLate(device: number, seq: number): boolean {
     const { lateFrom, lateTo } = this.#devices[device]
     return seq >= lateFrom && seq <= lateTo
