@@ -100,7 +100,7 @@ export const protocolBugs: readonly PlantedBug[] = [
     name: 'acknowledged-before-it-is-stored',
     rule: 'ING6',
     file: 'packages/server/src/session/session-driver.ts',
-    find: 'outcomes: await store.append(space, batches, { records, allOrNothing })',
+    find: 'outcomes: await store.append(space, batches, { records, allOrNothing, absent })',
     replace:
       "outcomes: (store.append(space, batches, { records }).catch(() => 0), batches.map(() => ({ kind: 'appended', position: 0 }) as never))",
     options: serverDisk,

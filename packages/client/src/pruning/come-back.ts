@@ -14,8 +14,10 @@ import {
   decodeBase,
   isRefusal,
   memoryStore,
+  type PlantedFloor,
   quarantining,
   type QuarantiningStore,
+  type RecordChange,
   type VersionVector,
   type WallClock,
 } from '@driftlog/core'
@@ -46,18 +48,33 @@ export interface ComingBack {
   readonly placed: VersionVector
 }
 
+/** The app may be writing at the same time: each time it did not. */
+const MAX_TRIES = 10
+
 /** Answers whether the log goes on from the base now, with the late work. Where it does not, nothing has changed but who writes. */
 export const comeBack = async (parts: ComingBack): Promise<boolean> => {
-  const { state, keeper, store, space, clock, outline, bytes } = parts
-  const { keyring, members } = state.log
-  const floors = floorsOfBase(bytes, outline, keyring, members)
+  const { keyring, members } = parts.state.log
+  const floors = floorsOfBase(parts.bytes, parts.outline, keyring, members)
   const records = [...baseRecords(parts.statement, parts.chunks, parts.before), ...noSnapshot]
+  for (let tries = 0; tries < MAX_TRIES; tries++) {
+    const done = await goOn(parts, floors, records)
+    if (done !== 'again') return done === 'done'
+  }
+  return false
+}
+
+const goOn = async (
+  { state, keeper, store, space, clock, outline, bytes, rest, placed }: ComingBack,
+  floors: readonly PlantedFloor[],
+  records: readonly RecordChange[],
+): Promise<'done' | 'again' | 'cannot'> => {
+  const { keyring, members } = state.log
   const there = quarantining(memoryStore())
   await there.plant(space, floors, { records })
-  if ((await there.append(space, parts.rest)).some(isRefusal)) return false
+  if ((await there.append(space, rest)).some(isRefusal)) return 'cannot'
   const { log, projector } = await readStore(there, keyring, members)
   const hlc = (): number => Math.max(state.writer.nextStamp(clock.now()), projector.highest + 1, outline.cut + 2)
-  const { left } = await stateLate({ state, keeper, store, base: decodeBase(bytes), log, hlc })
-  if (left.length > 0) return false
-  return keeper.plantLate({ floors, records, there, placed: parts.placed })
+  const { left, held } = await stateLate({ state, keeper, store, base: decodeBase(bytes), log, hlc })
+  if (left.length > 0) return 'cannot'
+  return keeper.plantLate({ floors, records, there, placed, held })
 }

@@ -80,6 +80,8 @@ export interface PlantingLate {
   readonly records: readonly RecordChange[]
   readonly there: QuarantiningStore
   readonly placed: VersionVector
+  /** See `StatedLate`. */
+  readonly held: number
 }
 
 /** What became of a delivery. */
@@ -621,14 +623,16 @@ export class Keeper {
 
   /**
    * CUT11: the same, where work is here that the server lacks, and it was stated what that had seen. `there`: a store with the base and
-   * all that the server has since; `placed`: what it has of all that is here. Answers whether it was done.
+   * all that the server has since; `placed`: what it has of all that is here. `again`: something was written meanwhile. `cannot`: there
+   * is work that does not go with the base.
    */
-  async plantLate({ floors, records, there, placed }: PlantingLate): Promise<boolean> {
+  async plantLate({ floors, records, there, placed, held }: PlantingLate): Promise<'done' | 'again' | 'cannot'> {
     const { store, space } = this.#options
     return this.#enqueue(async () => {
       await this.#readNew()
       await this.#flush()
       const { stored } = await readAll(store, space)
+      if (stored.length !== held) return 'again'
       const outcomes = await there.append(
         space,
         stored.map(({ batch }) => batch),
@@ -638,13 +642,14 @@ export class Keeper {
         const { kind } = outcomes[index]
         return kind !== 'appended' && kind !== 'duplicate' && batch.header.toSeq > (placed.get(branch) ?? 0)
       })
-      if (isLost) return false
+      if (isLost) return 'cannot'
+      if (this.unsavedCount > 0) return 'again'
       const late = stored.filter((_, index) => outcomes[index].kind === 'appended').map(({ batch }) => batch)
       await store.plant(space, floors, { records: [...records, ...lateRecords(late)] })
       await enterLate(store, space)
       this.#rebuilder.needRenewal()
       await this.#rebuildIfNeeded()
-      return true
+      return 'done'
     })
   }
 

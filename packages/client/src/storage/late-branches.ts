@@ -30,18 +30,16 @@ export interface LateWork {
   readonly hlc: () => Hlc
 }
 
+export interface StatedLate extends Pick<LateBranches, 'entering' | 'left'> {
+  /** How many batches there are of which it was told what they had seen: what is written after that is late, and not told of. */
+  readonly held: number
+}
+
 /**
  * Answers what comes in by it, and what cannot (CUT15): that is to be kept, and shown. What is written before the base takes the place of
  * the old log is late, too, under whatever identity: where that is not of one step with this, call again.
  */
-export const stateLate = async ({
-  state,
-  keeper,
-  store,
-  base,
-  log,
-  hlc,
-}: LateWork): Promise<Pick<LateBranches, 'entering' | 'left'>> => {
+export const stateLate = async ({ state, keeper, store, base, log, hlc }: LateWork): Promise<StatedLate> => {
   for (let stated: string | undefined; ; ) {
     await keeper.settled()
     const { keyring, members } = state.log
@@ -49,7 +47,7 @@ export const stateLate = async ({
     const { statements, entering, left } = findLate({ keyring, members, base, log, batches: stored })
     // Meanwhile something may have been written, which saw no more than what was before it.
     const now = JSON.stringify(entering)
-    if (statements.length === 0 || now === stated) return { entering, left }
+    if (statements.length === 0 || now === stated) return { entering, left, held: stored.length }
     for (const { shifts, records } of statements) {
       await keeper.stateShifts(() => ({ hlc: hlc(), shifts, late: records, records: [] }))
     }
