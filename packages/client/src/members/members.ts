@@ -174,7 +174,7 @@ export class Members {
     return this.#change(() => ({ kind: 'retire', installation: fromBase64Url(installation) }))
   }
 
-  /** Whether history is pruned once all installations are above it, or kept. Only an admin says so. */
+  /** Whether history is pruned once all installations are above it, or kept, as at first. Only an admin says so; see docs/guides/pruning.md. */
   setHistory(history: History): Promise<void> {
     return this.#change(() => ({ kind: 'history', history }))
   }
